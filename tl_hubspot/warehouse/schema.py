@@ -599,7 +599,7 @@ details | VARCHAR | JSON object with what the push needs beyond fields |
     ),
     Table(
         "sync.settled",
-        "Records of the latest plan whose Teamleader values changed and already stand in HubSpot: no call, only remembered.",
+        "Records of the latest plan whose new Teamleader values already stand in HubSpot: no call, only remembered.",
         _columns(
             """
 entity_type | VARCHAR | contact, company or deal |
