@@ -1,0 +1,340 @@
+"""Settings: one typed object from environment, `.env` and the configuration file (in that order of strength).
+
+Lives here: names, defaults, limits of values, and clear errors for what cannot be used. What the rules need of it is
+handed over as their own small settings objects; the mapping file is read in `config.mapping`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from tl_hubspot.errors import ConfigurationError
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Count = Annotated[int, Field(ge=0)]
+
+
+class _Group(BaseModel):
+    """A group of settings; unknown keys are errors, secrets are never shown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class TeamleaderSettings(_Group):
+    """Teamleader Focus: where it is and how to sign in."""
+
+    api_url: str = "https://api.focus.teamleader.eu"
+    auth_url: str = "https://focus.teamleader.eu"
+    rate_limit: Annotated[int, Field(ge=1)] = 180
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    refresh_token: SecretStr | None = None
+    overlap_seconds: Annotated[int, Field(ge=1)] = 300
+    link_rereads_per_run: _Count = 100
+    phase_history_timezone: str = "UTC"
+    workers: Annotated[int, Field(ge=1, le=32)] = 4
+
+
+class HubSpotSettings(_Group):
+    """HubSpot: where it is, its token, and our share of its limits."""
+
+    api_url: str = "https://api.hubapi.com"
+    access_token: SecretStr | None = None
+    rate_limit: Annotated[int, Field(ge=1)] = 100
+    rate_share: Annotated[float, Field(gt=0, le=1)] = 0.95
+    search_rate: Annotated[int, Field(ge=1)] = 4
+    workers: Annotated[int, Field(ge=1, le=32)] = 6
+
+
+class CrmofficeSettings(_Group):
+    """Crmoffice: where it is and how to sign in."""
+
+    api_url: str | None = None
+    auth_url: str | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    refresh_token: SecretStr | None = None
+    capabilities: str | None = None
+
+
+class ConsentSettings(_Group):
+    """What an unticked consent box in Teamleader means."""
+
+    false_means: Literal["opt_out", "not_asked"] = "opt_out"
+
+
+class DealSettings(_Group):
+    """Which closed deals are synchronised."""
+
+    closed: Literal["recent", "linked_only", "never"] = "recent"
+
+
+class MarketingSettings(_Group):
+    """How marketing status is asked, and how many marketing contacts the portal has bought."""
+
+    method: Literal["import", "workflow", "property_only"] = "import"
+    tier: _Count | None = None
+
+
+class RelationSettings(_Group):
+    """What happens to associations that Teamleader no longer has."""
+
+    remove_stale: bool = False
+
+
+class GuardSettings(_Group):
+    """Limits above which nothing is pushed until a person approves the plan."""
+
+    creates_share: _Share = 0.2
+    creates_minimum: _Count = 500
+    updates_share: _Share = 0.5
+    updates_minimum: _Count = 500
+    unsubscribes_share: _Share = 0.1
+    unsubscribes_minimum: _Count = 25
+    vanished_share: _Share = 0.2
+
+
+class ProtectedSettings(_Group):
+    """Names or labels of properties that are never written, besides HubSpot's own source properties."""
+
+    names: tuple[str, ...] = (
+        "Eerste bron",
+        "Laatste bron",
+        "Original source",
+        "Latest source",
+        "Original traffic source",
+        "Latest traffic source",
+    )
+
+
+class AutomationSettings(_Group):
+    """What runs by itself; all off unless switched on."""
+
+    schedule: bool = False
+    schedule_cron: str = "0 * * * *"
+    sensor: bool = False
+    sensor_seconds: Annotated[int, Field(ge=30)] = 300
+
+
+class Settings(_Group):
+    """Everything that can be set."""
+
+    teamleader: TeamleaderSettings = TeamleaderSettings()
+    hubspot: HubSpotSettings = HubSpotSettings()
+    crmoffice: CrmofficeSettings = CrmofficeSettings()
+    consent: ConsentSettings = ConsentSettings()
+    deals: DealSettings = DealSettings()
+    marketing: MarketingSettings = MarketingSettings()
+    relations: RelationSettings = RelationSettings()
+    guards: GuardSettings = GuardSettings()
+    protected: ProtectedSettings = ProtectedSettings()
+    automation: AutomationSettings = AutomationSettings()
+    timezone: str = "Europe/Brussels"
+    data: Path = Path("data")
+    mapping: Path | None = None
+    as_of: str | None = None
+    full_sweep_hours: Annotated[int, Field(ge=1)] = 24
+    lock_timeout_seconds: Annotated[float, Field(ge=0)] = 60
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"'{value}' is no time zone; write one like Europe/Brussels") from error
+        return value
+
+    @property
+    def database(self) -> Path:
+        """The working database."""
+        return self.data / "tl_hubspot.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """The analysts' copy."""
+        return self.data / "analytics.duckdb"
+
+    @property
+    def log_file(self) -> Path:
+        """The JSON log, one line per event."""
+        return self.data / "logs" / "sync.jsonl"
+
+    @property
+    def token_store(self) -> Path:
+        """Where rotated Teamleader tokens live."""
+        return self.data / "tokens" / "teamleader.json"
+
+    def require_teamleader(self) -> None:
+        """Raise ConfigurationError unless Teamleader can be signed in to."""
+        store = self.token_store.exists()
+        _require(
+            "Teamleader",
+            {
+                "TEAMLEADER_CLIENT_ID": self.teamleader.client_id,
+                "TEAMLEADER_CLIENT_SECRET": self.teamleader.client_secret,
+                "TEAMLEADER_REFRESH_TOKEN": self.teamleader.refresh_token or (store or None),
+            },
+        )
+
+    def require_hubspot(self) -> None:
+        """Raise ConfigurationError unless HubSpot has a token."""
+        _require("HubSpot", {"HUBSPOT_ACCESS_TOKEN": self.hubspot.access_token})
+
+
+# Environment variable → place in Settings. These names are the stable interface; the same names work in `.env` and at
+# the top level of the configuration file.
+ENVIRONMENT: dict[str, tuple[str, ...]] = {
+    "TEAMLEADER_API_URL": ("teamleader", "api_url"),
+    "TEAMLEADER_AUTH_URL": ("teamleader", "auth_url"),
+    "TEAMLEADER_RATE_LIMIT": ("teamleader", "rate_limit"),
+    "TEAMLEADER_CLIENT_ID": ("teamleader", "client_id"),
+    "TEAMLEADER_CLIENT_SECRET": ("teamleader", "client_secret"),
+    "TEAMLEADER_REFRESH_TOKEN": ("teamleader", "refresh_token"),
+    "HUBSPOT_API_URL": ("hubspot", "api_url"),
+    "HUBSPOT_ACCESS_TOKEN": ("hubspot", "access_token"),
+    "HUBSPOT_RATE_LIMIT": ("hubspot", "rate_limit"),
+    "CRMOFFICE_API_URL": ("crmoffice", "api_url"),
+    "CRMOFFICE_AUTH_URL": ("crmoffice", "auth_url"),
+    "CRMOFFICE_CLIENT_ID": ("crmoffice", "client_id"),
+    "CRMOFFICE_CLIENT_SECRET": ("crmoffice", "client_secret"),
+    "CRMOFFICE_REFRESH_TOKEN": ("crmoffice", "refresh_token"),
+    "CRMOFFICE_CAPABILITIES": ("crmoffice", "capabilities"),
+    "TL_HUBSPOT_DATA": ("data",),
+    "TL_HUBSPOT_AS_OF": ("as_of",),
+}
+_PREFIX = "TL_HUBSPOT_"  # every other setting: TL_HUBSPOT_CONSENT__FALSE_MEANS, TL_HUBSPOT_TIMEZONE, …
+_RESERVED = {"TL_HUBSPOT_CONFIG"}
+
+
+def load(environment: dict[str, str] | None = None, *, directory: Path | None = None) -> Settings:
+    """Settings from `environment` (default: the process's), `.env` in `directory` (default: here) and the configuration
+    file named by TL_HUBSPOT_CONFIG.
+
+    Raises:
+        ConfigurationError: unreadable file, unknown key, or a value that cannot be.
+    """
+    directory = directory or Path.cwd()
+    given = dict(os.environ if environment is None else environment)
+    dotenv = {k: v for k, v in dotenv_values(directory / ".env").items() if v is not None}
+    # an empty variable counts as not set: shells and compose files pass empty strings for absent values
+    merged = {**dotenv, **{k: v for k, v in given.items() if v != ""}}
+    values: dict[str, Any] = {}
+    origins: dict[tuple[str, ...], str] = {}
+    config_file = merged.get("TL_HUBSPOT_CONFIG")
+    if config_file:
+        path = (directory / config_file).expanduser()
+        _put_file(values, origins, path)
+    for name, value in merged.items():
+        where = _place(name)
+        if where:
+            source = name if name in given else f"{name} in {directory / '.env'}"
+            _put(values, where, value)
+            origins[where] = source
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _explained(error, origins) from None
+
+
+def _place(name: str) -> tuple[str, ...] | None:
+    if name in ENVIRONMENT:
+        return ENVIRONMENT[name]
+    if name.startswith(_PREFIX) and name not in _RESERVED:
+        return tuple(name.removeprefix(_PREFIX).lower().split("__"))
+    return None
+
+
+def _put(values: dict[str, Any], where: tuple[str, ...], value: Any) -> None:
+    for part in where[:-1]:
+        values = values.setdefault(part, {})
+    values[where[-1]] = value
+
+
+def _put_file(values: dict[str, Any], origins: dict[tuple[str, ...], str], path: Path) -> None:
+    content = _read(path)
+    for key, value in content.items():
+        where = _place(key) if key.isupper() else (key,)
+        if where is None:
+            raise ConfigurationError(
+                f"Unknown configuration key '{key}'", where=str(path), mend="Remove it or correct its spelling"
+            )
+        if isinstance(value, dict):
+            values[key] = {**values.get(key, {}), **value}
+            for inner in value:
+                origins[key, str(inner)] = f"{key}.{inner} in {path}"
+        else:
+            _put(values, where, value)
+        origins[where] = f"{key} in {path}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+    except FileNotFoundError:
+        raise ConfigurationError(
+            "The configuration file does not exist",
+            where=str(path),
+            mend="Correct TL_HUBSPOT_CONFIG or create the file",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(f"The configuration file cannot be read: {reason}", where=str(path)) from None
+    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        detail = getattr(error, "problem", None) or str(error)
+        raise ConfigurationError(
+            f"The configuration file is not valid: {detail}", where=f"{path}{line}", mend="Mend the syntax there"
+        ) from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigurationError(
+            "The configuration file must hold names with values", where=str(path), mend="Write lines like 'timezone: …'"
+        )
+    return {str(k): v for k, v in content.items()}
+
+
+def _explained(error: ValidationError, origins: dict[tuple[str, ...], str]) -> ConfigurationError:
+    """One sentence for the first problem, naming the variable or the line of the file it came from."""
+    problem = error.errors(include_input=False, include_url=False)[0]
+    where = tuple(str(part) for part in problem["loc"])
+    origin = next((origins[where[:n]] for n in range(len(where), 0, -1) if where[:n] in origins), ".".join(where))
+    count = error.error_count()
+    more = f" ({count - 1} more like this)" if count > 1 else ""
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(sorted(_known(where[:-1])))
+        return ConfigurationError(
+            f"Unknown configuration key '{'.'.join(where)}'{more}", where=origin, mend=f"Known keys here: {known}"
+        )
+    message = problem["msg"].removeprefix("Value error, ")
+    return ConfigurationError(
+        f"{'.'.join(where)} cannot be used: {message}{more}", where=origin, mend="Correct its value"
+    )
+
+
+def _known(where: tuple[str, ...]) -> list[str]:
+    model: Any = Settings
+    for part in where:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)
+
+
+def _require(system: str, values: dict[str, Any]) -> None:
+    missing = [name for name, value in values.items() if not value]
+    if missing:
+        raise ConfigurationError(
+            f"{system} cannot be reached without {', '.join(missing)}",
+            mend="Set it in the environment, in a .env file or in the configuration file; `tl-hubspot doctor` shows"
+            " what is missing, `make demo` needs none of it",
+        )

@@ -1,0 +1,335 @@
+"""The DuckDB file: opening it safely, making its tables, reading and writing frames, and the analysts' copy.
+
+Short connections only: open, one transaction, close. Every write is by column name, in one transaction, from frames
+with a known schema. What the tables mean stands in `warehouse.schema`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+from filelock import FileLock, Timeout
+
+from tl_hubspot.errors import WarehouseError
+from tl_hubspot.warehouse import schema
+
+_CONFIG = {"autoinstall_known_extensions": "false", "storage_compatibility_version": "v1.5.0"}
+_MARK = "meta.deployment"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What an upsert did: rows inserted, rows updated, rows that were the same."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+
+
+class Warehouse:
+    """The working database at `path`; made on first use.
+
+    Raises WarehouseError from every call when the file is locked for longer than `lock_timeout` seconds, is no DuckDB
+    file, belongs to another program, or was written by a newer version.
+    """
+
+    def __init__(self, path: Path, *, lock_timeout: float = 60.0) -> None:
+        self.path = Path(path)
+        self.lock_timeout = lock_timeout
+        self._prepared = False
+
+    # ------------------------------------------------------------------ opening
+
+    @contextlib.contextmanager
+    def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection, closed at the end whatever happens; waits for another process's lock, fails fast otherwise."""
+        if not self._prepared:
+            self._prepare()
+        con = _open(self.path, read_only=read_only, timeout=self.lock_timeout)
+        try:
+            yield con
+        finally:
+            con.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A writing connection in one transaction: all of it is stored, or nothing."""
+        with self.connect() as con:
+            con.execute("begin")
+            try:
+                yield con
+            except BaseException:
+                con.execute("rollback")
+                raise
+            con.execute("commit")
+
+    def _prepare(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WarehouseError(
+                f"The data folder cannot be made: {error.strerror}",
+                where=str(self.path.parent),
+                mend="Set TL_HUBSPOT_DATA to a folder that you may write to",
+            ) from None
+        con = _open(self.path, read_only=False, timeout=self.lock_timeout)
+        try:
+            self._claim(con)
+        finally:
+            con.close()
+        self._prepared = True
+
+    def _claim(self, con: duckdb.DuckDBPyConnection) -> None:
+        tables = {f"{s}.{t}" for s, t in con.execute("select schema_name, table_name from duckdb_tables()").fetchall()}
+        if _MARK in tables:
+            application, version = con.execute(f"select application, schema_version from {_MARK}").fetchall()[0]
+            if application != schema.APPLICATION or version > schema.SCHEMA_VERSION:
+                newer = f"it was written by a newer {application} (tables of version {version})"
+                raise WarehouseError(
+                    f"The database cannot be used: {newer}", where=str(self.path), mend="Upgrade tl-hubspot"
+                )
+            return
+        if tables:
+            raise WarehouseError(
+                "The database belongs to another program: it holds tables that are not ours",
+                where=str(self.path),
+                mend="Set TL_HUBSPOT_DATA to another folder, or move that file away",
+            )
+        con.execute("begin")
+        con.execute("create schema meta")
+        con.execute(f"create table {_MARK} (application varchar, schema_version integer, created_at timestamptz)")
+        con.execute(f"insert into {_MARK} values (?, ?, now())", [schema.APPLICATION, schema.SCHEMA_VERSION])
+        for name in schema.SCHEMAS:
+            con.execute(f"create schema {name}")
+        for table in schema.TABLES:
+            con.execute(table.ddl)
+            con.execute(f"comment on table {table.name} is {_text(table.meaning)}")
+            for column in table.columns:
+                con.execute(f'comment on column {table.name}."{column.name}" is {_text(column.meaning)}')
+        con.execute("commit")
+        con.execute("checkpoint").fetchall()
+
+    # ------------------------------------------------------------------ reading
+
+    def read(self, query: str, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
+        """Frame of a table (`teamleader.contacts`) or of a query; instants are in UTC."""
+        with self.connect() as con:
+            return fetch(con, query, parameters)
+
+    def count(self, table: str, where: str = "true") -> int:
+        """Number of rows."""
+        with self.connect() as con:
+            return int(con.execute(f"select count(*) from {table} where {where}").fetchall()[0][0])
+
+    # ------------------------------------------------------------------ writing
+
+    def replace(self, table: str, frame: pl.DataFrame) -> int:
+        """The table holds exactly `frame` afterwards."""
+        with self.transaction() as con:
+            con.execute(f"delete from {table}")
+            return insert(con, table, frame)
+
+    def append(self, table: str, frame: pl.DataFrame) -> int:
+        """`frame` is added."""
+        with self.transaction() as con:
+            return insert(con, table, frame)
+
+    def upsert(self, table: str, frame: pl.DataFrame) -> Merged:
+        """`frame` is merged by the table's key."""
+        with self.transaction() as con:
+            return upsert(con, table, frame)
+
+    # ------------------------------------------------------------------ publishing
+
+    def publish(self, target: Path, *, keep: int = 2) -> Path:
+        """Consistent copy of the database for readers; `target` is a symlink switched atomically to it.
+
+        Readers that are connected keep their version; the `keep` newest versions stay on disk.
+        """
+        lock = FileLock(f"{target}.lock")
+        try:
+            lock.acquire(timeout=self.lock_timeout)
+        except Timeout:
+            raise WarehouseError("The published copy is being made by another process", where=str(target)) from None
+        try:
+            with self.connect() as con:
+                con.execute("checkpoint").fetchall()
+            version = target.with_name(f"{target.stem}.{time.time_ns()}{target.suffix}")
+            self._copy(version)
+            link = target.with_name(f".{target.name}.new")
+            link.unlink(missing_ok=True)
+            link.symlink_to(version.name)
+            link.replace(target)
+            versions = sorted(target.parent.glob(f"{target.stem}.*{target.suffix}"))
+            for old in [v for v in versions if v != version][: -(keep - 1) or None]:
+                old.unlink(missing_ok=True)
+            return version
+        finally:
+            lock.release()
+
+    def _copy(self, version: Path) -> None:
+        # A read-only connection keeps writers out meanwhile. The copy is made by a child process: DuckDB's lock is a
+        # POSIX lock, which the owner loses when it opens and closes the same file by other means.
+        holder = _open(self.path, read_only=True, timeout=self.lock_timeout)
+        try:
+            if self.path.with_name(self.path.name + ".wal").exists():
+                raise WarehouseError(
+                    "The database has changes that are not yet in its file", where=str(self.path), mend="Try again"
+                )
+            subprocess.run(["cp", "--", str(self.path), str(version)], check=True, capture_output=True)
+        except subprocess.CalledProcessError as error:
+            version.unlink(missing_ok=True)
+            reason = error.stderr.decode(errors="replace").strip()
+            raise WarehouseError(f"The copy could not be made: {reason}", where=str(version)) from None
+        finally:
+            holder.close()
+        with version.open("rb+") as file:
+            os.fsync(file.fileno())
+
+
+# ---------------------------------------------------------------------- on an open connection
+
+
+def fetch(con: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
+    """Frame of a table or query; timestamps in UTC."""
+    sql = f"select * from {query}" if " " not in query.strip() else query
+    frame = con.sql(sql, params=list(parameters)).pl() if parameters else con.sql(sql).pl()
+    instants = [n for n, t in frame.schema.items() if isinstance(t, pl.Datetime) and t.time_zone not in (None, "UTC")]
+    return frame.with_columns(pl.col(instants).dt.convert_time_zone("UTC")) if instants else frame
+
+
+def insert(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> int:
+    """Insert by column name; columns that `frame` lacks are null, columns that the table lacks are an error."""
+    if frame.is_empty():
+        return 0
+    con.register("_frame", frame)
+    try:
+        con.execute(f"insert into {table} by name select * from _frame")
+    finally:
+        con.unregister("_frame")
+    return frame.height
+
+
+def upsert(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> Merged:
+    """Merge `frame` by the table's key; columns that `frame` lacks keep their value. Keys in `frame` are unique."""
+    if frame.is_empty():
+        return Merged(0, 0, 0)
+    key = schema.table(table).key
+    if frame.select(pl.struct(key).is_duplicated().any()).item():
+        raise ValueError(f"rows for {table} repeat a key ({', '.join(key)})")
+    volatile = {"_loaded_at", "_run_id"}
+    values = [c for c in frame.columns if c not in key]
+    compared = [c for c in values if c not in volatile]
+    on = " and ".join(f't."{c}" = s."{c}"' for c in key)
+    changed = " or ".join(f't."{c}" is distinct from s."{c}"' for c in compared) or "false"
+    sets = ", ".join(f'"{c}" = s."{c}"' for c in values)
+    names = ", ".join(f'"{c}"' for c in frame.columns)
+    con.register("_frame", frame)
+    try:
+        before = con.execute(
+            f"select count(*) from {table} t where exists (select 1 from _frame s where {on})"
+        ).fetchall()[0][0]
+        updated = 0
+        if values:
+            updated = con.execute(f"update {table} t set {sets} from _frame s where {on} and ({changed})").fetchall()[
+                0
+            ][0]
+        con.execute(
+            f"insert into {table} ({names}) select {names} from _frame s"
+            f" where not exists (select 1 from {table} t where {on})"
+        )
+    finally:
+        con.unregister("_frame")
+    return Merged(inserted=frame.height - before, updated=updated, unchanged=before - updated)
+
+
+def delete(con: duckdb.DuckDBPyConnection, table: str, keys: pl.DataFrame) -> None:
+    """Delete the rows whose columns equal a row of `keys`."""
+    if keys.is_empty():
+        return
+    on = " and ".join(f't."{c}" = s."{c}"' for c in keys.columns)
+    con.register("_keys", keys)
+    try:
+        con.execute(f"delete from {table} t where exists (select 1 from _keys s where {on})")
+    finally:
+        con.unregister("_keys")
+
+
+def frame_of(table: str, rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
+    """Frame with exactly the columns and types of `table`; keys that a row lacks are null, unknown keys an error."""
+    types = polars_schema(table)
+    rows = list(rows)
+    for row in rows:
+        if unknown := row.keys() - types.keys():
+            raise ValueError(f"{table} has no column {', '.join(sorted(unknown))}")
+    return pl.DataFrame(rows, schema=types) if rows else pl.DataFrame(schema=types)
+
+
+def polars_schema(table: str) -> dict[str, pl.DataType]:
+    """Column names and polars types of a table."""
+    return {c.name: _POLARS[c.type] for c in schema.table(table).columns}
+
+
+def _pair(name: str) -> pl.DataType:
+    return pl.List(pl.Struct({"type": pl.String(), name: pl.String()}))
+
+
+_POLARS: dict[str, Any] = {
+    "VARCHAR": pl.String(),
+    "BOOLEAN": pl.Boolean(),
+    "INTEGER": pl.Int32(),
+    "DATE": pl.Date(),
+    "TIMESTAMPTZ": pl.Datetime("us", "UTC"),
+    "VARCHAR[]": pl.List(pl.String()),
+    schema._EMAILS: _pair("email"),
+    schema._TELEPHONES: _pair("number"),
+    schema._CUSTOM: pl.List(pl.Struct({"id": pl.String(), "value": pl.String()})),
+    schema._ADDRESS: pl.Struct(dict.fromkeys(("line_1", "postal_code", "city", "country"), pl.String())),
+}
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _open(path: Path, *, read_only: bool, timeout: float) -> duckdb.DuckDBPyConnection:
+    deadline, delay = time.monotonic() + timeout, 0.05
+    while True:
+        try:
+            con = duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
+            con.execute("set TimeZone = 'UTC'")
+            return con
+        except duckdb.IOException as error:
+            message = str(error)
+            if "Could not set lock on file" not in message:
+                raise _unusable(path, message) from None
+            if time.monotonic() + delay > deadline:
+                holder = message.partition("held in ")[2].partition(".")[0]
+                raise WarehouseError(
+                    f"The database is locked by another program{f' ({holder})' if holder else ''}",
+                    where=str(path),
+                    mend="Close the program that has it open (analysts read analytics.duckdb beside it) and try again",
+                ) from None
+            time.sleep(delay * random.uniform(0.5, 1.5))
+            delay = min(delay * 2, 1.0)
+        except (duckdb.Error, duckdb.ConnectionException) as error:
+            raise _unusable(path, str(error)) from None
+
+
+def _unusable(path: Path, message: str) -> WarehouseError:
+    first = message.splitlines()[0]
+    return WarehouseError(
+        f"The database file cannot be opened: {first}",
+        where=str(path),
+        mend="Restore it from a copy, or move it away: the next `tl-hubspot sync` builds it anew from both systems",
+    )
