@@ -666,6 +666,19 @@ correlation_id | VARCHAR | HubSpot's correlation id |
         ),
     ),
     Table(
+        "sync.logged_decisions",
+        "The decision that the log last named per record: a row in the log only when it is new or changed.",
+        _columns(
+            """
+entity_type | VARCHAR | contact, company or deal |
+teamleader_id | VARCHAR | Teamleader id |
+status | VARCHAR | status of the decision |
+reason | VARCHAR | reason code |
+"""
+        ),
+        ("entity_type", "teamleader_id"),
+    ),
+    Table(
         "sync.runs",
         "One row per run.",
         _columns(

@@ -1,0 +1,205 @@
+"""What one run is: its options, its instant, its row in `sync.runs`, and the parts that its steps share.
+
+Assets ask the Platform for everything that is not a frame: settings, warehouse, clients, the run itself. The steps'
+work stands in `orchestration.assets`; nothing here decides or computes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+from filelock import FileLock, Timeout
+
+from tl_hubspot.config import mapping as mapping_file
+from tl_hubspot.config.settings import Settings
+from tl_hubspot.errors import ConfigurationError, WarehouseError
+from tl_hubspot.hubspot.gateway import HubSpotGateway
+from tl_hubspot.planning.mapping import Mapping
+from tl_hubspot.rules.settings import RuleSettings
+from tl_hubspot.rules.windows import as_of_instant
+from tl_hubspot.teamleader.client import TeamleaderClient
+from tl_hubspot.transport.meter import CallMeter
+from tl_hubspot.warehouse.store import Warehouse, frame_of
+
+ENTITIES = ("contact", "company", "deal")
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a person asked for.
+
+    `as_of`: date or instant, None for the setting or now; `full`: read all of Teamleader again; `only`: entities that
+    may be changed (empty: all); `command`: sync, plan or approve; `approved`: digest that may be pushed over the limits.
+    """
+
+    as_of: str | None = None
+    full: bool = False
+    only: tuple[str, ...] = ()
+    command: str = "sync"
+    approved: str | None = None
+
+    @property
+    def entities(self) -> tuple[str, ...]:
+        """Entities that this run may change."""
+        return tuple(e for e in ENTITIES if e in self.only) or ENTITIES
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: id, instant of evaluation, whether all of Teamleader is read, and the options."""
+
+    run_id: str
+    as_of: datetime
+    is_full: bool
+    options: RunOptions
+
+
+@dataclass
+class Platform:
+    """Settings, warehouse and clients of one account and portal, shared by the steps of a run."""
+
+    settings: Settings
+    options: RunOptions = RunOptions()
+    progress: Progress = lambda stream, done, total: None
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    meter: CallMeter = field(default_factory=CallMeter)
+    _runs: dict[str, Run] = field(default_factory=dict)
+    _lock: FileLock | None = None
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The working database."""
+        return Warehouse(self.settings.database, lock_timeout=self.settings.lock_timeout_seconds)
+
+    @cached_property
+    def mapping(self) -> Mapping:
+        """The mapping file."""
+        return mapping_file.load(self.settings.mapping, protected_names=self.settings.protected.names)
+
+    @cached_property
+    def teamleader(self) -> TeamleaderClient:
+        """Client of Teamleader; ConfigurationError without credentials."""
+        self.settings.require_teamleader()
+        s = self.settings.teamleader
+        return TeamleaderClient(
+            api_url=s.api_url,
+            auth_url=s.auth_url,
+            client_id=s.client_id or "",
+            client_secret=_reveal(s.client_secret),
+            refresh_token=_reveal(s.refresh_token) or None,
+            token_store_path=self.settings.token_store,
+            rate_limit=s.rate_limit,
+            meter=self.meter,
+        )
+
+    @cached_property
+    def hubspot(self) -> HubSpotGateway:
+        """Gateway to HubSpot; ConfigurationError without a token."""
+        self.settings.require_hubspot()
+        s = self.settings.hubspot
+        return HubSpotGateway(
+            api_url=s.api_url,
+            access_token=_reveal(s.access_token),
+            rate_limit=s.rate_limit,
+            rate_share=s.rate_share,
+            search_rate=s.search_rate,
+            workers=s.workers,
+            meter=self.meter,
+        )
+
+    def rules(self, run: Run) -> RuleSettings:
+        """What the rules need to know."""
+        return RuleSettings(
+            as_of=run.as_of,
+            timezone=self.settings.timezone,
+            consent_false_means=self.settings.consent.false_means,
+            deals_closed=self.settings.deals.closed,
+            phase_history_timezone=self.settings.teamleader.phase_history_timezone,
+        )
+
+    def as_of(self) -> datetime:
+        """The instant asked for, else the setting, else now; ConfigurationError when it cannot be read."""
+        text = self.options.as_of or self.settings.as_of
+        try:
+            return as_of_instant(text, self.settings.timezone, self.clock())
+        except ValueError as error:
+            raise ConfigurationError(
+                f"as_of cannot be read: {error}",
+                where="--as-of" if self.options.as_of else "TL_HUBSPOT_AS_OF",
+                mend="Write a date (2026-11-21) or an instant (2026-11-21T12:00:00+01:00)",
+            ) from None
+
+    def run(self, run_id: str) -> Run:
+        """The run of that id; opened in `sync.runs` the first time, and the run lock is taken."""
+        if run_id not in self._runs:
+            self._take_lock()
+            self._runs[run_id] = self._open(run_id)
+        return self._runs[run_id]
+
+    def close(self) -> None:
+        """Release the run lock."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _take_lock(self) -> None:
+        if self._lock is not None:
+            return
+        self.warehouse.count("sync.runs")  # makes the data folder, or says why it cannot be used
+        lock = FileLock(self.settings.data / ".run.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise WarehouseError(
+                "Another run is going on for this data folder",
+                where=str(self.settings.data),
+                mend="Wait until it is done; the Dagster UI shows it",
+            ) from None
+        self._lock = lock
+
+    def _open(self, run_id: str) -> Run:
+        as_of = self.as_of()
+        last = self.warehouse.read("select min(full_as_of) as at, count(*) as n from sync.watermarks").row(0)
+        # all three streams were read in full, less than a day of as_of time ago
+        recent = last[1] == 3 and last[0] is not None and as_of - last[0] < timedelta(hours=self.settings.full_sweep_hours)
+        run = Run(run_id, as_of, self.options.full or not recent, self.options)
+        row = {
+            "run_id": run_id,
+            "command": self.options.command,
+            "as_of": as_of,
+            "is_full": run.is_full,
+            "started_at": self.clock(),
+            "status": "running",
+            "protected_writes": 0,
+        }
+        self.warehouse.append("sync.runs", frame_of("sync.runs", [row]))
+        return run
+
+    def close_run(self, run_id: str, status: str, **columns: Any) -> None:
+        """Store how the run ended; dict and list values are stored as JSON."""
+        values = {k: json.dumps(v, sort_keys=True) if isinstance(v, dict | list) else v for k, v in columns.items()}
+        values |= {"run_id": run_id, "status": status, "finished_at": self.clock()}
+        values.setdefault("calls", json.dumps(self.meter.snapshot(), sort_keys=True))
+        names = list(values)
+        row = frame_of("sync.runs", [values]).select(names)
+        self.warehouse.upsert("sync.runs", row)
+
+    def run_row(self, run_id: str) -> dict[str, Any]:
+        """The row of `sync.runs`."""
+        return self.warehouse.read("select * from sync.runs where run_id = ?", [run_id]).row(0, named=True)
+
+
+def source(warehouse: Warehouse, table: str) -> pl.DataFrame:
+    """Records that exist in Teamleader (deleted ones left out), without their payload text."""
+    return warehouse.read(f"select * exclude (payload) from {table} where deleted_at is null")
+
+
+def _reveal(secret: Any) -> str:
+    return secret.get_secret_value() if secret is not None else ""
