@@ -1,0 +1,45 @@
+# Two commands for everybody: `make demo` and `make test`. The rest is for developers.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export DAGSTER_DISABLE_TELEMETRY := 1
+# byte code is cached even where the environment says otherwise: without it every start costs twice the time
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test check dev bench lock clean
+
+demo: $(STAMP)
+	@$(BIN)/tl-hubspot demo
+
+test: $(STAMP)
+	@$(BIN)/pytest -n 2
+
+check: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+dev: $(STAMP)
+	@$(BIN)/tl-hubspot dev
+
+bench: $(STAMP)
+	@$(BIN)/python benchmarks/rules.py --contacts 100000
+	@$(BIN)/python benchmarks/planning.py --contacts 100000
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "Installing into $(VENV) (once, about a minute) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + sys.version)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(STAMP)
+
+# exact versions of everything, for every platform and Python from 3.11 on
+lock: $(STAMP)
+	@$(BIN)/python -m pip install --quiet uv
+	@echo 'duckdb==1.5.5' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --no-annotate --constraints - --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) data/demo build *.egg-info
