@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
 from tl_hubspot.sandbox.worlds import reference
@@ -67,6 +67,8 @@ class Source(Protocol):
     """Where a world's records come from; every call starts a new stream."""
 
     cases: list[Case]
+    custom_properties: ClassVar[dict[str, tuple[str, ...]]]
+    """Object type → names of the custom properties that its HubSpot records need."""
 
     def teamleader(self, kind: str) -> Iterator[Record]: ...
     def hubspot_objects(self, object_type: str) -> Iterator[Record]: ...
@@ -114,6 +116,11 @@ class World:
     def hubspot_associations(self) -> Iterator[Association]:
         """Associations in HubSpot before the first sync, in one direction."""
         return self.source.hubspot_associations()
+
+    def hubspot_properties(self, object_type: str) -> Iterator[Record]:
+        """Definitions of the custom properties that the portal has before the first sync."""
+        names = self.source.custom_properties.get(object_type, ())
+        return (reference.hubspot_property(object_type, name) for name in names)
 
     def hubspot_owners(self) -> Iterator[Record]:
         """Owners of the portal (id, email, firstName, lastName)."""

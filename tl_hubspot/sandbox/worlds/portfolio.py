@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from tl_hubspot.sandbox.worlds import fakes, reference, shapes
 from tl_hubspot.sandbox.worlds.model import (
@@ -86,6 +86,8 @@ class Person(NamedTuple):
 
 class Portfolio:
     """Source of `contacts` contacts, `companies` companies and `deals` deals around as_of."""
+
+    custom_properties: ClassVar[dict[str, tuple[str, ...]]] = {"companies": ("vat_number",)}
 
     def __init__(self, seed: int, as_of: datetime, contacts: int, companies: int, deals: int) -> None:
         if min(contacts, companies, deals) < 0:

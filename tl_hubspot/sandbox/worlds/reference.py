@@ -1,5 +1,6 @@
 """Reference data that all worlds share: users, departments, pipelines with phases, sources, lost reasons, business
-types, custom field definitions, and the HubSpot owners that belong to some of the users.
+types, custom field definitions, the HubSpot owners that belong to some of the users, and the custom properties that a
+portal may have before the first sync.
 
 Contacts, companies and deals live in `subset` and `portfolio`.
 """
@@ -190,3 +191,30 @@ TEAMLEADER: dict[str, Records] = {
     "customFieldDefinitions": CUSTOM_FIELDS,
 }
 """Kind → records, in the order in which they are loaded (a phase after its pipeline)."""
+
+_STATUS = {
+    "contacts": ("active", "deactivated", "deleted", "out_of_scope"),
+    "deals": ("open", "won", "lost", "deleted", "out_of_scope"),
+}
+_GROUP = {"contacts": "contactinformation", "companies": "companyinformation", "deals": "dealinformation"}
+
+
+def hubspot_property(object_type: str, name: str) -> dict[str, Any]:
+    """Definition, as HubSpot's properties API takes it, of a custom property of a portal before the first sync."""
+    form: dict[str, Any] = {"type": "string", "fieldType": "text"}
+    if name == "teamleader_id":
+        form["hasUniqueValue"] = True
+    elif name == "teamleader_marketing":
+        form = {"type": "bool", "fieldType": "booleancheckbox", "options": _options("true", "false")}
+    elif name == "teamleader_status":
+        form = {"type": "enumeration", "fieldType": "select", "options": _options(*_STATUS[object_type])}
+    elif name == "teamleader_label":
+        form = {"type": "enumeration", "fieldType": "select", "options": _options("inactief")}
+    label = name.replace("_", " ").capitalize()
+    return {"name": name, "label": label, "groupName": _GROUP[object_type], **form}
+
+
+def _options(*values: str) -> list[dict[str, Any]]:
+    return [
+        {"label": value, "value": value, "hidden": False, "displayOrder": place} for place, value in enumerate(values)
+    ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from tl_hubspot.sandbox.worlds import fakes, reference, shapes
 from tl_hubspot.sandbox.worlds.model import (
@@ -56,6 +56,12 @@ FOREIGN_CONTACT = teamleader_id("contacts", 888_888)
 
 class Subset:
     """Source of the subset. Times follow as_of; ids and cases do not depend on the seed, names and telephones do."""
+
+    custom_properties: ClassVar[dict[str, tuple[str, ...]]] = {
+        "contacts": ("teamleader_id", "teamleader_marketing", "teamleader_status"),
+        "companies": ("teamleader_id", "vat_number"),
+        "deals": ("teamleader_id", "teamleader_label", "teamleader_status"),
+    }
 
     def __init__(self, seed: int, as_of: datetime) -> None:
         self.as_of = as_of
