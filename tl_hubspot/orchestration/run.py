@@ -36,7 +36,7 @@ class RunOptions:
     """What a person asked for.
 
     `as_of`: date or instant, None for the setting or now; `full`: read all of Teamleader again; `only`: entities that
-    may be changed (empty: all); `command`: sync, plan or approve; `approved`: digest that may be pushed over the limits.
+    may be changed (empty: all); `command`: sync, plan or approve; `approved`: digest pushed over the limits.
     """
 
     as_of: str | None = None
@@ -167,8 +167,10 @@ class Platform:
     def _open(self, run_id: str) -> Run:
         as_of = self.as_of()
         last = self.warehouse.read("select min(full_as_of) as at, count(*) as n from sync.watermarks").row(0)
-        # all three streams were read in full, less than a day of as_of time ago
-        recent = last[1] == 3 and last[0] is not None and as_of - last[0] < timedelta(hours=self.settings.full_sweep_hours)
+        # records of all three kinds and their links were read in full, less than a day of as_of time ago
+        recent = (
+            last[1] == 4 and last[0] is not None and as_of - last[0] < timedelta(hours=self.settings.full_sweep_hours)
+        )
         run = Run(run_id, as_of, self.options.full or not recent, self.options)
         row = {
             "run_id": run_id,

@@ -1,0 +1,134 @@
+"""The demo and the developers' UI: the product against the local sandbox, with nothing of the user's own settings.
+
+The sandbox runs as a process of its own, so that what is measured and shown is the product over real HTTP.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from rich.console import Console
+
+from tl_hubspot.config import settings as configuration
+from tl_hubspot.errors import ConfigurationError, TlHubspotError
+from tl_hubspot.orchestration.execute import dagster_home, execute
+from tl_hubspot.orchestration.run import Platform, Progress, RunOptions
+from tl_hubspot.reporting.summary import print_summary
+
+WORLDS = ("demo", "subset")
+
+
+def folder(world: str) -> Path:
+    """Data folder of a demo; one per world."""
+    base = Path(os.environ.get("TL_HUBSPOT_DATA") or "data")
+    return base / ("demo" if world == "demo" else f"demo-{world}")
+
+
+def run_demo(
+    world: str,
+    *,
+    fresh: bool,
+    limits: bool,
+    console: Console,
+    progress: Callable[[], AbstractContextManager[Progress]],
+) -> int:
+    """Synchronise the world's Teamleader to its HubSpot, print the summary and where to look; returns the exit code."""
+    if world not in WORLDS:
+        raise ConfigurationError(f"There is no sample world '{world}'", mend=f"Choose one of {', '.join(WORLDS)}")
+    data = folder(world)
+    if fresh:
+        shutil.rmtree(data, ignore_errors=True)
+    again = (data / "tl_hubspot.duckdb").exists()
+    with _sandbox(world, data / "sandbox", hubspot_limit=limits) as environment:
+        console.print(
+            "Teamleader and HubSpot run on this machine, filled with invented people. Teamleader's limit of 200 calls a"
+            f" minute is lifted; HubSpot's {'limit of 190 calls per 10 s holds' if limits else 'limits are lifted'}."
+        )
+        if again:
+            console.print("Going on with the data of the earlier demo: nothing changed since, so nothing is written.")
+        settings = configuration.load({**environment, "TL_HUBSPOT_DATA": str(data)}, directory=data)
+        platform = Platform(settings, RunOptions())
+        started = time.perf_counter()
+        with progress() as bars:
+            platform.progress = bars
+            finished = execute(platform)
+        seconds = time.perf_counter() - started
+        run_id = finished.run["run_id"]
+        outcomes = platform.warehouse.read("select * from sync.outcomes where run_id = ?", [run_id])
+        print_summary(finished.run, outcomes, console)
+        console.print(f"The run took {seconds:.1f} s, decided as of {finished.run['as_of']:%Y-%m-%d %H:%M} UTC.\n")
+        someone = outcomes.filter(entity_type="contact", bucket="skipped").head(1)
+        _where_to_look(console, data, str(someone["teamleader_id"].item()) if someone.height else "ID")
+    return finished.exit_code
+
+
+def run_dev(port: int, *, console: Console) -> int:
+    """The Dagster UI on 127.0.0.1:`port` until stopped, with the sandbox of the demo behind it."""
+    data = folder("demo")
+    with _sandbox("demo", data / "sandbox", hubspot_limit=True) as environment:
+        home = dagster_home(data)
+        console.print(f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C stops it)")
+        command = [
+            sys.executable,
+            "-m",
+            "dagster",
+            "dev",
+            "-m",
+            "tl_hubspot.definitions",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+        ]
+        values = {**os.environ, **environment, "TL_HUBSPOT_DATA": str(data), "DAGSTER_HOME": str(home)}
+        with subprocess.Popen(command, env=values) as process:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                process.terminate()
+                return process.wait()
+
+
+@contextlib.contextmanager
+def _sandbox(world: str, state: Path, *, hubspot_limit: bool) -> Iterator[dict[str, str]]:
+    """Environment of a sandbox process that runs meanwhile; its state stays in `state`."""
+    command = [sys.executable, "-m", "tl_hubspot", "sandbox", "--world", world, "--state", str(state), "--json"]
+    command += ["--no-teamleader-limit", "--hubspot-limit" if hubspot_limit else "--no-hubspot-limit"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            announced = _announced(process)
+            yield announced
+        finally:
+            process.terminate()
+
+
+def _announced(process: subprocess.Popen[str]) -> dict[str, str]:
+    text = ""
+    for line in process.stdout or ():
+        text += line
+        if line.rstrip() == "}":
+            return dict(json.loads(text))
+    raise TlHubspotError(
+        "The sandbox did not start", where=f"exit code {process.wait()}", mend="Run `tl-hubspot sandbox` to see why"
+    )
+
+
+def _where_to_look(console: Console, data: Path, contact: str) -> None:
+    here = f"TL_HUBSPOT_DATA={data} "
+    console.print("Where to look", style="bold")
+    for what, where in (
+        ("why a contact is what it is", f"{here}tl-hubspot explain contact {contact}"),
+        ("tables for analysts", f"{data}/analytics.duckdb (decisions.contacts, sync.outcomes, sync.plan, sync.log, …)"),
+        ("log, one JSON line per event", f"{data}/logs/sync.jsonl"),
+        ("lineage, runs, checks", "make dev, then http://127.0.0.1:3000"),
+    ):
+        console.print(f"  {what}: {where}", soft_wrap=True)

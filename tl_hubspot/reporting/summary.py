@@ -1,0 +1,99 @@
+"""The summary of a run as text for a terminal: buckets and reasons per entity, calls, things to look at.
+
+Reads only what a run stored (`sync.runs`, `sync.outcomes`); computes nothing that decides.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+BUCKETS = ("created", "updated", "unchanged", "skipped", "held", "failed")
+_NAMES = {"contact": "Contacts", "company": "Companies", "deal": "Deals"}
+_STATUS = {
+    "done": "Done: everything is confirmed.",
+    "failed_records": "Done, but some records failed. They are tried again on the next run.",
+    "held": "Held: the plan is over a limit, so nothing was pushed.",
+    "planned": "Planned: nothing was changed in HubSpot.",
+    "stopped": "Stopped.",
+}
+
+
+def render(run: dict[str, Any], outcomes: pl.DataFrame) -> RenderableType:
+    """Summary of `run` (row of sync.runs) with its `outcomes` (rows of sync.outcomes)."""
+    parts: list[RenderableType] = [Text(_STATUS.get(run["status"], run["status"]), style="bold"), _buckets(outcomes)]
+    reasons = outcomes.filter(pl.col("bucket").is_in(["skipped", "held", "failed"]))
+    if reasons.height:
+        parts.append(_reasons(reasons))
+    counts = _json(run["counts"], {})
+    if relations := counts.get("also"):
+        done = ", ".join(f"{count:,} {name}" for name, count in relations.items() if count)
+        parts.append(Text(f"Also: {done or 'nothing else'}."))
+    parts.append(_calls(_json(run["calls"], {})))
+    parts.append(Text(f"Writes to protected properties: {run['protected_writes']}."))
+    if notices := _json(run["notices"], []):
+        parts.append(_notices(notices))
+    for limit in _json(run["limits"], []):
+        if limit["exceeded"]:
+            parts.append(Text(f"Limit: {limit['sentence']}", style="bold red"))
+    return Group(*parts)
+
+
+def _buckets(outcomes: pl.DataFrame) -> Table:
+    table = Table(box=box.SIMPLE, title=None, pad_edge=False)
+    for name in ("", *BUCKETS, "sum", "in Teamleader"):
+        table.add_column(name, justify="left" if not name else "right")
+    for entity, name in _NAMES.items():
+        rows = outcomes.filter(pl.col("entity_type") == entity)
+        if rows.is_empty():
+            continue
+        counts = dict(rows.group_by("bucket").len().iter_rows())
+        numbers = [counts.get(b, 0) for b in BUCKETS]
+        table.add_row(name, *(f"{n:,}" for n in numbers), f"{sum(numbers):,}", f"{rows['teamleader_id'].n_unique():,}")
+    return table
+
+
+def _reasons(outcomes: pl.DataFrame) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for name in ("why", "", "records"):
+        table.add_column(name, justify="right" if name == "records" else "left")
+    grouped = outcomes.group_by("entity_type", "bucket", "reason").len().sort("entity_type", "bucket", "reason")
+    for entity, bucket, reason, count in grouped.iter_rows():
+        table.add_row(f"{_NAMES[entity]} {bucket}", reason or "", f"{count:,}")
+    return table
+
+
+def _calls(calls: dict[str, dict[str, int]]) -> Text:
+    sentences = []
+    for system, name in (("teamleader", "Teamleader"), ("hubspot", "HubSpot")):
+        counted = calls.get(system, {})
+        reads, writes = counted.get("reads", 0), counted.get("writes", 0)
+        sentences.append(f"{name}: {reads + writes:,} calls ({reads:,} reads, {writes:,} writes)")
+    return Text("Calls. " + "; ".join(sentences) + ".")
+
+
+def _notices(notices: list[dict[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for name in ("to look at", "records", "what it means"):
+        table.add_column(name, justify="right" if name == "records" else "left")
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for notice in notices:
+        groups.setdefault(notice["code"], []).append(notice)
+    for code, rows in sorted(groups.items()):
+        table.add_row(code, f"{len(rows):,}", rows[0]["message"])
+    return table
+
+
+def print_summary(run: dict[str, Any], outcomes: pl.DataFrame, console: Console) -> None:
+    """Print it."""
+    console.print(render(run, outcomes))
+
+
+def _json(text: str | None, empty: Any) -> Any:
+    return json.loads(text) if text else empty

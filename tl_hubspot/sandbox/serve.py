@@ -1,0 +1,126 @@
+"""Both local systems on loopback, filled with a world: for the demo, the command `sandbox`, and tests.
+
+Lives here: starting, filling and stopping them, and the environment that points the product at them. What they answer
+is in `sandbox.teamleader` and `sandbox.hubspot`; sample data in `sandbox.worlds`.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+from tl_hubspot.sandbox.control import Clock, LoopbackServer
+from tl_hubspot.sandbox.hubspot import HubSpotSandbox, Profile
+from tl_hubspot.sandbox.teamleader import TeamleaderSandbox
+from tl_hubspot.sandbox.worlds import World, world
+
+HUBSPOT_TIER = "professional"
+HUBSPOT_CALLS = 190
+
+
+class LocalSystems:
+    """Teamleader and HubSpot of one world; a context manager that serves both on 127.0.0.1.
+
+    `state`: folder that keeps them between processes (None: in memory); an existing state is gone on with, not filled
+    again. `world_name` "empty" fills nothing. Limits can be lifted per system.
+    """
+
+    def __init__(
+        self,
+        world_name: str = "subset",
+        *,
+        contacts: int | None = None,
+        seed: int = 1,
+        state: Path | None = None,
+        ports: tuple[int, int] = (0, 0),
+        teamleader_limit: bool = True,
+        hubspot_limit: bool = True,
+    ) -> None:
+        self.world: World | None = None
+        if world_name != "empty":
+            self.world = world(world_name, seed=seed, contacts=contacts)
+        self.clock = Clock(self.world.as_of if self.world else None)
+        if state is not None:
+            state.mkdir(parents=True, exist_ok=True)
+        filled = state / "filled" if state is not None else None
+        self.resumed = filled is not None and filled.exists()
+        paths = [":memory:" if state is None else str(state / f"{name}.sqlite") for name in ("teamleader", "hubspot")]
+        if not self.resumed and state is not None:
+            for path in paths:
+                Path(path).unlink(missing_ok=True)
+        profile = replace(Profile(), tier=HUBSPOT_TIER)
+        self.teamleader = TeamleaderSandbox(paths[0], seed=seed, clock=self.clock)
+        self.hubspot = HubSpotSandbox(paths[1], seed=seed, clock=self.clock, profile=profile)
+        if not teamleader_limit:
+            self.teamleader.set_switches(rate_limit=None)
+        if not hubspot_limit:
+            self.hubspot.set_switches(rate_limits=False)
+        if self.world and not self.resumed:
+            self.world.populate(self.teamleader, self.hubspot)
+        if filled is not None:
+            filled.touch()
+        self._servers = (
+            LoopbackServer(self.teamleader.app, ports[0]),
+            LoopbackServer(self.hubspot.app, ports[1]),
+        )
+
+    def __enter__(self) -> LocalSystems:
+        for server in self._servers:
+            server.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for server in self._servers:
+            server.stop()
+        self.teamleader.close()
+        self.hubspot.close()
+
+    def environment(self) -> dict[str, str]:
+        """Variables that point the product at the two systems; TL_HUBSPOT_AS_OF is the world's instant."""
+        teamleader, hubspot = (server.url for server in self._servers)
+        values = {
+            "TEAMLEADER_API_URL": teamleader,
+            "TEAMLEADER_AUTH_URL": teamleader,
+            "TEAMLEADER_CLIENT_ID": self.teamleader.client_id,
+            "TEAMLEADER_CLIENT_SECRET": self.teamleader.client_secret,
+            "TEAMLEADER_REFRESH_TOKEN": self.teamleader.refresh_token,
+            "HUBSPOT_API_URL": hubspot,
+            "HUBSPOT_ACCESS_TOKEN": self.hubspot.profile.access_token,
+            "HUBSPOT_RATE_LIMIT": str(HUBSPOT_CALLS),
+        }
+        if self.world:
+            values["TL_HUBSPOT_AS_OF"] = self.world.as_of.isoformat()
+        return values
+
+
+def serve_forever(
+    world_name: str,
+    *,
+    contacts: int | None,
+    state: Path | None,
+    ports: tuple[int, int],
+    teamleader_limit: bool,
+    hubspot_limit: bool,
+    announce: Callable[[dict[str, str]], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM; `announce` gets the environment once both answer."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    systems = LocalSystems(
+        world_name,
+        contacts=contacts,
+        state=state,
+        ports=ports,
+        teamleader_limit=teamleader_limit,
+        hubspot_limit=hubspot_limit,
+    )
+    with systems:
+        announce(systems.environment())
+        stopped.wait()
