@@ -1,0 +1,125 @@
+"""When a contact was changed: fingerprint of the watched fields, versions compared, links compared.
+
+Pure comparison of what is stored with what was just read. Reading and storing live in `orchestration`; what the
+resulting `changed_at` decides lives in `contacts`.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+import polars as pl
+
+NOT_WATCHED = frozenset({"updated_at", "web_url"})
+_INSTANT = pl.Datetime("us", "UTC")
+
+
+def watched_fingerprint(payload: bytes | str) -> str:
+    """Fingerprint (32 hex digits) of the watched fields of a contacts.list record given as JSON text.
+
+    Watched is everything but updated_at and web_url. White space, the order of keys, of tags and of custom fields do
+    not count, nor does the difference between absent and empty: Teamleader lists every custom field definition on every
+    contact, so that a new definition or a new property would otherwise look like an edit of all of them.
+    ValueError when the text is not a JSON object.
+    """
+    record = json.loads(payload, parse_float=str)
+    if not isinstance(record, dict):
+        raise ValueError("a contact must be a JSON object")
+    watched = {key: _stable(key, value) for key, value in record.items() if key not in NOT_WATCHED}
+    present = {key: value for key, value in watched.items() if not _is_empty(value)}
+    text = json.dumps(present, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value == "" or value == [] or value == {}
+
+
+def _stable(key: str, value: Any) -> Any:
+    """Lists that Teamleader may give in any order, sorted; unset custom fields (false counts as unset) dropped."""
+    if not isinstance(value, list):
+        return value
+    if key == "tags":
+        return sorted(value, key=_text)
+    if key == "custom_fields":
+        is_set = [f for f in value if not (isinstance(f, dict) and _is_unset(f.get("value")))]
+        return sorted(is_set, key=_text)
+    return value
+
+
+def _is_unset(value: Any) -> bool:
+    return value is False or _is_empty(value)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def next_versions(old: pl.DataFrame, new: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """What each newly read contact becomes: id, changed_at, consent_withdrawn_at, is_new, is_changed; sorted by id.
+
+    `old`: stored versions (id, updated_at, changed_at, marketing_mails_consent, watched_hash, consent_withdrawn_at);
+    `new`: read ones (id, updated_at, added_at, marketing_mails_consent, watched_hash); other columns are ignored.
+    is_changed: a watched field differs. changed_at never moves back. consent_withdrawn_at is set when consent is seen
+    to go from true to false (updated_at when that moved, else `as_of`), stays while consent is false or unknown,
+    and goes when it is true.
+    """
+    stored = old.select(
+        "id",
+        old_updated_at="updated_at",
+        old_changed_at="changed_at",
+        old_consent="marketing_mails_consent",
+        old_hash="watched_hash",
+        old_withdrawn_at="consent_withdrawn_at",
+        is_known=pl.lit(True),
+    )
+    pairs = new.select("id", "updated_at", "added_at", "marketing_mails_consent", "watched_hash").join(
+        stored, on="id", how="left", maintain_order="left"
+    )
+    is_new = pl.col("is_known").is_null()
+    is_changed = ~is_new & pl.col("watched_hash").ne_missing(pl.col("old_hash"))
+    consent = pl.col("marketing_mails_consent")
+    withdrawn_now = (pl.col("old_consent").eq(True) & consent.eq(False)).fill_null(False)
+    moved = (pl.col("updated_at") > pl.col("old_updated_at")).fill_null(False)
+    return pairs.select(
+        "id",
+        changed_at=pl.when(is_changed)
+        .then(pl.max_horizontal("old_changed_at", pl.col("updated_at")))
+        .otherwise(pl.col("old_changed_at"))
+        .fill_null(pl.coalesce("updated_at", "added_at")),
+        consent_withdrawn_at=pl.when(consent.eq_missing(pl.lit(True)))
+        .then(pl.lit(None, _INSTANT))
+        .when(withdrawn_now)
+        .then(pl.when(moved).then(pl.col("updated_at")).otherwise(_lit(as_of)))
+        .otherwise(pl.col("old_withdrawn_at")),
+        is_new=is_new,
+        is_changed=is_changed,
+    ).sort("id")
+
+
+def link_changes(
+    old_pairs: pl.DataFrame, new_pairs: pl.DataFrame, contacts: pl.DataFrame, as_of: datetime
+) -> pl.DataFrame:
+    """Contacts whose set of companies changed, with the resulting changed_at: id, changed_at; sorted by id.
+
+    `old_pairs`, `new_pairs`: contact_id, company_id, both for the same contacts and companies (a link that was merely
+    not read before is not a new link: leave the first reading out). `contacts`: id, updated_at, changed_at (as
+    `next_versions` gave it) and `touched` (updated_at moved in this run). The time of the change is updated_at where
+    that moved, else `as_of`; changed_at never moves back.
+    """
+    keys = ["contact_id", "company_id"]
+    old, new = old_pairs.select(keys), new_pairs.select(keys)
+    differing = pl.concat([new.join(old, on=keys, how="anti"), old.join(new, on=keys, how="anti")])
+    time = pl.when("touched").then(pl.coalesce("updated_at", _lit(as_of))).otherwise(_lit(as_of))
+    return (
+        contacts.filter(pl.col("id").is_in(differing["contact_id"].unique().implode()))
+        .select("id", changed_at=pl.max_horizontal("changed_at", time))
+        .sort("id")
+    )
+
+
+def _lit(instant: datetime) -> pl.Expr:
+    return pl.lit(instant.astimezone(UTC), _INSTANT)
