@@ -233,7 +233,7 @@ def _account(gateway: HubSpotGateway) -> tuple[Account, Mapping[str, Any]]:
 
 def _currencies(gateway: HubSpotGateway, details: Mapping[str, Any]) -> list[Row]:
     # A portal without the multi-currency tier refuses the currency routes: then the company currency is the only one.
-    home = details.get("companyCurrency") or (_optional(gateway, routes.COMPANY_CURRENCY) or {}).get("currencyCode")
+    home = details.get("companyCurrency") or (_optional(gateway, routes.COMPANY_CURRENCY) or {}).get("id")
     rates = (_optional(gateway, routes.EXCHANGE_RATES) or {}).get("results") or ()
     codes = dict.fromkeys([home, *(details.get("additionalCurrencies") or ()), *(r["fromCurrencyCode"] for r in rates)])
     return [{"code": code, "is_company_currency": code == home} for code in codes if code]
@@ -241,7 +241,8 @@ def _currencies(gateway: HubSpotGateway, details: Mapping[str, Any]) -> list[Row
 
 def _optional(gateway: HubSpotGateway, route: routes.Route) -> dict[str, Any] | None:
     try:
-        return gateway.call(route, answer=dict[str, Any], expect=(400, 403, 404))
+        answer: dict[str, Any] | None = gateway.call(route, answer=dict[str, Any], expect=(400, 403, 404))
+        return answer
     except Refused:
         return None
 

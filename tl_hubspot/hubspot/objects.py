@@ -73,7 +73,10 @@ def pages(
     path: Mapping[str, str] | None = None,
     query: Sequence[tuple[str, Any]] = (),
 ) -> Iterator[list[Any]]:
-    """Pages of items of type `item` of any of HubSpot's lists that go on with `after`. BadAnswer when the server sends us in a circle."""
+    """Pages of items of type `item` of any of HubSpot's lists that go on with `after`.
+
+    Raises BadAnswer when the server sends us in a circle.
+    """
     after, seen = "", set[str]()
     while True:
         page: Page[Any] = (
@@ -118,13 +121,14 @@ def get_record(
     """One record, or None when there is none (deleted or archived). The id of a record that was merged away gives the
     surviving one, whose `id` then differs."""
     try:
-        return gateway.call(
+        record: Record = gateway.call(
             routes.GET,
             answer=Record,
             path={"type": OBJECT_TYPES[entity_type], "id": record_id},
             query=[("properties", name) for name in properties],
             expect=(404,),
         )
+        return record
     except Refused as refused:
         if refused.problem.status == 404:
             return None

@@ -70,7 +70,9 @@ SECONDARY_DELETE = Route("DELETE", f"{CONTACTS_V1}/secondary-email/{{id}}/email/
 
 UNSUBSCRIBE_ALL = Route("POST", f"{SUBSCRIPTIONS_V4}/statuses/{{email}}/unsubscribe-all", write=True)
 UNSUBSCRIBE_ALL_BATCH = Route("POST", f"{SUBSCRIPTIONS_V4}/statuses/batch/unsubscribe-all", write=True)
+DEFINITIONS_V4 = Route("GET", f"{SUBSCRIPTIONS_V4}/definitions")
 DEFINITIONS_V3 = Route("GET", f"{SUBSCRIPTIONS_V3}/definitions")
+STATUS_V3 = Route("GET", f"{SUBSCRIPTIONS_V3}/status/email/{{email}}")
 UNSUBSCRIBE_V3 = Route("POST", f"{SUBSCRIPTIONS_V3}/unsubscribe", write=True)
 
 IMPORT_CREATE = Route("POST", f"{IMPORTS}/", write=True, repeatable=False)

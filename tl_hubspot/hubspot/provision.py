@@ -1,0 +1,277 @@
+"""Bring a portal's property group, properties, options, pipelines and stages into being; nothing when all exist.
+
+What is wanted comes from the mapping by way of `planning`; this module only compares it with the portal. It never
+removes or renames anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tl_hubspot.errors import ConfigurationError
+from tl_hubspot.hubspot import routes
+from tl_hubspot.hubspot.gateway import HubSpotGateway
+from tl_hubspot.hubspot.objects import OBJECT_TYPES, pages
+from tl_hubspot.hubspot.reactions import AnswerLost, Refused
+
+VISIBLE_AFTER = (0.25, 0.25, 0.5, 0.5, 1.0, 1.0, 2.0, 4.0)
+"""Seconds between looks for a new property; HubSpot shows it 250 to 700 ms after its creation."""
+
+BOOLEAN_OPTIONS = (("true", "Yes"), ("false", "No"))
+
+
+@dataclass(frozen=True)
+class PropertyWanted:
+    """A property that must exist. `options`: (value, label) pairs of an enumeration, ignored for bool."""
+
+    entity_type: str
+    name: str
+    label: str
+    type: str
+    field_type: str
+    options: tuple[tuple[str, str], ...] = ()
+    unique: bool = False
+
+
+@dataclass(frozen=True)
+class StageWanted:
+    """A stage, found by its label; `symbol` is how a plan refers to it until its id is known."""
+
+    symbol: str
+    label: str
+    probability: str
+    """0 to 1 as text."""
+    is_closed: bool = False
+
+
+@dataclass(frozen=True)
+class PipelineWanted:
+    """A deal pipeline, found by its label, with its stages in order."""
+
+    symbol: str
+    label: str
+    stages: tuple[StageWanted, ...]
+
+
+@dataclass
+class Provisioned:
+    """`created`: what was made, in words. `symbols`: symbol → HubSpot id. `problems`: what could not be made."""
+
+    created: list[str] = field(default_factory=list)
+    symbols: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def provision(
+    gateway: HubSpotGateway,
+    properties: Sequence[PropertyWanted] = (),
+    pipelines: Sequence[PipelineWanted] = (),
+    *,
+    group: tuple[str, str] = ("teamleader", "Teamleader"),
+) -> Provisioned:
+    """Make what is missing. `group`: (name, label) of the property group for new properties.
+
+    Raises ConfigurationError when a property exists with another type, is not unique though it must be, or is refused.
+    """
+    done = Provisioned()
+    for entity_type in OBJECT_TYPES:
+        wanted = [p for p in properties if p.entity_type == entity_type]
+        if wanted:
+            _properties(gateway, entity_type, wanted, group, done)
+    if pipelines:
+        _pipelines(gateway, pipelines, done)
+    return done
+
+
+# --- properties ------------------------------------------------------------------------------------------------------
+
+
+def _properties(
+    gateway: HubSpotGateway,
+    entity_type: str,
+    wanted: Sequence[PropertyWanted],
+    group: tuple[str, str],
+    done: Provisioned,
+) -> None:
+    path = {"type": OBJECT_TYPES[entity_type]}
+    existing = {d["name"]: d for d in _listed(gateway, routes.PROPERTY_LIST, path)}
+    missing = [p for p in wanted if p.name not in existing]
+    # All checks come first, so that a wrong portal is left as it was.
+    for present in (p for p in wanted if p.name in existing):
+        _check(present, existing[present.name])
+    if missing:
+        _group(gateway, path, group, done)
+    for new in missing:
+        body = {
+            "name": new.name,
+            "label": new.label,
+            "groupName": group[0],
+            "type": new.type,
+            "fieldType": new.field_type,
+            "hasUniqueValue": new.unique,
+        }
+        options = BOOLEAN_OPTIONS if new.type == "bool" else new.options
+        if options:
+            body["options"] = [_option(value, label, place) for place, (value, label) in enumerate(options)]
+        _create(gateway, routes.PROPERTY_CREATE, path, body, f"the property {entity_type}.{new.name}")
+        done.created.append(f"property {entity_type}.{new.name}")
+    for new in missing:
+        _wait_until_visible(gateway, path, new.name)
+    for present in (p for p in wanted if p.name in existing and p.type == "enumeration"):
+        _extend_options(gateway, path, present, existing[present.name], done)
+
+
+def _check(wanted: PropertyWanted, existing: dict[str, Any]) -> None:
+    name = f"{wanted.entity_type}.{wanted.name}"
+    if existing.get("type") != wanted.type:
+        raise ConfigurationError(
+            f"The HubSpot property {name} has type {existing.get('type')}, the mapping wants {wanted.type}",
+            mend="Rename the property in the mapping, or archive the one in HubSpot",
+        )
+    if wanted.unique and not existing.get("hasUniqueValue"):
+        raise ConfigurationError(
+            f"The HubSpot property {name} is not unique, and HubSpot cannot change that later",
+            mend="Archive it in HubSpot under another name, or name another property in the mapping",
+        )
+
+
+def _group(gateway: HubSpotGateway, path: dict[str, str], group: tuple[str, str], done: Provisioned) -> None:
+    name, label = group
+    if all(g["name"] != name for g in _listed(gateway, routes.GROUP_LIST, path)):
+        body = {"name": name, "label": label, "displayOrder": -1}
+        _create(gateway, routes.GROUP_CREATE, path, body, f"the property group {name}")
+        done.created.append(f"property group {path['type']}.{name}")
+
+
+def _extend_options(
+    gateway: HubSpotGateway,
+    path: dict[str, str],
+    wanted: PropertyWanted,
+    existing: dict[str, Any],
+    done: Provisioned,
+) -> None:
+    # HubSpot replaces the whole list, so that what people added must be sent back.
+    options = list(existing.get("options") or ())
+    known = {option["value"] for option in options}
+    added = [(value, label) for value, label in wanted.options if value not in known]
+    if not added:
+        return
+    options += [_option(value, label, len(options) + place) for place, (value, label) in enumerate(added)]
+    gateway.call(routes.PROPERTY_UPDATE, path={**path, "name": wanted.name}, body={"options": options})
+    done.created.append(f"options {', '.join(v for v, _ in added)} of property {wanted.entity_type}.{wanted.name}")
+
+
+def _option(value: str, label: str, place: int) -> dict[str, Any]:
+    return {"value": value, "label": label, "displayOrder": place, "hidden": False}
+
+
+def _wait_until_visible(gateway: HubSpotGateway, path: dict[str, str], name: str) -> None:
+    for seconds in (*VISIBLE_AFTER, None):
+        try:
+            gateway.call(routes.PROPERTY_GET, path={**path, "name": name}, expect=(404,))
+            return
+        except Refused as refused:
+            if seconds is None or refused.problem.status != 404:
+                raise
+            gateway.sleep(seconds)
+
+
+def _create(gateway: HubSpotGateway, route: routes.Route, path: dict[str, str], body: Any, what: str) -> None:
+    """One creation that is fine when the thing exists already, and is asked once more when the answer was lost."""
+    for last in (False, True):
+        try:
+            gateway.call(route, path=path, body=body)
+            return
+        except Refused as refused:
+            if refused.problem.is_conflict:
+                return
+            raise ConfigurationError(
+                f"HubSpot refused to create {what}: {refused.problem.message}",
+                mend="Mend the mapping or the portal (limits of its tier), then run again",
+            ) from None
+        except AnswerLost:
+            # A name makes a definition unique, so that a second try can only find it, not double it.
+            if last:
+                raise
+
+
+# --- pipelines -------------------------------------------------------------------------------------------------------
+
+
+def _pipelines(gateway: HubSpotGateway, wanted: Iterable[PipelineWanted], done: Provisioned) -> None:
+    path = {"type": "deals"}
+    existing = _by_label(_listed(gateway, routes.PIPELINE_LIST, path))
+    for pipeline in wanted:
+        if _folded(pipeline.label) not in existing:
+            body = {
+                "label": pipeline.label,
+                "displayOrder": len(existing),
+                "stages": [_stage(stage, place) for place, stage in enumerate(pipeline.stages)],
+            }
+            if not _made(gateway, routes.PIPELINE_CREATE, path, body, f"pipeline {pipeline.label}", done):
+                continue
+            existing = _by_label(_listed(gateway, routes.PIPELINE_LIST, path))
+        found = existing.get(_folded(pipeline.label))
+        if found is None:
+            done.problems.append(f"pipeline {pipeline.label} did not appear after its creation")
+            continue
+        done.symbols[pipeline.symbol] = found["id"]
+        _stages(gateway, pipeline, found, done)
+
+
+def _stages(gateway: HubSpotGateway, pipeline: PipelineWanted, found: dict[str, Any], done: Provisioned) -> None:
+    path = {"type": "deals", "pipeline": found["id"]}
+    existing = _by_label(found.get("stages") or ())
+    for place, stage in enumerate(pipeline.stages):
+        what = f"stage {stage.label} of pipeline {pipeline.label}"
+        if _folded(stage.label) not in existing:
+            if not _made(gateway, routes.STAGE_CREATE, path, _stage(stage, place), what, done):
+                continue
+            again = _by_label(_listed(gateway, routes.PIPELINE_LIST, {"type": "deals"}))
+            existing = _by_label((again.get(_folded(pipeline.label)) or {}).get("stages") or ())
+        if _folded(stage.label) in existing:
+            done.symbols[stage.symbol] = existing[_folded(stage.label)]["id"]
+        else:
+            done.problems.append(f"{what} did not appear after its creation")
+
+
+def _made(
+    gateway: HubSpotGateway, route: routes.Route, path: dict[str, str], body: Any, what: str, done: Provisioned
+) -> bool:
+    """Whether it is worth looking for: made, existing, or lost on the way. A refusal is a problem of its deals only."""
+    try:
+        gateway.call(route, path=path, body=body)
+        done.created.append(what)
+    except AnswerLost:
+        return True
+    except Refused as refused:
+        if not refused.problem.is_conflict:
+            done.problems.append(f"{what} was refused: {refused.problem.message}")
+            return False
+    return True
+
+
+def _stage(stage: StageWanted, place: int) -> dict[str, Any]:
+    return {
+        "label": stage.label,
+        "displayOrder": place,
+        "metadata": {"probability": stage.probability, "isClosed": "true" if stage.is_closed else "false"},
+    }
+
+
+def _by_label(items: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for item in items:
+        if not item.get("archived"):
+            found.setdefault(_folded(item.get("label") or ""), item)
+    return found
+
+
+def _folded(label: str) -> str:
+    return " ".join(label.split()).casefold()
+
+
+def _listed(gateway: HubSpotGateway, route: routes.Route, path: dict[str, str]) -> list[dict[str, Any]]:
+    return [item for page in pages(gateway, route, path=path) for item in page]
