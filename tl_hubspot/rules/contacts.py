@@ -7,13 +7,14 @@ Lives here: the facts the rules look at, the ordered rules, the decision, opt-ou
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 
 import polars as pl
 
 from tl_hubspot.rules import duplicates, normalize
 from tl_hubspot.rules.rule import Facts, Rule, Said, any_hit, first_hit
 from tl_hubspot.rules.settings import RuleSettings
-from tl_hubspot.rules.windows import local_date, spoken
+from tl_hubspot.rules.windows import on, spoken
 
 ELIGIBLE = ("marketing", "non_marketing")
 
@@ -107,10 +108,10 @@ def _day(facts: Facts) -> str:
     return spoken(facts["changed_on"])
 
 
-def _dated(facts: Facts, limit: object, verdict: str) -> Said:
+def _dated(facts: Facts, limit: date, verdict: str) -> Said:
     day = facts["changed_on"]
     future = " (a date in the future)" if day > facts["as_of_date"] else ""
-    return Said(f"Last changed on {spoken(day)}{future}; {verdict}", day.isoformat(), limit, day)  # type: ignore[arg-type]
+    return Said(f"Last changed on {spoken(day)}{future}; {verdict}", day.isoformat(), limit, day)
 
 
 def _status(facts: Facts) -> str:
@@ -260,7 +261,7 @@ def facts(prepared: pl.DataFrame, linked_ids: Collection[str] | pl.Series, setti
     """All that the rules look at, one row per contact: `prepare` plus dates, limits, link, `duplicate_of`."""
     dated = prepared.with_columns(
         is_in(pl.col("id"), linked_ids).alias("linked"),
-        changed_on=local_date(pl.col("changed_at"), settings.timezone),
+        changed_on=on(pl.col("changed_at"), settings.timezone),
         as_of_date=pl.lit(settings.as_of_date),
         two_years_ago=pl.lit(settings.two_years_ago),
         five_years_ago=pl.lit(settings.five_years_ago),

@@ -68,7 +68,7 @@ def first_day_reaching(day: date, years: int) -> date:
         return date(day.year + years, 3, 1)
 
 
-def local_date(instant: pl.Expr, timezone: str) -> pl.Expr:
+def on(instant: pl.Expr, timezone: str) -> pl.Expr:
     """Calendar date in `timezone` of an instant (Datetime with a zone)."""
     return instant.dt.convert_time_zone(timezone).dt.date()
 

@@ -1,0 +1,324 @@
+"""Deals: does each belong in HubSpot, with which label and contact, and why (the table of deal rules).
+
+Lives here: the facts the rules look at, the ordered rules, the hold for phases without a stage. Which stage a phase
+becomes lives in `planning`; which deals need their phase history read in `demand`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+
+import polars as pl
+
+from tl_hubspot.rules.contacts import eligible_ids, is_in
+from tl_hubspot.rules.rule import Facts, Rule, Said, first_hit
+from tl_hubspot.rules.settings import RuleSettings
+from tl_hubspot.rules.windows import on, spoken
+
+INACTIVE_LABEL = "inactief"
+CLOSED = ("won", "lost")
+
+
+def _say_no_contact(facts: Facts, hit: bool) -> Said:
+    if hit:
+        return Said("The deal names no contact: its customer is no contact and there is no contact person.")
+    return Said("The deal names a contact, so it may be imported.", facts["source_contact_id"])
+
+
+def _say_contact(facts: Facts, hit: bool) -> Said:
+    source, counts = facts["source_contact_id"], facts["eligible_id"]
+    if hit:
+        why = f"is not imported ({facts['contact_reason']})" if facts["contact_reason"] else "does not exist"
+        return Said(f"Contact {source} {why}, so the deal is not imported either.", source)
+    if counts != source:
+        return Said(f"Contact {source} is a duplicate; contact {counts} is imported and takes its deals.", source)
+    return Said(f"Contact {source} is imported, so the deal may be imported.", source)
+
+
+def _say_open_recent(facts: Facts, hit: bool) -> Said:
+    if facts["is_closed"]:
+        return Said("The deal is closed; this rule is for open deals.", facts["status"])
+    return _status_changed(
+        facts,
+        "that is less than 2 years ago, so it is imported." if hit else "that is 2 years ago or more.",
+    )
+
+
+def _say_inactive(facts: Facts, hit: bool) -> Said:
+    if facts["is_closed"]:
+        return Said("The deal is closed; this rule is for open deals.", facts["status"])
+    day, limit = facts["created_on"], facts["five_years_ago"]
+    if day is None:
+        return Said("It is not known when the deal was created.", limit=limit)
+    verdict = (
+        f"that is not more than 5 years ago, so it is imported with the label {INACTIVE_LABEL}."
+        if hit
+        else "that is more than 5 years ago."
+    )
+    return Said(f"Created on {spoken(day)}; {verdict} (Limit {spoken(limit)}.)", day.isoformat(), limit, day)
+
+
+def _say_open_rest(facts: Facts, hit: bool) -> Said:
+    if hit:
+        return Said("An open deal that is older and has not moved for 2 years stays out of HubSpot.", facts["status"])
+    return Said("The deal is closed; this rule is for open deals.", facts["status"])
+
+
+def _say_closed(facts: Facts, hit: bool) -> Said:
+    mode = facts["deals_closed"]
+    if mode == "never":
+        return Said("By configuration no closed deal is imported (deals.closed: never).", facts["status"])
+    if facts["linked"]:
+        return Said("It is in HubSpot already, so it is kept up to date.", facts["status"])
+    if mode == "linked_only":
+        return Said(
+            "By configuration only closed deals that are in HubSpot already are imported (deals.closed: linked_only).",
+            facts["status"],
+        )
+    return _status_changed(
+        facts, "that is less than 2 years ago, so it is imported." if hit else "that is 2 years ago or more."
+    )
+
+
+def _say_closed_rest(facts: Facts, hit: bool) -> Said:
+    return Said("A closed deal that none of the rules above takes stays out of HubSpot.", facts["status"])
+
+
+def _say_unmapped(facts: Facts, hit: bool) -> Said:
+    what = "closed stages for its pipeline" if facts["is_closed"] else "a stage for its phase"
+    if hit:
+        return Said(
+            f"HubSpot has no mapping to {what}, so the deal is held until somebody maps it.", facts["current_phase_id"]
+        )
+    return Said(f"There is a mapping to {what}.", facts["current_phase_id"])
+
+
+def _status_changed(facts: Facts, verdict: str) -> Said:
+    day: date | None = facts["status_changed_on"]
+    limit: date = facts["two_years_ago"]
+    if day is None:
+        return Said("It is not known when its status changed.", limit=limit)
+    return Said(
+        f"Its status last changed on {spoken(day)}; {verdict} (Limit {spoken(limit)}.)", day.isoformat(), limit, day
+    )
+
+
+_C = pl.col
+_OPEN = ~_C("is_closed")
+_MOVED_RECENTLY = _C("status_changed_on") > _C("two_years_ago")
+_TAKES_CLOSED = (
+    pl.when(_C("deals_closed") == "recent")
+    .then(_MOVED_RECENTLY.fill_null(False) | _C("linked"))
+    .otherwise((_C("deals_closed") == "linked_only") & _C("linked"))
+)
+
+RULES = (
+    Rule(
+        1,
+        "Does the deal name a contact?",
+        _C("source_contact_id").is_null(),
+        "skip",
+        "no_contact",
+        _say_no_contact,
+    ),
+    Rule(
+        2,
+        "Is that contact imported?",
+        _C("eligible_id").is_null(),
+        "skip",
+        "contact_not_eligible",
+        _say_contact,
+    ),
+    Rule(
+        3,
+        "Open: did its status change in the last 2 years?",
+        _OPEN & _MOVED_RECENTLY,
+        "sync",
+        "changed_within_2_years",
+        _say_open_recent,
+    ),
+    Rule(
+        4,
+        "Open: was it created in the last 5 years?",
+        _OPEN & (_C("created_on") >= _C("five_years_ago")),
+        "sync",
+        "inactive",
+        _say_inactive,
+    ),
+    Rule(
+        5,
+        "Open: otherwise",
+        _OPEN,
+        "skip",
+        "too_old",
+        _say_open_rest,
+    ),
+    Rule(
+        6,
+        "Closed: did its status change in the last 2 years, or is it in HubSpot already?",
+        _TAKES_CLOSED,
+        "sync",
+        "closed",
+        _say_closed,
+    ),
+    Rule(
+        7,
+        "Closed: otherwise",
+        pl.lit(True),
+        "skip",
+        "closed_too_old",
+        _say_closed_rest,
+    ),
+)
+HOLD = Rule(
+    8,
+    "Does HubSpot have a stage for it?",
+    ~_C("is_mapped"),
+    "held",
+    "unmapped_stage",
+    _say_unmapped,
+)
+"""Asked only of deals that the rules sync; the label that they give stays."""
+
+COLUMNS = (
+    "teamleader_id",
+    "status",
+    "reason",
+    "duplicate_of",
+    "label",
+    "contact_id",
+    "source_contact_id",
+    "company_id",
+    "deal_status",
+    "created_on",
+    "status_changed_at",
+    "status_changed_on",
+    "linked",
+    "as_of",
+)
+
+
+def decide(
+    deals: pl.DataFrame,
+    phase_history: pl.DataFrame,
+    contact_decisions: pl.DataFrame,
+    linked_ids: Collection[str] | pl.Series,
+    mapped_phases: Collection[tuple[str, str]],
+    closed_pipelines: Collection[str],
+    settings: RuleSettings,
+) -> pl.DataFrame:
+    """`decisions.deals`: one row per deal, sorted by teamleader_id.
+
+    `deals`, `phase_history`: `teamleader.deals` without deleted ones, `teamleader.deal_phase_history`. `mapped_phases`:
+    (pipeline_id, phase_id) that have a HubSpot stage; `closed_pipelines`: pipelines that have a won and a lost stage
+    there. A deal without a linked contact never gets one from a company.
+    """
+    prepared = prepare(deals, phase_history, mapped_phases, closed_pipelines, settings)
+    return decision(facts(prepared, contact_decisions, linked_ids, settings), settings)
+
+
+def prepare(
+    deals: pl.DataFrame,
+    phase_history: pl.DataFrame,
+    mapped_phases: Collection[tuple[str, str]],
+    closed_pipelines: Collection[str],
+    settings: RuleSettings,
+) -> pl.DataFrame:
+    """The facts that depend neither on the date nor on contacts. One row per deal.
+
+    status_changed_at is the latest of creation, the phase changes and, for won and lost only, closing.
+    """
+    moves = (
+        phase_history.select("deal_id", started_at=started_at(pl.col("started_at"), settings.phase_history_timezone))
+        .group_by("deal_id")
+        .agg(moved_at=pl.col("started_at").max())
+    )
+    phases = pl.DataFrame(
+        sorted(set(mapped_phases)), schema={"pipeline_id": pl.String, "current_phase_id": pl.String}, orient="row"
+    ).with_columns(phase_is_mapped=pl.lit(True))
+    is_closed = pl.col("status").is_in(CLOSED).fill_null(False)
+    named_contact = (
+        pl.when(pl.col("customer_type").eq_missing(pl.lit("contact")))
+        .then(pl.col("customer_id"))
+        .otherwise(pl.col("contact_person_id"))
+    )
+    return (
+        deals.select(
+            "id",
+            "status",
+            "pipeline_id",
+            "current_phase_id",
+            "created_at",
+            is_closed=is_closed,
+            closed_at=pl.when(is_closed).then(pl.col("closed_at")),
+            source_contact_id=named_contact,
+            company_id=pl.when(pl.col("customer_type") == "company").then(pl.col("customer_id")),
+        )
+        .join(moves, left_on="id", right_on="deal_id", how="left", maintain_order="left")
+        .join(phases, on=["pipeline_id", "current_phase_id"], how="left", maintain_order="left")
+        .with_columns(
+            status_changed_at=pl.max_horizontal("created_at", "moved_at", "closed_at"),
+            is_mapped=pl.when("is_closed")
+            .then(is_in(pl.col("pipeline_id"), closed_pipelines))
+            .otherwise(pl.col("phase_is_mapped").fill_null(False)),
+        )
+        .drop("moved_at", "closed_at", "phase_is_mapped")
+    )
+
+
+def facts(
+    prepared: pl.DataFrame,
+    contact_decisions: pl.DataFrame,
+    linked_ids: Collection[str] | pl.Series,
+    settings: RuleSettings,
+) -> pl.DataFrame:
+    """All that the rules look at, one row per deal: `prepare` plus dates, limits, link, the contact that counts."""
+    reasons = contact_decisions.select(source_contact_id="teamleader_id", contact_reason="reason")
+    eligible = eligible_ids(contact_decisions).rename({"contact_id": "source_contact_id"})
+    return (
+        prepared.join(reasons, on="source_contact_id", how="left", maintain_order="left")
+        .join(eligible, on="source_contact_id", how="left", maintain_order="left")
+        .with_columns(
+            is_in(pl.col("id"), linked_ids).alias("linked"),
+            created_on=on(pl.col("created_at"), settings.timezone),
+            status_changed_on=on(pl.col("status_changed_at"), settings.timezone),
+            two_years_ago=pl.lit(settings.two_years_ago),
+            five_years_ago=pl.lit(settings.five_years_ago),
+            deals_closed=pl.lit(settings.deals_closed),
+        )
+    )
+
+
+def decision(facts: pl.DataFrame, settings: RuleSettings) -> pl.DataFrame:
+    """`decisions.deals` from the facts."""
+    held = (pl.col("status") == "sync") & HOLD.hits
+    return (
+        facts.rename({"status": "deal_status"})
+        .with_columns(first_hit(RULES))
+        .with_columns(label=pl.when(pl.col("reason") == "inactive").then(pl.lit(INACTIVE_LABEL)).otherwise(pl.lit("")))
+        .with_columns(
+            status=pl.when(held).then(pl.lit(HOLD.status)).otherwise("status"),
+            reason=pl.when(held).then(pl.lit(HOLD.reason)).otherwise("reason"),
+            teamleader_id="id",
+            duplicate_of=pl.lit(None, pl.String),
+            contact_id=pl.coalesce("eligible_id", "source_contact_id"),
+            as_of=pl.lit(settings.as_of_utc, pl.Datetime("us", "UTC")),
+        )
+        .select(COLUMNS)
+        .sort("teamleader_id")
+    )
+
+
+def started_at(text: pl.Expr, timezone: str) -> pl.Expr:
+    """Instants in UTC of `phase_history[].started_at`; null when unreadable.
+
+    Two forms occur: `2017-05-01T12:00:00+00:00`, and `2017-05-01 12:00:00`, which is in `timezone`.
+    """
+    iso = text.str.strip_chars().str.replace(r"^([0-9-]{10})[ tT]+", "${1}T").str.replace(r"[zZ]$", "+00:00")
+    zoned = iso.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", strict=False, time_unit="us", time_zone="UTC")
+    naive = iso.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us")
+    there = naive.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+    # A time that the clocks skipped in spring is read as if they had been put forward already.
+    skipped = naive.dt.offset_by("1h").dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+    return pl.coalesce(zoned, pl.coalesce(there, skipped).dt.convert_time_zone("UTC"))
