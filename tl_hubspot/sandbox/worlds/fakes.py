@@ -8,6 +8,7 @@ numbers from the 999 test range, telephone numbers from a few narrow blocks.
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 FIRST_NAMES = (
     ("An", "female"), ("Bram", "male"), ("Carine", "female"), ("Daan", "male"), ("Els", "female"), ("Femke", "female"),
@@ -92,6 +93,7 @@ def company_domain(index: int) -> str:
     return f"{slug(company_name(index))}-{index}.example"
 
 
+@lru_cache(maxsize=len(FIRST_NAMES) * len(FAMILY_NAMES))
 def mailbox(first_name: str, family_name: str) -> str:
     """ASCII local part of a person's address: `zoe.vandamme`."""
     return f"{slug(first_name)}.{slug(family_name).replace('-', '')}"
@@ -106,8 +108,8 @@ def belgian_vat(index: int) -> str:
 def dutch_vat(index: int) -> str:
     """Dutch VAT number with country code and valid check digits (modulus 97 over the whole), 0 <= index < 1,000,000."""
     digits = f"999{index % 1_000_000:06d}"
-    # ISO 7064: N=23, L=21, B=11; the two last digits bring the remainder to 1.
-    check = (1 - int(f"2321{digits}1100")) % 97
+    # ISO 7064: N=23, L=21, B=11; the two last digits, 02 to 98, bring the remainder to 1.
+    check = 98 - int(f"2321{digits}1100") % 97
     return f"NL{digits}B{check:02d}"
 
 

@@ -282,7 +282,7 @@ class Portfolio:
             else:
                 customer, person = ("contact", person), None
         pipeline = draw.choices(reference.PIPELINES, (3, 1))[0]["id"]
-        created = self.as_of - timedelta(days=2 + 2400 * draw.random() ** 1.4)
+        created = self.as_of - timedelta(days=2 + 2400 * draw.random() ** 1.8)
         phases: list[tuple[str, datetime]] = []
         moment = created
         for phase in reference.PHASES_OF[pipeline][: draw.randint(1, 5)]:

@@ -17,7 +17,7 @@ WEB = "https://focus.teamleader.eu"
 
 def stamp(instant: datetime | None) -> str | None:
     """Teamleader's notation of an aware instant; None stays None."""
-    return None if instant is None else instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    return None if instant is None else instant.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def postal(line_1: str | None, postal_code: str | None, city: str | None, country: str) -> dict[str, Any]:
