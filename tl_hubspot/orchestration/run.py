@@ -70,6 +70,8 @@ class Platform:
     progress: Progress = lambda stream, done, total: None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     meter: CallMeter = field(default_factory=CallMeter)
+    error: BaseException | None = None
+    """The first error that a step raised: Dagster keeps only its text."""
     _runs: dict[str, Run] = field(default_factory=dict)
     _lock: FileLock | None = None
 

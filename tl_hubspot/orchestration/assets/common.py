@@ -1,0 +1,78 @@
+"""What all assets share: entering a run, column schema and previews as metadata, owners.
+
+A preview never shows personal data: columns that may hold it are left out by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from tl_hubspot.orchestration.run import Platform, Run
+from tl_hubspot.warehouse import schema
+
+OWNERS = ["team:crm"]
+# Only ids, codes, dates, counts and flags may be shown; everything else could name or reach a person.
+PREVIEW = frozenset(
+    """id teamleader_id hubspot_id entity_type status reason duplicate_of changed_on as_of linked source_status consent
+    opted_out label deal_status created_on status_changed_on bucket action marketing kind type object_type read_only
+    contact_id company_id deal_id from_type from_id to_type to_id is_primary is_first rank archived marketable group_id
+    joined_by pipeline_id stage_id phase_id position is_closed code added_at updated_at created_at createdate
+    unique_value field_type run_id first_company_id""".split()  # noqa: SIM905
+)
+
+
+@contextlib.contextmanager
+def run_of(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Run]:
+    """The run of this step; the first error of a step is kept for who started the run."""
+    try:
+        yield platform.run(context.run_id)
+    except BaseException as error:
+        platform.error = platform.error or error
+        raise
+
+
+def spec(key: list[str], table: str | None = None, **arguments: Any) -> dict[str, Any]:
+    """Arguments of an asset: key, owners, and, for a table, its meaning and column schema."""
+    metadata: dict[str, Any] = {}
+    if table is not None:
+        described = schema.table(table)
+        arguments.setdefault("description", described.meaning)
+        metadata["dagster/table_name"] = table
+        metadata["dagster/column_schema"] = dg.TableSchema(
+            columns=[
+                dg.TableColumn(c.name, c.type, description=c.meaning + (f" (from {c.source})" if c.source else ""))
+                for c in described.columns
+            ]
+        )
+    return {"key": key, "owners": OWNERS, "metadata": metadata, **arguments}
+
+
+def result(platform: Platform, table: str | None, facts: Mapping[str, Any]) -> dg.MaterializeResult[Any]:
+    """Metadata of a materialization: row count and preview of its table, and the step's numbers."""
+    metadata: dict[str, Any] = dict(facts)
+    if table is not None:
+        metadata["dagster/row_count"] = platform.warehouse.count(table)
+        metadata["preview"] = dg.MetadataValue.md(preview(platform, table))
+    metadata["calls"] = platform.meter.snapshot()
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def preview(platform: Platform, table: str) -> str:
+    """First rows as Markdown, without columns that may hold personal data."""
+    names = [c for c in schema.table(table).column_names if c in PREVIEW]
+    columns = ", ".join(f'"{name}"' for name in names)
+    return markdown(platform.warehouse.read(f"select {columns} from {table} order by 1, 2 limit 5"))
+
+
+def markdown(frame: pl.DataFrame) -> str:
+    """A frame as a Markdown table."""
+    if frame.is_empty():
+        return "no rows"
+    lines = [" | ".join(frame.columns), " | ".join("---" for _ in frame.columns)]
+    lines += [" | ".join("" if v is None else str(v) for v in row) for row in frame.iter_rows()]
+    return "\n".join(f"| {line} |" for line in lines)

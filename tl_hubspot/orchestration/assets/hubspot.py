@@ -1,0 +1,52 @@
+"""Group hubspot: the mirror of the portal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from tl_hubspot.orchestration.assets.common import result, run_of, spec
+from tl_hubspot.orchestration.run import Platform
+from tl_hubspot.orchestration.steps import mirroring
+
+_KINDS = {"hubspot", "duckdb"}
+_DEFINITIONS = ["hubspot", "properties"]
+
+
+@dg.asset(
+    **spec(
+        _DEFINITIONS,
+        "hubspot.properties",
+        group_name="hubspot",
+        kinds=_KINDS,
+        description="What the portal allows: property definitions, and beside them (tables hubspot.pipeline_stages,"
+        " hubspot.owners, hubspot.currencies) its deal pipelines, owners and currencies.",
+    )
+)
+def properties(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:
+    with run_of(context, platform) as run:
+        return result(platform, "hubspot.properties", mirroring.definitions(platform, run))
+
+
+def _records(entity_type: str) -> dg.AssetsDefinition:
+    table = mirroring.TABLES[entity_type]
+
+    @dg.asset(**spec(table.split("."), table, group_name="hubspot", kinds=_KINDS), deps=[_DEFINITIONS])
+    def records(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:
+        with run_of(context, platform) as run:
+            return result(platform, table, mirroring.records(platform, run, entity_type))
+
+    return records
+
+
+@dg.asset(
+    **spec(["hubspot", "associations"], "hubspot.associations", group_name="hubspot", kinds=_KINDS),
+    deps=[["hubspot", "contacts"], ["hubspot", "deals"]],
+)
+def associations(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:
+    with run_of(context, platform) as run:
+        return result(platform, "hubspot.associations", mirroring.associations(platform, run))
+
+
+ASSETS = [properties, *(_records(entity_type) for entity_type in mirroring.TABLES), associations]

@@ -1,0 +1,85 @@
+"""Group teamleader: the external source, and its records as received in the warehouse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from tl_hubspot.orchestration.assets.common import OWNERS, result, run_of, spec
+from tl_hubspot.orchestration.run import Platform
+from tl_hubspot.orchestration.steps import extract
+
+_KINDS = {"python", "duckdb"}
+
+SOURCES = [
+    dg.AssetSpec(
+        ["teamleader_focus", name],
+        group_name="teamleader_focus",
+        kinds={"teamleader"},
+        owners=OWNERS,
+        description=f"{name.capitalize()} in Teamleader Focus itself, outside this platform.",
+    )
+    for name in (*extract.STREAMS, "reference")
+]
+
+
+def _records(stream: str) -> dg.AssetsDefinition:
+    table = f"teamleader.{stream}"
+
+    @dg.asset(
+        **spec(["teamleader", stream], table, group_name="teamleader", kinds=_KINDS),
+        deps=[["teamleader_focus", stream]],
+    )
+    def records(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:
+        with run_of(context, platform) as run:
+            return result(platform, table, extract.records(platform, run, stream) | {"full_read": run.is_full})
+
+    return records
+
+
+@dg.asset(
+    **spec(["teamleader", "reference"], "teamleader.reference", group_name="teamleader", kinds=_KINDS),
+    deps=[["teamleader_focus", "reference"]],
+)
+def reference(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:
+    with run_of(context, platform) as run:
+        return result(platform, "teamleader.reference", {"rows": extract.reference(platform, run)})
+
+
+@dg.asset(
+    **spec(
+        ["teamleader", "contact_company_links"],
+        "teamleader.contact_company_links",
+        group_name="teamleader",
+        kinds=_KINDS,
+    ),
+    deps=[["teamleader", "contacts"], ["teamleader", "companies"]],
+)
+def contact_company_links(
+    context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+) -> dg.MaterializeResult[Any]:
+    with run_of(context, platform) as run:
+        return result(platform, "teamleader.contact_company_links", extract.links(platform, run))
+
+
+@dg.asset(
+    **spec(
+        ["teamleader", "deal_phase_history"], "teamleader.deal_phase_history", group_name="teamleader", kinds=_KINDS
+    ),
+    deps=[["teamleader", "deals"]],
+)
+def deal_phase_history(
+    context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+) -> dg.MaterializeResult[Any]:
+    with run_of(context, platform) as run:
+        return result(platform, "teamleader.deal_phase_history", extract.phase_history(platform, run))
+
+
+ASSETS = [
+    *SOURCES,
+    *(_records(stream) for stream in extract.STREAMS),
+    reference,
+    contact_company_links,
+    deal_phase_history,
+]

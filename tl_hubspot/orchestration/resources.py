@@ -1,0 +1,53 @@
+"""Resources: the platform of a run, configurable in the launchpad, and the warehouse for everything that only reads.
+
+Clients and settings are made by `orchestration.run.Platform`; nothing is opened before a step needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+from dagster_duckdb import DuckDBResource
+from pydantic import Field
+
+from tl_hubspot.config import settings as configuration
+from tl_hubspot.orchestration.run import Platform, RunOptions
+from tl_hubspot.warehouse.store import Warehouse
+
+
+class WarehouseResource(DuckDBResource):
+    """The working database. Unlike its base: can open read-only, closes after an exception, waits only for locks."""
+
+    lock_timeout_seconds: float = Field(default=60, description="How long to wait for another process's lock.")
+
+    @property
+    def store(self) -> Warehouse:
+        """Reading and writing frames."""
+        return Warehouse(Path(self.database), lock_timeout=self.lock_timeout_seconds)
+
+    @contextlib.contextmanager
+    def get_connection(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:  # type: ignore[override]
+        """A connection that is closed at the end whatever happens."""
+        with self.store.connect(read_only=read_only) as connection:
+            yield connection
+
+
+class PlatformResource(dg.ConfigurableResourceFactory[Platform]):
+    """The platform of a run; its options can be set when a run is launched by hand."""
+
+    as_of: str | None = Field(default=None, description="Decide as if it were this date or instant; default now.")
+    full: bool = Field(default=False, description="Read all of Teamleader again.")
+    only: list[str] = Field(default_factory=list, description="Change only these: contact, company, deal.")
+
+    def create_resource(self, context: dg.InitResourceContext) -> Iterator[Platform]:  # type: ignore[override]
+        """A platform for one run; its lock is released at the end."""
+        options = RunOptions(as_of=self.as_of, full=self.full, only=tuple(self.only))
+        platform = Platform(configuration.load(), options)
+        try:
+            yield platform
+        finally:
+            platform.close()
