@@ -7,7 +7,9 @@ becomes lives in `planning`; which deals need their phase history read in `deman
 from __future__ import annotations
 
 from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from datetime import date
+from typing import NamedTuple
 
 import polars as pl
 
@@ -18,6 +20,13 @@ from tl_hubspot.rules.windows import on, spoken
 
 INACTIVE_LABEL = "inactief"
 CLOSED = ("won", "lost")
+
+
+class MappedStages(NamedTuple):
+    """What HubSpot has a stage for: (pipeline_id, phase_id) of open deals, pipeline_id of won and lost ones."""
+
+    phases: AbstractSet[tuple[str, str]]
+    closed_pipelines: AbstractSet[str]
 
 
 def _say_no_contact(facts: Facts, hit: bool) -> Said:
@@ -204,25 +213,22 @@ def decide(
     phase_history: pl.DataFrame,
     contact_decisions: pl.DataFrame,
     linked_ids: Collection[str] | pl.Series,
-    mapped_phases: Collection[tuple[str, str]],
-    closed_pipelines: Collection[str],
+    mapped: MappedStages,
     settings: RuleSettings,
 ) -> pl.DataFrame:
     """`decisions.deals`: one row per deal, sorted by teamleader_id.
 
-    `deals`, `phase_history`: `teamleader.deals` without deleted ones, `teamleader.deal_phase_history`. `mapped_phases`:
-    (pipeline_id, phase_id) that have a HubSpot stage; `closed_pipelines`: pipelines that have a won and a lost stage
-    there. A deal without a linked contact never gets one from a company.
+    `deals`, `phase_history`: `teamleader.deals` without deleted ones, `teamleader.deal_phase_history`.
+    `linked_ids`: Teamleader ids that have a HubSpot record. A company never lends a deal its contacts.
     """
-    prepared = prepare(deals, phase_history, mapped_phases, closed_pipelines, settings)
+    prepared = prepare(deals, phase_history, mapped, settings)
     return decision(facts(prepared, contact_decisions, linked_ids, settings), settings)
 
 
 def prepare(
     deals: pl.DataFrame,
     phase_history: pl.DataFrame,
-    mapped_phases: Collection[tuple[str, str]],
-    closed_pipelines: Collection[str],
+    mapped: MappedStages,
     settings: RuleSettings,
 ) -> pl.DataFrame:
     """The facts that depend neither on the date nor on contacts. One row per deal.
@@ -235,7 +241,7 @@ def prepare(
         .agg(moved_at=pl.col("started_at").max())
     )
     phases = pl.DataFrame(
-        sorted(set(mapped_phases)), schema={"pipeline_id": pl.String, "current_phase_id": pl.String}, orient="row"
+        sorted(mapped.phases), schema={"pipeline_id": pl.String, "current_phase_id": pl.String}, orient="row"
     ).with_columns(phase_is_mapped=pl.lit(True))
     is_closed = pl.col("status").is_in(CLOSED).fill_null(False)
     named_contact = (
@@ -260,7 +266,7 @@ def prepare(
         .with_columns(
             status_changed_at=pl.max_horizontal("created_at", "moved_at", "closed_at"),
             is_mapped=pl.when("is_closed")
-            .then(is_in(pl.col("pipeline_id"), closed_pipelines))
+            .then(is_in(pl.col("pipeline_id"), mapped.closed_pipelines))
             .otherwise(pl.col("phase_is_mapped").fill_null(False)),
         )
         .drop("moved_at", "closed_at", "phase_is_mapped")

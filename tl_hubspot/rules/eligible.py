@@ -43,12 +43,14 @@ def links_that_count(
     )
 
 
-def contacts(contact_decisions: pl.DataFrame, counting_links: pl.DataFrame) -> pl.DataFrame:
-    """`eligible.contacts`, sorted by teamleader_id. `counting_links` from `links_that_count`.
+def contacts(contact_decisions: pl.DataFrame, company_decisions: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+    """`eligible.contacts`, sorted by teamleader_id.
 
     first_company_id is the first-listed eligible company, jobtitle the position on the link to it.
     """
-    first = counting_links.unique(subset="contact_id", keep="first", maintain_order=True)
+    first = links_that_count(links, contact_decisions, company_decisions).unique(
+        subset="contact_id", keep="first", maintain_order=True
+    )
     return (
         contact_decisions.filter(pl.col("status").is_in(contact_rules.ELIGIBLE))
         .join(first, left_on="teamleader_id", right_on="contact_id", how="left")
@@ -92,18 +94,22 @@ def deals(deal_decisions: pl.DataFrame, company_decisions: pl.DataFrame) -> pl.D
 
 
 def relations(
-    eligible_contacts: pl.DataFrame, eligible_deals: pl.DataFrame, counting_links: pl.DataFrame
+    eligible_deals: pl.DataFrame,
+    contact_decisions: pl.DataFrame,
+    company_decisions: pl.DataFrame,
+    links: pl.DataFrame,
 ) -> pl.DataFrame:
-    """`eligible.relations`: contact → company, deal → contact, deal → company; sorted."""
+    """`eligible.relations`: contact → company, deal → contact, deal → company; sorted.
+
+    is_first marks the first-listed eligible company of a contact.
+    """
     parts = [
-        counting_links.join(
-            eligible_contacts.select(contact_id="teamleader_id", first="first_company_id"), on="contact_id"
-        ).select(
+        links_that_count(links, contact_decisions, company_decisions).select(
             from_type=pl.lit("contact"),
             from_id="contact_id",
             to_type=pl.lit("company"),
             to_id="company_id",
-            is_first=pl.col("company_id") == pl.col("first"),
+            is_first=pl.col("contact_id").is_first_distinct(),
         )
     ] + [
         eligible_deals.filter(pl.col(column).is_not_null()).select(
