@@ -70,13 +70,14 @@ def companies(platform: Platform, run: Run) -> dict[str, Any]:
 
 def deals(platform: Platform, run: Run) -> dict[str, Any]:
     """decisions.deals."""
-    read = platform.warehouse.read
+    read, resolved = platform.warehouse.read, deal_stages(platform)
     decided = deal_rules.decide(
         source(platform.warehouse, SOURCES["deal"]),
         read("teamleader.deal_phase_history"),
         read("decisions.contacts"),
         linked_ids(platform, "deal"),
-        deal_stages(platform).mapped,
+        resolved.mapped_phases,
+        resolved.mapped_pipelines,
         platform.rules(run),
     )
     return _stored(platform, "decisions.deals", decided)
@@ -91,19 +92,16 @@ def deal_stages(platform: Platform) -> stages.Stages:
 def eligible_records(platform: Platform, run: Run, name: str) -> dict[str, Any]:
     """eligible.contacts, .companies, .deals or .relations."""
     read = platform.warehouse.read
-    frames = {
-        "contact_decisions": read("decisions.contacts"),
-        "company_decisions": read("decisions.companies"),
-        "links": read("teamleader.contact_company_links"),
-    }
+    contact_decisions, company_decisions = read("decisions.contacts"), read("decisions.companies")
+    counting = eligible.links_that_count(read("teamleader.contact_company_links"), contact_decisions, company_decisions)
     if name == "contacts":
-        frame = eligible.contacts(**frames)
+        frame = eligible.contacts(contact_decisions, counting)
     elif name == "companies":
-        frame = eligible.companies(frames["company_decisions"])
+        frame = eligible.companies(company_decisions)
     elif name == "deals":
-        frame = eligible.deals(read("decisions.deals"), frames["company_decisions"])
+        frame = eligible.deals(read("decisions.deals"), company_decisions)
     else:
-        frame = eligible.relations(read("eligible.deals"), **frames)
+        frame = eligible.relations(read("eligible.contacts"), read("eligible.deals"), counting)
     platform.warehouse.replace(f"eligible.{name}", frame)
     return {"rows": frame.height}
 
