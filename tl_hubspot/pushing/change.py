@@ -1,0 +1,116 @@
+"""One row of a plan as the pushing room handles it, and a HubSpot value compared with the value that was sent.
+
+Plans are made in `planning.plan`; the calls that carry a change out are in the modules around this one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+import polars as pl
+
+EMAIL = "email"
+SECONDARY_EMAILS = "hs_additional_emails"
+WRITES = ("create", "update", "mark_deleted")
+"""Actions that write properties of a record."""
+
+
+@dataclass(frozen=True)
+class EmailChange:
+    """The address part of a change. `action`: set, replace_primary, add_secondary or replace_secondary."""
+
+    action: str
+    new: str
+    old: str | None = None
+    keep_old: bool = False
+
+    @property
+    def frees(self) -> str | None:
+        """The address that is free for another contact afterwards."""
+        if self.action == "replace_secondary" or (self.action == "replace_primary" and not self.keep_old):
+            return self.old
+        return None
+
+    @property
+    def is_secondary(self) -> bool:
+        return self.action in ("add_secondary", "replace_secondary")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One intended change. `fields`: property → new value, without the pseudo field of secondary addresses."""
+
+    entity_type: str
+    teamleader_id: str
+    hubspot_id: str | None
+    action: str
+    reason: str | None
+    fields: dict[str, str] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(entity_type, teamleader_id)"""
+        return self.entity_type, self.teamleader_id
+
+    @property
+    def email(self) -> EmailChange | None:
+        raw = self.details.get("email")
+        if not raw or raw.get("action") in (None, "none"):
+            return None
+        return EmailChange(raw["action"], raw["new"].lower(), (raw.get("old") or "").lower() or None, raw["keep_old"])
+
+    @property
+    def shadow(self) -> dict[str, str | None]:
+        return dict(self.details.get("shadow") or {})
+
+
+def changes_of(frame: pl.DataFrame) -> Iterator[Change]:
+    """The rows of a plan's `changes` frame, in its order. `fields` and `details` are JSON text."""
+    for row in frame.iter_rows(named=True):
+        fields = msgspec.json.decode(row["fields"] or "{}")
+        yield Change(
+            entity_type=row["entity_type"],
+            teamleader_id=row["teamleader_id"],
+            hubspot_id=row["hubspot_id"],
+            action=row["action"],
+            reason=row["reason"],
+            fields={name: value["new"] or "" for name, value in fields.items() if name != SECONDARY_EMAILS},
+            details=msgspec.json.decode(row["details"] or "{}"),
+        )
+
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+def same_value(ours: str | None, hubspots: str | None) -> bool:
+    """Whether HubSpot's value is the one that was sent: it normalises numbers, instants and addresses."""
+    ours, hubspots = (ours or "").strip(), (hubspots or "").strip()
+    if ours == hubspots or ours.lower() == hubspots.lower() != "":
+        return True
+    if not ours or not hubspots:
+        return False
+    if _NUMBER.fullmatch(ours) and _NUMBER.fullmatch(hubspots):
+        try:
+            return Decimal(ours) == Decimal(hubspots)
+        except InvalidOperation:
+            return False
+    first, second = _instant(ours), _instant(hubspots)
+    return first is not None and first == second
+
+
+def _instant(text: str) -> datetime | None:
+    if text.lstrip("-").isdigit():
+        # Thirteen digits are milliseconds for the next centuries; a house number is not an instant.
+        return datetime.fromtimestamp(int(text) / 1000, UTC) if len(text) == 13 else None
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

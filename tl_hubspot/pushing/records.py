@@ -1,0 +1,247 @@
+"""Write companies, contacts and deals: updates by record id, creates by upsert on `teamleader_id`, in batches of 100.
+
+Intent before each call, outcome after it, every record accounted for. Secondary addresses are in `addresses`, relations
+between records in `relations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from tl_hubspot.hubspot.objects import BATCH, BatchOutcome, Record, Write, Written, batch_read, get_record
+from tl_hubspot.hubspot.reactions import Problem
+from tl_hubspot.pushing.change import EMAIL, Change, same_value
+from tl_hubspot.pushing.ledger import Row
+from tl_hubspot.pushing.wire import SYMBOL, SYMBOLIC
+from tl_hubspot.pushing.work import Work, chunked
+
+KEY = "teamleader_id"
+
+
+@dataclass
+class _Sent:
+    """One record in a batch: what was intended for which id."""
+
+    change: Change
+    fields: dict[str, str]
+    intention: Row
+
+
+@dataclass
+class _Batch:
+    entity_type: str
+    creates: bool
+    sent: dict[str, _Sent] = field(default_factory=dict)
+    """Trace id → record."""
+
+    @property
+    def writes(self) -> list[Write]:
+        return [
+            Write(trace, s.change.teamleader_id, {**s.fields, KEY: s.change.teamleader_id})
+            if self.creates
+            else Write(trace, s.intention["hubspot_id"], s.fields)
+            for trace, s in self.sent.items()
+        ]
+
+
+def update(work: Work, entity_type: str, changes: Sequence[Change], step: str) -> None:
+    """Update existing records. One that was merged away is followed to its survivor; a deleted one fails."""
+    _write(work, _updates(work, entity_type, changes), step, len(changes))
+
+
+def create(work: Work, entity_type: str, changes: Sequence[Change], step: str) -> None:
+    """Create records by upsert, so that a repeat after a lost answer or a crash cannot make a second one."""
+    _write(work, _creates(work, entity_type, changes), step, len(changes))
+
+
+def resolved(work: Work, values: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Values with the ids of pipelines and stages in place of their symbols; KeyError when one was not provisioned."""
+    return {
+        name: work.symbols[value] if name in SYMBOLIC and value and value.startswith(SYMBOL) else value
+        for name, value in values.items()
+    }
+
+
+# --- batches before the call -----------------------------------------------------------------------------------------
+
+
+def _creates(work: Work, entity_type: str, changes: Sequence[Change]) -> Iterator[_Batch]:
+    for chunk in chunked(changes, BATCH):
+        batch = _Batch(entity_type, creates=True)
+        call_id = work.new_call()
+        for place, change in enumerate(chunk):
+            fields = _resolved_fields(work, change)
+            if fields is not None:
+                _add(work, batch, call_id, place, change, None, fields, before={})
+        yield from _intended(work, batch)
+
+
+def _updates(work: Work, entity_type: str, changes: Sequence[Change]) -> Iterator[_Batch]:
+    claimed: set[str] = set()
+    read = partial(_current, work, entity_type)
+    for chunk, current in work.gateway.run(read, chunked(changes, BATCH)):
+        batch = _Batch(entity_type, creates=False)
+        call_id = work.new_call()
+        for place, change in enumerate(chunk):
+            record = current.get(change.hubspot_id or "")
+            if record is None:
+                work.ledger.log([work.fail(change, "deleted_in_hubspot", Problem(404, "OBJECT_NOT_FOUND"))])
+                continue
+            if record.id in claimed:
+                work.ledger.log([work.fail(change, "claimed_by_other", message="two records were merged into one")])
+                continue
+            claimed.add(record.id)
+            fields = _resolved_fields(work, change)
+            if fields is None:
+                continue
+            if fields:
+                _add(work, batch, call_id, place, change, record.id, fields, before=record.properties)
+            else:
+                # Only addresses change; that is the next step's work.
+                work.succeed(change, record.id, "updated")
+        yield from _intended(work, batch)
+
+
+def _current(work: Work, entity_type: str, chunk: Sequence[Change]) -> dict[str, Record]:
+    """Planned id → the record now, with the values about to be written (the before-image); deleted ones are absent."""
+    ids = list(dict.fromkeys(c.hubspot_id for c in chunk if c.hubspot_id))
+    names = list(dict.fromkeys(name for c in chunk for name in c.fields))
+    found: dict[str, Record] = {r.id: r for r in batch_read(work.gateway, entity_type, ids, names)}
+    current: dict[str, Record] = {}
+    for planned in ids:
+        # Only the single GET leads from a merged-away id to the survivor.
+        record = found.get(planned) or get_record(work.gateway, entity_type, planned, names)
+        if record is not None and not record.archived:
+            current[planned] = record
+    return current
+
+
+def _resolved_fields(work: Work, change: Change) -> dict[str, str] | None:
+    try:
+        return {name: value or "" for name, value in resolved(work, change.fields).items()}
+    except KeyError:
+        message = "its pipeline or stage could not be made in HubSpot"
+        work.ledger.log([work.fail(change, "unmapped_stage", message=message)])
+        return None
+
+
+def _add(
+    work: Work,
+    batch: _Batch,
+    call_id: str,
+    place: int,
+    change: Change,
+    hubspot_id: str | None,
+    fields: dict[str, str],
+    before: Mapping[str, str | None],
+) -> None:
+    trace = f"{call_id}-{place}"
+    images = {name: {"before": before.get(name) or None, "after": value} for name, value in fields.items()}
+    batch.sent[trace] = _Sent(change, fields, work.intention(call_id, trace, change, hubspot_id, images))
+
+
+def _intended(work: Work, batch: _Batch) -> Iterator[_Batch]:
+    if batch.sent:
+        work.ledger.intend([s.intention for s in batch.sent.values()])
+        yield batch
+
+
+# --- calls and what became of them -----------------------------------------------------------------------------------
+
+
+def _write(work: Work, batches: Iterable[_Batch], step: str, total: int) -> None:
+    done = 0
+    without_address: list[tuple[Change, str]] = []
+    for batch, outcome in work.gateway.run(partial(_send, work), batches):
+        _settle(work, batch, outcome, without_address)
+        done += len(batch.sent)
+        work.progress(step, done, total)
+    if without_address:
+        _write(work, _again_without_address(work, without_address), step, total)
+
+
+def _send(work: Work, batch: _Batch) -> BatchOutcome:
+    """Called in a worker thread. An input that the answer leaves out is looked up once."""
+    send = work.wire.upsert if batch.creates else work.wire.update
+    outcome = send(batch.entity_type, batch.writes)
+    missing = [w for w in batch.writes if outcome[w.trace_id].state == "missing"]
+    if not missing:
+        return outcome
+    names = list(dict.fromkeys([KEY, *(name for w in missing for name in w.properties)]))
+    records = batch_read(
+        work.gateway, batch.entity_type, [w.key for w in missing], names, id_property=KEY if batch.creates else None
+    )
+    by_key = {(r.properties.get(KEY) or "") if batch.creates else r.id: r for r in records}
+    for write in missing:
+        record = by_key.get(write.key)
+        if record is not None and all(same_value(v, record.properties.get(n)) for n, v in write.properties.items()):
+            outcome[write.trace_id] = Written("done", hubspot_id=record.id)
+    return outcome
+
+
+def _settle(work: Work, batch: _Batch, outcome: BatchOutcome, without_address: list[tuple[Change, str]]) -> None:
+    settled: list[Row] = []
+    links: list[Row] = []
+    shadows: list[Row] = []
+    logged: list[Row] = []
+    for trace, sent in batch.sent.items():
+        change, written = sent.change, outcome[trace]
+        if written.state == "done":
+            hubspot_id = written.hubspot_id or sent.intention["hubspot_id"]
+            work.succeed(change, hubspot_id, "created" if batch.creates else "updated")
+            settled.append(work.settlement(sent.intention, hubspot_id=hubspot_id))
+            links.append(work.link_row(change, hubspot_id))
+            shadows.append(work.shadow_row(change, _to_remember(work, change, sent.fields), sent.fields))
+            logged.append(work.log_row(change, hubspot_id, message=f"{len(sent.fields)} fields written"))
+            continue
+        problem = written.problem
+        planned_id = sent.intention["hubspot_id"]
+        message = problem.message if problem else "missing in answer"
+        settled.append(work.settlement(sent.intention, hubspot_id=planned_id, message=message))
+        if problem and not batch.creates and _address_is_taken(problem, sent.fields):
+            logged.append(_address_taken(work, change, planned_id, problem))
+            without_address.append((change, planned_id))
+        else:
+            logged.append(work.fail(change, problem.reason if problem else "missing_in_answer", problem))
+    with work.ledger.together():
+        work.ledger.settle(settled)
+        work.ledger.link(links)
+        work.ledger.shadow(shadows)
+        work.ledger.log(logged)
+
+
+def _to_remember(work: Work, change: Change, fields: Mapping[str, str]) -> dict[str, str | None]:
+    """The shadow that this call confirms: an address that was not sent is not part of it."""
+    shadow = resolved(work, change.shadow)
+    if change.email is not None and EMAIL not in fields:
+        shadow.pop(EMAIL, None)
+    return shadow
+
+
+def _address_is_taken(problem: Problem, fields: Mapping[str, str]) -> bool:
+    return bool(fields.get(EMAIL)) and problem.is_conflict and (not problem.properties or EMAIL in problem.properties)
+
+
+def _address_taken(work: Work, change: Change, hubspot_id: str | None, problem: Problem) -> Row:
+    work.addresses_refused.add(change.key)
+    holder = f"HubSpot contact {problem.existing_id}" if problem.existing_id else "another HubSpot contact"
+    message = f"the address belongs to {holder}: two records to merge by a person"
+    work.notice("email_taken", change, hubspot_id, message)
+    return work.log_row(change, hubspot_id, reason="email_taken", level="warning", message=message, problem=problem)
+
+
+def _again_without_address(work: Work, refused: Sequence[tuple[Change, str]]) -> Iterator[_Batch]:
+    """The rest of the fields of contacts whose new address another contact has."""
+    for chunk in chunked(refused, BATCH):
+        batch = _Batch("contact", creates=False)
+        call_id = work.new_call()
+        for place, (change, hubspot_id) in enumerate(chunk):
+            fields = {name: value for name, value in change.fields.items() if name != EMAIL}
+            if fields:
+                # What was planned as old is the best before-image at hand: this record was read moments ago.
+                _add(work, batch, call_id, place, change, hubspot_id, fields, before={})
+            else:
+                work.succeed(change, hubspot_id, "unchanged", "email_taken")
+        yield from _intended(work, batch)

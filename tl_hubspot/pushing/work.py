@@ -1,0 +1,228 @@
+"""The state of one push that its steps share: who was created, who failed, what is remembered, what is counted.
+
+Steps (`records`, `addresses`, `relations`, `opt_outs`, `marketing`) call HubSpot and report here; `push` puts them in
+order.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from tl_hubspot.hubspot.gateway import HubSpotGateway
+from tl_hubspot.hubspot.provision import PipelineWanted, PropertyWanted
+from tl_hubspot.hubspot.reactions import Problem
+from tl_hubspot.planning.protected import DEFAULT_PROTECTED_NAMES
+from tl_hubspot.pushing.change import Change
+from tl_hubspot.pushing.ledger import Ledger, Row
+from tl_hubspot.pushing.wire import Wire
+
+Key = tuple[str, str]
+"""(entity_type, teamleader_id)"""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class PushSettings:
+    """`properties`, `pipelines`: what must exist in HubSpot. `labels`: (entity_type, property) → label in HubSpot.
+
+    `marketing_patience`: seconds to wait for an import of marketing contacts.
+    """
+
+    run_id: str
+    properties: tuple[PropertyWanted, ...] = ()
+    pipelines: tuple[PipelineWanted, ...] = ()
+    property_group: tuple[str, str] = ("teamleader", "Teamleader")
+    protected_names: tuple[str, ...] = DEFAULT_PROTECTED_NAMES
+    labels: Mapping[Key, str] = field(default_factory=dict)
+    marketing_patience: float = 600.0
+    now: Callable[[], datetime] = _utc_now
+
+
+@dataclass
+class Outcome:
+    """What became of one row of the plan that writes a record."""
+
+    entity_type: str
+    teamleader_id: str
+    hubspot_id: str | None
+    bucket: str
+    reason: str | None = None
+    message: str | None = None
+    http_status: int | None = None
+    correlation_id: str | None = None
+
+
+class Work:
+    """Collects outcomes and speaks to the ledger; used from one thread only."""
+
+    def __init__(
+        self,
+        gateway: HubSpotGateway,
+        ledger: Ledger,
+        settings: PushSettings,
+        on_progress: Callable[[str, int, int], None] | None,
+    ) -> None:
+        self.gateway, self.ledger, self.settings = gateway, ledger, settings
+        self.wire = Wire(gateway, settings.protected_names, settings.labels)
+        self.symbols: dict[str, str] = {}
+        self.ids: dict[Key, str] = {}
+        """HubSpot ids confirmed in this push."""
+        self.outcomes: dict[Key, Outcome] = {}
+        self.addresses_refused: set[Key] = set()
+        """Contacts whose new address another HubSpot contact has."""
+        self.notices: list[Row] = []
+        self.counts: Counter[str] = Counter()
+        self._progress = on_progress or (lambda step, done, total: None)
+
+    # --- ids and progress ---
+
+    def progress(self, step: str, done: int, total: int) -> None:
+        self._progress(step, done, total)
+
+    def failed(self, key: Key) -> bool:
+        outcome = self.outcomes.get(key)
+        return outcome is not None and outcome.bucket == "failed"
+
+    def hubspot_id(self, key: Key, planned: str | None) -> str | None:
+        """The record's id now: confirmed in this push (a merge may have changed it), else the planned one."""
+        return self.ids.get(key) or planned
+
+    # --- journal ---
+
+    def new_call(self) -> str:
+        return uuid.uuid4().hex
+
+    def intention(
+        self,
+        call_id: str,
+        trace_id: str,
+        change: Change,
+        hubspot_id: str | None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> Row:
+        """A row for `ledger.intend`; `fields`: property → {"before", "after"}."""
+        return {
+            "run_id": self.settings.run_id,
+            "call_id": call_id,
+            "trace_id": trace_id,
+            "entity_type": change.entity_type,
+            "teamleader_id": change.teamleader_id,
+            "hubspot_id": hubspot_id,
+            "action": change.action,
+            "fields": to_json(fields or {}),
+            "state": "intended",
+            "message": None,
+            "intended_at": self.settings.now(),
+            "settled_at": None,
+        }
+
+    def settlement(self, intention: Row, *, hubspot_id: str | None, message: str | None = None) -> Row:
+        """A row for `ledger.settle`: done, or failed with a message."""
+        return {
+            "call_id": intention["call_id"],
+            "trace_id": intention["trace_id"],
+            "hubspot_id": hubspot_id,
+            "state": "failed" if message else "done",
+            "message": message,
+            "settled_at": self.settings.now(),
+        }
+
+    def link_row(self, change: Change, hubspot_id: str) -> Row:
+        run_id = self.settings.run_id
+        return {
+            "entity_type": change.entity_type,
+            "teamleader_id": change.teamleader_id,
+            "hubspot_id": hubspot_id,
+            "first_run": run_id,
+            "last_run": run_id,
+        }
+
+    def shadow_row(self, change: Change, fields: Mapping[str, Any], written: Mapping[str, Any]) -> Row:
+        return {
+            "entity_type": change.entity_type,
+            "teamleader_id": change.teamleader_id,
+            "fields": to_json(fields),
+            "written": to_json(written),
+            "run_id": self.settings.run_id,
+        }
+
+    def log_row(
+        self,
+        change: Change,
+        hubspot_id: str | None,
+        *,
+        action: str | None = None,
+        reason: str | None = None,
+        level: str = "info",
+        message: str = "",
+        problem: Problem | None = None,
+    ) -> Row:
+        return {
+            "timestamp": self.settings.now(),
+            "run_id": self.settings.run_id,
+            "entity_type": change.entity_type,
+            "teamleader_id": change.teamleader_id,
+            "hubspot_id": hubspot_id,
+            "action": action or change.action,
+            "reason": reason or change.reason,
+            "level": level,
+            "message": message,
+            "http_status": problem.status or None if problem else None,
+            "correlation_id": problem.correlation_id if problem else None,
+        }
+
+    # --- outcomes ---
+
+    def succeed(self, change: Change, hubspot_id: str, bucket: str, reason: str | None = None) -> None:
+        self.ids[change.key] = hubspot_id
+        self.outcomes[change.key] = Outcome(
+            change.entity_type, change.teamleader_id, hubspot_id, bucket, reason or change.reason
+        )
+
+    def fail(self, change: Change, reason: str, problem: Problem | None = None, message: str | None = None) -> Row:
+        """Record a failure; returns the row for the log."""
+        text = message or (problem.message if problem else reason.replace("_", " "))
+        self.outcomes[change.key] = Outcome(
+            change.entity_type,
+            change.teamleader_id,
+            change.hubspot_id,
+            "failed",
+            reason,
+            text,
+            (problem.status or None) if problem else None,
+            problem.correlation_id if problem else None,
+        )
+        return self.log_row(
+            change, change.hubspot_id, action="fail", reason=reason, level="error", message=text, problem=problem
+        )
+
+    def notice(self, code: str, change: Change, hubspot_id: str | None, message: str) -> None:
+        self.notices.append(
+            {
+                "code": code,
+                "entity_type": change.entity_type,
+                "teamleader_id": change.teamleader_id,
+                "hubspot_id": hubspot_id,
+                "message": message,
+            }
+        )
+
+
+def to_json(value: Any) -> str:
+    """Canonical JSON text: keys sorted."""
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def chunked(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """Consecutive parts of at most `size`."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
