@@ -100,7 +100,7 @@ def _condition(shape: Shape, name: str, value: Any, switches: Switches) -> tuple
         case "ids":
             return _among("id", value)
         case "email":
-            return f"{'invoicing_email' if value['type'] == 'invoicing' else 'email'} = ?", [value["email"]]
+            return "email = ?", [value["email"]]
         case "company_id" if value is None:
             return "NOT EXISTS (SELECT 1 FROM links WHERE contact_id = record.id)", []
         case "company_id":

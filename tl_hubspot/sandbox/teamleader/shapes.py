@@ -69,7 +69,6 @@ def _company_columns(record: Record) -> Row:
     return {
         "name": (record["name"] or "").casefold(),
         "email": _primary(record["emails"], "email"),
-        "invoicing_email": next((e["email"] for e in record["emails"] if e.get("type") == "invoicing"), None),
         "consent": record.get("marketing_mails_consent"),
         "vat_number": record["vat_number"],
         "national_identification_number": record["national_identification_number"],
@@ -160,7 +159,6 @@ COMPANIES = Shape(
     columns={
         "name": "TEXT",
         "email": "TEXT",
-        "invoicing_email": "TEXT",
         "consent": "INTEGER",
         "vat_number": "TEXT",
         "national_identification_number": "TEXT",

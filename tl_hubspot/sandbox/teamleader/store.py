@@ -48,7 +48,7 @@ class Store:
         self._db = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         # A sandbox may lose its last moments when the machine falls, not when the process does.
-        self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -32000;")
+        self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -64000;")
         self._depth = 0
         self._reference: dict[str, list[Record]] = {}
         self._next: dict[str, int] = {}
@@ -106,7 +106,7 @@ class Store:
                 f"CREATE INDEX IF NOT EXISTS {shape.kind}_updated ON {shape.kind} (updated_at, status)",
             ]
             statements += [
-                f"CREATE INDEX IF NOT EXISTS {shape.kind}_{name} ON {shape.kind} ({name})"
+                f"CREATE INDEX IF NOT EXISTS {shape.kind}_{name} ON {shape.kind} ({name}, status)"
                 for name in ("name", "email", "weighted_value", "customer_id", "phase_id")
                 if name in shape.columns
             ]
