@@ -1,0 +1,372 @@
+"""What the sync reads from Teamleader, as raw records: lists, links, phase history, small lists, presence.
+
+How a list is read completely lives in `paging`, one call in `client`, the choice of the cheapest calls in `calls`.
+Typed tables, watermarks and what is missing are kept in the warehouse, not here.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from tl_hubspot.errors import BadAnswer
+from tl_hubspot.teamleader.client import Forbidden, NotFound, TeamleaderClient
+from tl_hubspot.teamleader.endpoints import timestamp
+from tl_hubspot.teamleader.paging import OVERLAP, Keyset, Row, Walk
+from tl_hubspot.teamleader.reference import read_reference
+
+Stream = Literal["contacts", "companies", "deals"]
+Progress = Callable[[str, int, int | None], None]
+"""Called with stream, records done, records in all (None when not known)."""
+
+_T = TypeVar("_T")
+_STATUSES = ("active", "deactivated")
+_PROBES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a list: `payload` is its JSON exactly as received."""
+
+    id: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some records of a stream (each id once in a batch).
+
+    `server_time` is the server's clock when the reading of this stream began: the same in every batch.
+    """
+
+    stream: Stream
+    records: list[Record]
+    server_time: datetime
+
+    @property
+    def watermark(self) -> datetime:
+        """`updated_since` of the next increment, once all batches of this one are stored."""
+        return self.server_time - OVERLAP
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A contact's link to a company; `rank` is the company's place in the contact's own list, None when not known."""
+
+    contact_id: str
+    company_id: str
+    position: str | None
+    decision_maker: bool | None
+    rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """All links of one contact or company; `found` is False when Teamleader does not have the record any more."""
+
+    owner_id: str
+    found: bool
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseEntry:
+    """One line of a deal's phase history; `started_at` as received (possibly without a zone)."""
+
+    phase_id: str
+    started_at: str | None
+    started_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseHistory:
+    """The phases of a deal in the order received; `found` is False when Teamleader does not have the deal any more."""
+
+    deal_id: str
+    found: bool
+    entries: tuple[PhaseEntry, ...] = ()
+
+
+class Presence(Enum):
+    """What a second look at an absent record shows. Only `gone` means deleted."""
+
+    PRESENT = "present"
+    GONE = "gone"
+    HIDDEN = "hidden"
+
+
+class _Relation(msgspec.Struct):
+    id: str
+
+
+class _CompanyOfContact(msgspec.Struct):
+    company: _Relation
+    position: str | None = None
+    decision_maker: bool | None = None
+
+
+class _ContactInfo(msgspec.Struct):
+    companies: list[_CompanyOfContact] = []
+
+
+class _ContactOfCompany(msgspec.Struct):
+    id: str
+    position: str | None = None
+    is_decision_maker: bool | None = None
+
+
+class _CompanyInfo(msgspec.Struct):
+    # Asked for explicitly: a missing key would mean that the include was ignored.
+    related_contacts: list[_ContactOfCompany]
+
+
+class _Phase(msgspec.Struct):
+    phase: _Relation
+    started_at: str | None = None
+    started_by: _Relation | None = None
+
+
+class _DealInfo(msgspec.Struct):
+    phase_history: list[_Phase]
+
+
+class Extraction:
+    """Reads Teamleader through one client. Errors are those of the client, or BadAnswer for answers that cannot be."""
+
+    def __init__(self, client: TeamleaderClient, on_progress: Progress | None = None) -> None:
+        self._client = client
+        self._on_progress = on_progress or (lambda stream, done, total: None)
+        self._lock = threading.Lock()
+        self._proven_contacts = 19
+        """The largest number of contacts of one company taken to be all of them. None of Teamleader's lists is cut
+        below its default page of 20; more than that has to prove itself."""
+
+    # -- lists -----------------------------------------------------------------------------------------------------
+
+    def contacts(self, updated_since: datetime | None = None) -> Iterator[Batch]:
+        """Contacts changed at or after `updated_since` (all when None), with custom fields, active ones first.
+
+        At least one batch, even if empty. A record that is edited while the list is read comes again in a later batch,
+        in its newer version: the later batch wins.
+        """
+        return self._by_status("contacts", updated_since)
+
+    def companies(self, updated_since: datetime | None = None) -> Iterator[Batch]:
+        """Companies, exactly as `contacts`."""
+        return self._by_status("companies", updated_since)
+
+    def deals(self, updated_since: datetime | None = None) -> Iterator[Batch]:
+        """Deals, as `contacts`; latest created first."""
+        filters = {} if updated_since is None else {"updated_since": timestamp(updated_since)}
+        keyset = Keyset(
+            "deals.list",
+            "created_at",
+            "created_before",
+            descending=True,
+            filters=filters,
+            tie_sorts=("weighted_value",),
+        )
+        return self._batches("deals", [Walk(self._client, keyset)])
+
+    def unlinked_contacts(self, all_ids: Collection[str]) -> frozenset[str] | None:
+        """Ids of the contacts that belong to no company, or None when Teamleader cannot be made to tell.
+
+        `all_ids` are the ids of all contacts. The filter is young, and a server that does not know it gives everything:
+        the answer is believed only if it is smaller than the whole and samples of both sides agree with contacts.info.
+        """
+        unlinked: set[str] = set()
+        try:
+            for status in _STATUSES:
+                keyset = _people("contacts.list", {"status": status, "company_id": None}, includes=None)
+                for rows in Walk(self._client, keyset):
+                    unlinked.update(row.id for row in rows)
+        except BadAnswer:
+            return None
+        linked = set(all_ids) - unlinked
+        if not linked:
+            return None
+        sample = random.sample(sorted(unlinked), min(_PROBES, len(unlinked)))
+        sample += random.sample(sorted(linked), min(_PROBES, len(linked)))
+        agrees = all(
+            not links.found or bool(links.links) != (links.owner_id in unlinked)
+            for links in self.links_by_contact(sample)
+        )
+        return frozenset(unlinked) if agrees else None
+
+    def _by_status(self, stream: Stream, updated_since: datetime | None) -> Iterator[Batch]:
+        # What a missing status filter gives is not documented.
+        walks = [
+            Walk(self._client, _people(f"{stream}.list", {"status": status}), updated_since) for status in _STATUSES
+        ]
+        return self._batches(stream, walks)
+
+    def _batches(self, stream: Stream, walks: Iterable[Walk]) -> Iterator[Batch]:
+        began: datetime | None = None
+        done = 0
+        for walk in walks:
+            for rows in walk:
+                began = began or walk.server_time
+                done += len(rows)
+                self._on_progress(stream, done, None)
+                yield Batch(stream, _records(rows), _known(began))
+            if began is None:
+                began = walk.server_time
+        if not done:
+            yield Batch(stream, [], _known(began))
+
+    # -- what only the single record tells -------------------------------------------------------------------------
+
+    def links_by_contact(self, contact_ids: Collection[str]) -> Iterator[Links]:
+        """The links of each contact in the order in which the contact lists its companies."""
+        return self._each("contact links", contact_ids, self._contact_links)
+
+    def links_by_company(self, company_ids: Collection[str]) -> Iterator[Links]:
+        """The links of each company, without rank; a company's list that is cut short is completed by contacts."""
+        return self._each("company links", company_ids, self._company_links)
+
+    def phase_history(self, deal_ids: Collection[str]) -> Iterator[PhaseHistory]:
+        """The phase history of each deal."""
+        return self._each("phase history", deal_ids, self._phases)
+
+    def exists(self, kind: Stream, ids: Collection[str]) -> Iterator[tuple[str, Presence]]:
+        """A second look at records that a list did not show: deleted, or only out of sight?"""
+
+        def look(id: str) -> tuple[str, Presence]:
+            try:
+                self._client.call(f"{kind}.info", {"id": id})
+            except NotFound:
+                return id, Presence.GONE
+            except Forbidden:
+                return id, Presence.HIDDEN
+            return id, Presence.PRESENT
+
+        return self._each(f"absent {kind}", ids, look)
+
+    def reference(self, countries: Iterable[str] | None = None) -> list[dict[str, Any]]:
+        """Rows of `teamleader.reference`: users, pipelines, phases, sources, lost reasons, legal forms, custom fields.
+
+        `countries` (ISO alpha-2) limits the legal forms; None asks once without a country.
+        """
+        return read_reference(self._client, countries)
+
+    def _contact_links(self, contact_id: str) -> Links:
+        info = self._info("contacts.info", contact_id, _ContactInfo)
+        if info is None:
+            return Links(contact_id, found=False)
+        links = [
+            Link(contact_id, item.company.id, item.position, item.decision_maker, rank)
+            for rank, item in enumerate(info.companies)
+        ]
+        return Links(contact_id, found=True, links=_unique(links))
+
+    def _company_links(self, company_id: str) -> Links:
+        info = self._info("companies.info", company_id, _CompanyInfo, includes="related_contacts")
+        if info is None:
+            return Links(company_id, found=False)
+        links = [
+            Link(item.id, company_id, item.position, item.is_decision_maker, None) for item in info.related_contacts
+        ]
+        return Links(company_id, found=True, links=_unique([*links, *self._cut_off(company_id, links)]))
+
+    def _cut_off(self, company_id: str, links: list[Link]) -> list[Link]:
+        """Links beyond the number of contacts that Teamleader shows with a company, should it have such a limit.
+
+        It is not known whether there is one. A company that proved complete proves all smaller ones complete too, so
+        only ever larger companies are checked.
+        """
+        with self._lock:
+            if len(links) <= self._proven_contacts:
+                return []
+        members: set[str] = set()
+        for status in _STATUSES:
+            keyset = _people("contacts.list", {"status": status, "company_id": company_id}, includes=None)
+            for rows in Walk(self._client, keyset):
+                members.update(row.id for row in rows)
+        missing = sorted(members - {link.contact_id for link in links})
+        if not missing:
+            with self._lock:
+                self._proven_contacts = max(self._proven_contacts, len(links))
+            return []
+        of_contacts = [link for contact_id in missing for link in self._contact_links(contact_id).links]
+        return [
+            Link(link.contact_id, company_id, link.position, link.decision_maker, None)
+            for link in of_contacts
+            if link.company_id == company_id
+        ]
+
+    def _phases(self, deal_id: str) -> PhaseHistory:
+        info = self._info("deals.info", deal_id, _DealInfo)
+        if info is None:
+            return PhaseHistory(deal_id, found=False)
+        entries = tuple(
+            PhaseEntry(item.phase.id, item.started_at, item.started_by.id if item.started_by else None)
+            for item in info.phase_history
+        )
+        return PhaseHistory(deal_id, found=True, entries=entries)
+
+    def _info(self, endpoint: str, id: str, shape: type[_T], **more: str) -> _T | None:
+        """The record, or None when it is gone or may not be seen."""
+        try:
+            answer = self._client.call(endpoint, {"id": id, **more})
+        except NotFound:
+            return None
+        try:
+            return msgspec.json.decode(answer.data, type=shape)
+        except msgspec.MsgspecError:
+            raise BadAnswer("Teamleader's record does not have the expected shape", where=endpoint) from None
+
+    def _each(self, stream: str, ids: Collection[str], work: Callable[[str], _T]) -> Iterator[_T]:
+        """`work` done on every id by a few threads, in the order of the ids; at most a few are ahead of the reader."""
+        unique = list(dict.fromkeys(ids))
+        with ThreadPoolExecutor(self._client.workers, thread_name_prefix="teamleader") as pool:
+            ahead: deque[Future[_T]] = deque()
+            waiting = iter(unique)
+            done = 0
+            try:
+                for id in waiting:
+                    ahead.append(pool.submit(work, id))
+                    if len(ahead) >= 2 * self._client.workers:
+                        break
+                while ahead:
+                    result = ahead.popleft().result()
+                    for id in waiting:
+                        ahead.append(pool.submit(work, id))
+                        break
+                    done += 1
+                    self._on_progress(stream, done, len(unique))
+                    yield result
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _people(endpoint: str, filters: dict[str, Any], includes: str | None = "custom_fields") -> Keyset:
+    return Keyset(
+        endpoint, "updated_at", "updated_since", filters=filters, tie_sorts=("added_at", "name"), includes=includes
+    )
+
+
+def _records(rows: Sequence[Row]) -> list[Record]:
+    return [Record(row.id, row.payload) for row in rows]
+
+
+def _known(instant: datetime | None) -> datetime:
+    if instant is None:
+        raise RuntimeError("a walk ended without a single answer")
+    return instant
+
+
+def _unique(links: Iterable[Link]) -> tuple[Link, ...]:
+    """One link per pair, the first one listed."""
+    pairs: dict[tuple[str, str], Link] = {}
+    for link in links:
+        pairs.setdefault((link.contact_id, link.company_id), link)
+    return tuple(pairs.values())
