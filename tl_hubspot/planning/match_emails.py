@@ -1,0 +1,148 @@
+"""What happens to the e-mail address of each contact that is updated, and in which order addresses change hands.
+
+Knows HubSpot's rule that an address is primary or secondary of one contact only. Which contact is which record is
+decided in `match_contacts`.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from tl_hubspot.planning.match_frames import oldest_first
+from tl_hubspot.rules import normalize
+
+EMAIL: dict[str, pl.DataType] = {
+    "email_action": pl.String(),
+    "email_new": pl.String(),
+    "email_old": pl.String(),
+    "email_keep_old": pl.Boolean(),
+    "email_blocked_by": pl.String(),
+    "email_wave": pl.Int32(),
+}
+"""E-mail columns of the contacts' matches. email_action: none, set, replace_primary, add_secondary, replace_secondary;
+email_new: the normalised address to put on the record (with replace_primary and replace_secondary it may be there
+already as a secondary one); email_old: the address to exchange as HubSpot has it; email_blocked_by: the HubSpot record
+that has the address and keeps it; email_wave: an update of wave n needs an address that one of wave n - 1 gives up."""
+
+
+def addresses(mirror: pl.DataFrame) -> pl.DataFrame:
+    """Who has which address among active HubSpot contacts: `address`, `raw`, `hubspot_id`, `is_primary`.
+
+    mirror: hubspot.contacts. One row per address; should two records show the same one, the primary and then the
+    oldest record counts.
+    """
+    active = mirror.filter(~pl.col("archived").fill_null(False)).select(
+        "createdate", "email", "secondary_emails", hubspot_id="id"
+    )
+    primary = active.select("createdate", "hubspot_id", raw="email", is_primary=pl.lit(True))
+    secondary = (
+        active.filter(pl.col("secondary_emails").list.len() > 0)
+        .select("createdate", "hubspot_id", raw="secondary_emails", is_primary=pl.lit(False))
+        .explode("raw")
+    )
+    entries = pl.concat([primary, secondary])
+    return (
+        entries.with_columns(normalize.addresses(entries["raw"])["address"])
+        .filter(pl.col("address").is_not_null())
+        .sort("address", ~pl.col("is_primary"), *oldest_first())
+        .unique("address", keep="first", maintain_order=True)
+        .select("address", "raw", "hubspot_id", "is_primary")
+    )
+
+
+def actions(updates: pl.DataFrame, source: pl.DataFrame, index: pl.DataFrame) -> pl.DataFrame:
+    """E-mail action per updated contact: `teamleader_id`, the columns of EMAIL, `gives_up` (the address that leaves).
+
+    updates: `teamleader_id`, `hubspot_id`, `address` (Teamleader's), `pushed` (address last pushed, null on the first
+    run); source: `teamleader_id`, `address` of all contacts of Teamleader; index: see `addresses`. SPEC §3.4: the
+    Teamleader address ends up on the record; a primary that was Teamleader's old address gives way, one that a person
+    chose stays; a secondary one is exchanged. An address of another HubSpot contact is taken only when that contact
+    gives it up by an action that itself goes through; a ring of contacts that wait for each other is blocked.
+    """
+    owned = index.select("address", owner="hubspot_id", owner_primary="is_primary")
+    before = index.select(pushed="address", raw_old="raw", hubspot_id="hubspot_id", old_primary="is_primary")
+    has_primary = index.filter("is_primary").select("hubspot_id", has_primary=pl.lit(True)).unique()
+    holders = (
+        source.filter(pl.col("address").is_not_null())
+        .group_by("address")
+        .agg(holders=pl.len(), holder=pl.col("teamleader_id").min())
+        .rename({"address": "pushed"})
+    )
+    rows = (
+        updates.select("teamleader_id", "hubspot_id", "address", "pushed")
+        .join(owned, on="address", how="left")
+        .join(before, on=["pushed", "hubspot_id"], how="left")
+        .join(has_primary, on="hubspot_id", how="left")
+        .join(holders, on="pushed", how="left")
+        .with_columns(
+            here=(pl.col("owner") == pl.col("hubspot_id")).fill_null(False),
+            changed=(pl.col("pushed") != pl.col("address")).fill_null(False),
+            # somebody else in Teamleader has the old address now
+            wanted=((pl.col("holders") > 1) | (pl.col("holder") != pl.col("teamleader_id"))).fill_null(False),
+        )
+        .with_columns(
+            email_action=pl.when(pl.col("changed") & pl.col("old_primary").fill_null(False))
+            .then(pl.lit("replace_primary"))
+            .when(pl.col("changed") & ~pl.col("old_primary") & (~pl.col("here") | pl.col("wanted")))
+            .then(pl.lit("replace_secondary"))
+            .when("here")
+            .then(pl.lit("none"))
+            .when(pl.col("has_primary").is_null())
+            .then(pl.lit("set"))
+            .otherwise(pl.lit("add_secondary"))
+        )
+        .with_columns(email_keep_old=(pl.col("email_action") == "replace_primary") & ~pl.col("wanted"))
+    )
+    leaves = (pl.col("email_action") == "replace_secondary") | (
+        (pl.col("email_action") == "replace_primary") & ~pl.col("email_keep_old")
+    )
+    rows = rows.with_columns(gives_up=pl.when(leaves).then("pushed"))
+    blocked = pl.col("email_wave") < 0
+    exchanged = pl.col("email_action").is_in(["replace_primary", "replace_secondary"])
+    return (
+        rows.join(_waves(rows), on="teamleader_id", how="left")
+        .with_columns(pl.col("email_wave").fill_null(0))
+        .with_columns(
+            email_blocked_by=pl.when(blocked).then("owner"),
+            email_action=pl.when(blocked).then(pl.lit("none")).otherwise("email_action"),
+            gives_up=pl.when(~blocked).then("gives_up"),
+            email_wave=pl.col("email_wave").clip(0),
+        )
+        .select(
+            "teamleader_id",
+            "email_action",
+            email_new=pl.when(pl.col("email_action") != "none").then("address"),
+            email_old=pl.when(exchanged).then("raw_old"),
+            email_keep_old=pl.col("email_keep_old") & exchanged,
+            email_blocked_by="email_blocked_by",
+            email_wave=pl.col("email_wave").cast(pl.Int32),
+            gives_up="gives_up",
+        )
+    )
+
+
+def _waves(rows: pl.DataFrame) -> pl.DataFrame:
+    """`teamleader_id`, `email_wave` of the contacts whose address another record has: its turn, or -1 when blocked."""
+    waiting = rows.filter((pl.col("email_action") != "none") & ~pl.col("here") & pl.col("owner").is_not_null()).select(
+        "teamleader_id", "hubspot_id", "address", "owner"
+    )
+    givers = rows.filter(pl.col("gives_up").is_not_null()).select(
+        owner="hubspot_id", address="gives_up", giver="teamleader_id"
+    )
+    needs = dict(waiting.join(givers, on=["owner", "address"], how="left").select("teamleader_id", "giver").iter_rows())
+    turn: dict[str, int] = {}
+    for start in needs:
+        path: dict[str, None] = {}
+        at: str | None = start
+        while at is not None and at in needs and at not in turn and at not in path:
+            path[at] = None
+            at = needs[at]
+        # at the end stands nobody (blocked), a ring (blocked), a known turn, or a giver that waits for nobody
+        wave = -1 if at is None or at in path else turn.get(at, 0)
+        for contact in reversed(path):
+            wave = wave + 1 if wave >= 0 else -1
+            turn[contact] = wave
+    return pl.DataFrame(
+        {"teamleader_id": list(turn), "email_wave": list(turn.values())},
+        schema={"teamleader_id": pl.String, "email_wave": pl.Int32},
+    )

@@ -1,0 +1,317 @@
+"""Which associations to make in HubSpot, which are there already, and which a person removed (SPEC §6).
+
+A relation is written once, like a field: what the sync made or found is remembered in `sync.relations`. Which
+relations should exist is decided in `rules.eligible`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from tl_hubspot.planning.match_frames import no_notices, notices
+from tl_hubspot.planning.match_links import follow_merges, resolve
+
+PAIR = ["from_type", "from_id", "to_type", "to_id"]
+ENTITIES = ("contact", "company", "deal")
+
+
+@dataclass(frozen=True)
+class Records:
+    """What relations need to know of one entity type: the matches, ids that Teamleader has, sync.links, the mirror.
+
+    winners: `teamleader_id`, `winner` of records that count for another one (duplicates); others stand for themselves.
+    """
+
+    matches: pl.DataFrame
+    source_ids: pl.Series
+    mirror: pl.DataFrame
+    winners: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class RelationPlan:
+    """What to do about relations.
+
+    changes: rows of the plan (associate, disassociate), a contact's primary company before its others; found: rows of
+    sync.relations that HubSpot has already, origin found; forget: rows of sync.relations (PAIR) to drop, because
+    neither side has the relation any more; notices: removed_by_person, stale_relation.
+    """
+
+    changes: pl.DataFrame
+    found: pl.DataFrame
+    forget: pl.DataFrame
+    notices: pl.DataFrame
+
+
+def winners(decisions: pl.DataFrame) -> pl.DataFrame:
+    """`teamleader_id`, `winner` of the duplicates in decisions.contacts or decisions.companies."""
+    return decisions.filter(pl.col("duplicate_of").is_not_null()).select("teamleader_id", winner="duplicate_of")
+
+
+def in_teamleader(contact_company_links: pl.DataFrame, deals: pl.DataFrame) -> pl.DataFrame:
+    """Every relation that Teamleader has, eligible or not: PAIR in Teamleader ids as Teamleader names them.
+
+    contact_company_links and deals: the tables of that name in `teamleader`. A deal belongs to its customer and to its
+    contact person.
+    """
+    customer = pl.col("customer_type")
+    parts = [
+        contact_company_links.select(
+            from_type=pl.lit("contact"), from_id="contact_id", to_type=pl.lit("company"), to_id="company_id"
+        ),
+        deals.select(
+            from_type=pl.lit("deal"),
+            from_id="id",
+            to_type=pl.lit("contact"),
+            to_id=pl.when(customer == "contact").then("customer_id").otherwise("contact_person_id"),
+        ),
+        deals.filter(customer == "company").select(
+            from_type=pl.lit("deal"), from_id="id", to_type=pl.lit("company"), to_id="customer_id"
+        ),
+    ]
+    return pl.concat(parts).drop_nulls()
+
+
+def plan_relations(
+    desired: pl.DataFrame,
+    present: pl.DataFrame,
+    records: Mapping[str, Records],
+    links: pl.DataFrame,
+    associations: pl.DataFrame,
+    remembered: pl.DataFrame,
+    *,
+    remove_stale: bool = False,
+) -> RelationPlan:
+    """Compare the relations that should exist with those of HubSpot.
+
+    desired: eligible.relations; present: see `in_teamleader`; records: per entity type; links: sync.links;
+    associations: hubspot.associations; remembered: sync.relations. A relation of a held record waits. A relation that
+    the sync made and Teamleader no longer has is reported, or removed with remove_stale; only relations of records
+    that are matched count for that, because nothing else is written to the others.
+    """
+    wanted = _wanted(desired, records)
+    known = _follow(remembered, records).with_columns(remembered=pl.lit(True))
+    existing = associations.select(*PAIR, "is_primary").unique(PAIR, keep="any")
+    by_hubspot_id = {"from_hubspot_id": "from_id", "to_hubspot_id": "to_id"}
+    state = wanted.join(
+        existing.select("from_type", "to_type", from_hubspot_id="from_id", to_hubspot_id="to_id", exists=pl.lit(True)),
+        on=["from_type", "to_type", *by_hubspot_id],
+        how="left",
+    ).join(
+        known.select("from_type", "to_type", "remembered", from_hubspot_id="from_id", to_hubspot_id="to_id"),
+        on=["from_type", "to_type", *by_hubspot_id],
+        how="left",
+    )
+    state = state.with_columns(pl.col("exists", "remembered").fill_null(False))
+    with_primary = existing.filter(
+        pl.col("is_primary") & (pl.col("from_type") == "contact") & (pl.col("to_type") == "company")
+    )
+    first = (
+        state.filter(pl.col("is_first") & (pl.col("from_type") == "contact") & (pl.col("to_type") == "company"))
+        .filter(~pl.col("from_hubspot_id").is_in(with_primary["from_id"].implode()).fill_null(False))
+        .sort("from_id", "to_id")
+        .unique("from_id", keep="first", maintain_order=True)
+        .select("from_type", "from_id", "to_type", "to_id", primary=pl.lit(True))
+    )
+    state = state.join(first, on=PAIR, how="left").with_columns(pl.col("primary").fill_null(False))
+    # one that exists is written once more when it still has to become the first primary
+    writes = state.filter(~pl.col("remembered") & (~pl.col("exists") | pl.col("primary")))
+    found = state.filter(pl.col("exists") & ~pl.col("remembered") & ~pl.col("primary"))
+    removed = state.filter(pl.col("remembered") & ~pl.col("exists"))
+
+    gone = _gone(known, existing, desired, present, records, links)
+    stale = gone.filter(pl.col("exists") & (pl.col("origin") == "made") & pl.col("matched"))
+    forget = gone.filter(~pl.col("exists"))
+    changes = [_changes("associate", "related_in_teamleader", writes)]
+    if remove_stale:
+        changes.append(_changes("disassociate", "not_related_in_teamleader", stale))
+    told = [
+        no_notices(),
+        notices(
+            "removed_by_person",
+            "relation",
+            _named(removed),
+            pl.format(
+                "The {} has no link to this {} in HubSpot any more: a person removed it, it stays removed.",
+                pl.col("from_type"),
+                pl.col("to_type"),
+            ),
+        ),
+        notices(
+            "stale_relation",
+            "relation",
+            _named(stale),
+            pl.format(
+                "Teamleader no longer links this {} to this {}; the link in HubSpot is "
+                + ("removed." if remove_stale else "kept."),
+                pl.col("from_type"),
+                pl.col("to_type"),
+            ),
+        ),
+    ]
+    return RelationPlan(
+        changes=pl.concat(changes),
+        found=found.select(
+            "from_type", "to_type", from_id="from_hubspot_id", to_id="to_hubspot_id", origin=pl.lit("found")
+        )
+        .select(*PAIR, "origin")
+        .sort(PAIR),
+        forget=forget.select("from_type", "to_type", from_id="stored_from", to_id="stored_to").select(PAIR).sort(PAIR),
+        notices=pl.concat(told),
+    )
+
+
+def _wanted(desired: pl.DataFrame, records: Mapping[str, Records]) -> pl.DataFrame:
+    """Desired relations between records that are not held, with HubSpot's ids (null when created in this run)."""
+    ready = pl.concat(
+        records[entity]
+        .matches.filter(pl.col("outcome") != "held")
+        .select(kind=pl.lit(entity), teamleader_id="teamleader_id", hubspot_id="hubspot_id")
+        for entity in ENTITIES
+    )
+    return (
+        desired.select(*PAIR, "is_first")
+        .unique(PAIR, keep="any")
+        .join(
+            ready.select(from_type="kind", from_id="teamleader_id", from_hubspot_id="hubspot_id"),
+            on=["from_type", "from_id"],
+            how="inner",
+        )
+        .join(
+            ready.select(to_type="kind", to_id="teamleader_id", to_hubspot_id="hubspot_id"),
+            on=["to_type", "to_id"],
+            how="inner",
+        )
+        .with_columns(pl.col("is_first").fill_null(False))
+    )
+
+
+def _follow(remembered: pl.DataFrame, records: Mapping[str, Records]) -> pl.DataFrame:
+    """sync.relations with the ids of merged records replaced: PAIR, `origin`, `stored_from`, `stored_to`."""
+    frame = remembered.select(*PAIR, "origin", stored_from="from_id", stored_to="to_id")
+    for side in ("from", "to"):
+        ends = pl.concat(
+            follow_merges(frame.filter(pl.col(f"{side}_type") == entity)[f"{side}_id"], records[entity].mirror).select(
+                pl.lit(entity).alias(f"{side}_type"), pl.col("stored_id").alias(f"{side}_id"), "hubspot_id"
+            )
+            for entity in ENTITIES
+        )
+        frame = (
+            frame.join(ends, on=[f"{side}_type", f"{side}_id"], how="left")
+            .with_columns(pl.coalesce("hubspot_id", f"{side}_id").alias(f"{side}_id"))
+            .drop("hubspot_id")
+        )
+    return frame.sort(*PAIR, pl.col("origin") != "made", "stored_from", "stored_to").unique(
+        PAIR, keep="first", maintain_order=True
+    )
+
+
+def _gone(
+    known: pl.DataFrame,
+    existing: pl.DataFrame,
+    desired: pl.DataFrame,
+    present: pl.DataFrame,
+    records: Mapping[str, Records],
+    links: pl.DataFrame,
+) -> pl.DataFrame:
+    """Remembered relations that Teamleader no longer has, with the Teamleader ids of both sides.
+
+    Columns: those of `known` with PAIR in Teamleader ids, `from_hubspot_id`, `to_hubspot_id`, `exists` (in HubSpot),
+    `matched` (both records are linked, and the first one is written in this run).
+    """
+    back = pl.concat(_teamleader_ids(entity, records[entity], links) for entity in ENTITIES)
+    winner = pl.concat(
+        records[entity].winners.select(kind=pl.lit(entity), teamleader_id="teamleader_id", winner="winner")
+        for entity in ENTITIES
+    )
+    still = pl.concat([_counting(present, winner), desired.select(PAIR)]).unique()
+    return (
+        known.rename({"from_id": "from_hubspot_id", "to_id": "to_hubspot_id"})
+        .join(
+            back.select(from_type="kind", from_hubspot_id="hubspot_id", from_id="teamleader_id", matched="matched"),
+            on=["from_type", "from_hubspot_id"],
+            how="inner",
+        )
+        .join(
+            back.select(to_type="kind", to_hubspot_id="hubspot_id", to_id="teamleader_id"),
+            on=["to_type", "to_hubspot_id"],
+            how="inner",
+        )
+        .join(still, on=PAIR, how="anti")
+        .join(
+            existing.select(
+                "from_type", "to_type", from_hubspot_id="from_id", to_hubspot_id="to_id", exists=pl.lit(True)
+            ),
+            on=["from_type", "to_type", "from_hubspot_id", "to_hubspot_id"],
+            how="left",
+        )
+        .with_columns(pl.col("exists").fill_null(False), primary=pl.lit(False))
+    )
+
+
+def _teamleader_ids(entity: str, record: Records, links: pl.DataFrame) -> pl.DataFrame:
+    """`kind`, `hubspot_id`, `teamleader_id` (the winner among duplicates), `matched`: a match comes before a link."""
+    matched = record.matches.filter(pl.col("outcome") == "update").select(
+        "hubspot_id", "teamleader_id", matched=pl.lit(True)
+    )
+    linked = resolve(entity, record.source_ids, links, record.mirror).select(
+        "hubspot_id", "teamleader_id", matched=pl.lit(False)
+    )
+    return (
+        pl.concat([matched, linked])
+        .sort("hubspot_id", ~pl.col("matched"), "teamleader_id")
+        .unique("hubspot_id", keep="first", maintain_order=True)
+        .join(record.winners, on="teamleader_id", how="left")
+        .select(
+            "hubspot_id",
+            "matched",
+            kind=pl.lit(entity),
+            teamleader_id=pl.coalesce("winner", "teamleader_id"),
+        )
+    )
+
+
+def _counting(present: pl.DataFrame, winner: pl.DataFrame) -> pl.DataFrame:
+    """Relations of Teamleader between the records that count: duplicates replaced by their winners."""
+    frame = present.select(PAIR)
+    for side in ("from", "to"):
+        frame = (
+            frame.join(
+                winner.rename({"kind": f"{side}_type", "teamleader_id": f"{side}_id"}),
+                on=[f"{side}_type", f"{side}_id"],
+                how="left",
+            )
+            .with_columns(pl.coalesce("winner", f"{side}_id").alias(f"{side}_id"))
+            .drop("winner")
+        )
+    return frame
+
+
+def _named(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(
+        teamleader_id=pl.concat_str("from_id", pl.lit(">"), "to_id"), hubspot_id=pl.lit(None, pl.String)
+    )
+
+
+def _changes(action: str, reason: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the plan: contacts to companies, then deals to contacts and companies; a primary company first."""
+    return (
+        frame.sort("from_type", "to_type", ~pl.col("primary"), "from_id", "to_id")
+        .with_columns(
+            details=pl.struct(
+                "from_type", "from_id", "to_type", "to_id", "from_hubspot_id", "to_hubspot_id", "primary"
+            ).struct.json_encode()
+        )
+        .select(
+            entity_type=pl.lit("relation"),
+            teamleader_id=pl.concat_str("from_id", pl.lit(">"), "to_id"),
+            hubspot_id=pl.lit(None, pl.String),
+            action=pl.lit(action),
+            reason=pl.lit(reason),
+            fields=pl.lit("{}"),
+            details="details",
+        )
+    )
