@@ -82,21 +82,22 @@ def company_name(index: int) -> str:
     return name if round_ == 0 else f"{name} {round_ + 1}"
 
 
-def slug(text: str) -> str:
+def company_domain(index: int) -> str:
+    """Registrable domain of the `index`-th company, for example `bakkerij-zilverhoeve-12.example`."""
+    # Trades and brands are plain ASCII words.
+    return f"{company_name(index).lower().replace(' ', '-')}-{index}.example"
+
+
+def _slug(text: str) -> str:
     """Lower-case ASCII letters and digits of `text`, words joined by hyphens: usable as a label of a domain."""
     plain = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
     return "-".join("".join(c if c.isalnum() else " " for c in plain.replace("'", "")).split())
 
 
-def company_domain(index: int) -> str:
-    """Registrable domain of the `index`-th company, for example `bakkerij-zilverhoeve-12.example`."""
-    return f"{slug(company_name(index))}-{index}.example"
-
-
 @lru_cache(maxsize=len(FIRST_NAMES) * len(FAMILY_NAMES))
 def mailbox(first_name: str, family_name: str) -> str:
     """ASCII local part of a person's address: `zoe.vandamme`."""
-    return f"{slug(first_name)}.{slug(family_name).replace('-', '')}"
+    return f"{_slug(first_name)}.{_slug(family_name).replace('-', '')}"
 
 
 def belgian_vat(index: int) -> str:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from tl_hubspot.sandbox.teamleader.defaults import ACCOUNT_ID
 from tl_hubspot.sandbox.teamleader.ids import PREFIXES, encode
 from tl_hubspot.sandbox.worlds.fakes import belgian_vat, dutch_vat
 
 Records = tuple[dict[str, Any], ...]
-
-ACCOUNT = encode(PREFIXES["accounts"], 9041)
 
 
 def teamleader_id(kind: str, number: int) -> str:
@@ -33,7 +32,7 @@ _USERS = (
 USERS: Records = tuple(
     {
         "id": teamleader_id("users", number),
-        "account": {"type": "account", "id": ACCOUNT},
+        "account": {"type": "account", "id": ACCOUNT_ID},
         "first_name": first,
         "last_name": last,
         "email": f"{first}.{last}@voorbeeldbedrijf.example".lower(),

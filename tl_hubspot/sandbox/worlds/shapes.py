@@ -193,7 +193,7 @@ def deal(
         "phase_history": [
             {
                 "phase": {"type": "dealPhase", "id": phase},
-                "started_at": started.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+                "started_at": started.astimezone(UTC).isoformat(" ", "seconds")[:19],
                 "started_by": {"type": "user", "id": user},
             }
             for phase, started in phases

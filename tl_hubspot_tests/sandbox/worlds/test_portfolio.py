@@ -1,6 +1,7 @@
 """Demo and generated: proportions, integrity, nobody real, and constant memory."""
 
 import gc
+import re
 import sys
 import tracemalloc
 from collections import Counter
@@ -13,6 +14,8 @@ from stdnum.eu import vat
 from tl_hubspot.sandbox.worlds import DEFAULT_AS_OF, world
 from tl_hubspot.sandbox.worlds.portfolio import REASONS_PER_BLOCK
 from tl_hubspot_tests.sandbox.worlds import oracle
+
+SKIPPED = {"no_email", "invalid_email", "too_old", "deactivated", "duplicate_email"}
 
 
 class Loaded:
@@ -95,6 +98,25 @@ def test_demo_holds_exactly_two_contacts(demo):
                 claims[owner["id"]] += 1
     assert Counter(claims.values())[2] == 2
     assert max(claims.values()) == 2
+
+
+def test_demo_buckets(demo):
+    """What the first sync makes of the 1,000 contacts; a sum that whoever runs the demo can look up."""
+    buckets, taken = Counter(), set()
+    # A primary address claims before a secondary one.
+    for primary_first in (True, False):
+        for contact in demo.contacts:
+            reason, _ = demo.reasons[contact["id"]]
+            email = demo.address.get(contact["id"])
+            owner = demo.owner_of.get(email)
+            if reason in SKIPPED:
+                buckets["skipped"] += primary_first
+            elif owner is None:
+                buckets["created"] += primary_first
+            elif (owner["properties"]["email"] == email) == primary_first:
+                buckets["held" if owner["id"] in taken else "updated"] += 1
+                taken.add(owner["id"])
+    assert buckets == {"created": 510, "updated": 228, "skipped": 260, "held": 2}
 
 
 def test_demo_has_someone_opted_out_in_hubspot_only(demo):
@@ -185,6 +207,11 @@ def test_names_and_domains_do_not_collide():
     names = Counter(record["name"].rsplit(" ", 1)[0] for record in companies)
     # One in twenty is a second entry of another company, under that one's name.
     assert len(names) >= 0.94 * len(companies)
+    assert all(
+        re.fullmatch(r"info@[a-z]+-[a-z]+(-\d+)?-\d+\.example", c["emails"][0]["email"])
+        for c in companies
+        if c["emails"]
+    )
     domains = Counter(record["emails"][0]["email"] for record in companies if record["emails"])
     assert set(domains.values()) == {1, 2} and Counter(domains.values())[2] == len(companies) // 20
 
