@@ -26,6 +26,7 @@ class _Sent:
 
     change: Change
     fields: dict[str, str]
+    before: Mapping[str, str | None]
     intention: Row
 
 
@@ -54,14 +55,6 @@ def update(work: Work, entity_type: str, changes: Sequence[Change], step: str) -
 def create(work: Work, entity_type: str, changes: Sequence[Change], step: str) -> None:
     """Create records by upsert, so that a repeat after a lost answer or a crash cannot make a second one."""
     _write(work, _creates(work, entity_type, changes), step, len(changes))
-
-
-def resolved(work: Work, values: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Values with the ids of pipelines and stages in place of their symbols; KeyError when one was not provisioned."""
-    return {
-        name: work.symbols[value] if name in SYMBOLIC and value and value.startswith(SYMBOL) else value
-        for name, value in values.items()
-    }
 
 
 # --- batches before the call -----------------------------------------------------------------------------------------
@@ -96,6 +89,8 @@ def _updates(work: Work, entity_type: str, changes: Sequence[Change]) -> Iterato
             fields = _resolved_fields(work, change)
             if fields is None:
                 continue
+            if change.email is not None and change.email.is_secondary:
+                work.open_addresses.add(change.key)
             if fields:
                 _add(work, batch, call_id, place, change, record.id, fields, before=record.properties)
             else:
@@ -119,12 +114,17 @@ def _current(work: Work, entity_type: str, chunk: Sequence[Change]) -> dict[str,
 
 
 def _resolved_fields(work: Work, change: Change) -> dict[str, str] | None:
-    try:
-        return {name: value or "" for name, value in resolved(work, change.fields).items()}
-    except KeyError:
+    """The values to send, with ids in place of the symbols of pipelines and stages; None when one is not there."""
+    fields = {name: _id_of(work, name, value) for name, value in change.fields.items()}
+    if any(name in SYMBOLIC and value.startswith(SYMBOL) for name, value in fields.items()):
         message = "its pipeline or stage could not be made in HubSpot"
         work.ledger.log([work.fail(change, "unmapped_stage", message=message)])
         return None
+    return fields
+
+
+def _id_of(work: Work, name: str, value: str) -> str:
+    return work.symbols.get(value, value) if name in SYMBOLIC else value
 
 
 def _add(
@@ -139,7 +139,7 @@ def _add(
 ) -> None:
     trace = f"{call_id}-{place}"
     images = {name: {"before": before.get(name) or None, "after": value} for name, value in fields.items()}
-    batch.sent[trace] = _Sent(change, fields, work.intention(call_id, trace, change, hubspot_id, images))
+    batch.sent[trace] = _Sent(change, fields, before, work.intention(call_id, trace, change, hubspot_id, images))
 
 
 def _intended(work: Work, batch: _Batch) -> Iterator[_Batch]:
@@ -153,7 +153,7 @@ def _intended(work: Work, batch: _Batch) -> Iterator[_Batch]:
 
 def _write(work: Work, batches: Iterable[_Batch], step: str, total: int) -> None:
     done = 0
-    without_address: list[tuple[Change, str]] = []
+    without_address: list[_Sent] = []
     for batch, outcome in work.gateway.run(partial(_send, work), batches):
         _settle(work, batch, outcome, without_address)
         done += len(batch.sent)
@@ -181,7 +181,7 @@ def _send(work: Work, batch: _Batch) -> BatchOutcome:
     return outcome
 
 
-def _settle(work: Work, batch: _Batch, outcome: BatchOutcome, without_address: list[tuple[Change, str]]) -> None:
+def _settle(work: Work, batch: _Batch, outcome: BatchOutcome, without_address: list[_Sent]) -> None:
     settled: list[Row] = []
     links: list[Row] = []
     shadows: list[Row] = []
@@ -201,8 +201,8 @@ def _settle(work: Work, batch: _Batch, outcome: BatchOutcome, without_address: l
         message = problem.message if problem else "missing in answer"
         settled.append(work.settlement(sent.intention, hubspot_id=planned_id, message=message))
         if problem and not batch.creates and _address_is_taken(problem, sent.fields):
-            logged.append(_address_taken(work, change, planned_id, problem))
-            without_address.append((change, planned_id))
+            logged.append(address_taken(work, change, planned_id, problem))
+            without_address.append(sent)
         else:
             logged.append(work.fail(change, problem.reason if problem else "missing_in_answer", problem))
     with work.ledger.together():
@@ -214,7 +214,7 @@ def _settle(work: Work, batch: _Batch, outcome: BatchOutcome, without_address: l
 
 def _to_remember(work: Work, change: Change, fields: Mapping[str, str]) -> dict[str, str | None]:
     """The shadow that this call confirms: an address that was not sent is not part of it."""
-    shadow = resolved(work, change.shadow)
+    shadow = {name: value and _id_of(work, name, value) for name, value in change.shadow.items()}
     if change.email is not None and EMAIL not in fields:
         shadow.pop(EMAIL, None)
     return shadow
@@ -224,7 +224,8 @@ def _address_is_taken(problem: Problem, fields: Mapping[str, str]) -> bool:
     return bool(fields.get(EMAIL)) and problem.is_conflict and (not problem.properties or EMAIL in problem.properties)
 
 
-def _address_taken(work: Work, change: Change, hubspot_id: str | None, problem: Problem) -> Row:
+def address_taken(work: Work, change: Change, hubspot_id: str | None, problem: Problem) -> Row:
+    """Report that another HubSpot contact has the address; returns the row for the log."""
     work.addresses_refused.add(change.key)
     holder = f"HubSpot contact {problem.existing_id}" if problem.existing_id else "another HubSpot contact"
     message = f"the address belongs to {holder}: two records to merge by a person"
@@ -232,16 +233,16 @@ def _address_taken(work: Work, change: Change, hubspot_id: str | None, problem: 
     return work.log_row(change, hubspot_id, reason="email_taken", level="warning", message=message, problem=problem)
 
 
-def _again_without_address(work: Work, refused: Sequence[tuple[Change, str]]) -> Iterator[_Batch]:
+def _again_without_address(work: Work, refused: Sequence[_Sent]) -> Iterator[_Batch]:
     """The rest of the fields of contacts whose new address another contact has."""
     for chunk in chunked(refused, BATCH):
         batch = _Batch("contact", creates=False)
         call_id = work.new_call()
-        for place, (change, hubspot_id) in enumerate(chunk):
-            fields = {name: value for name, value in change.fields.items() if name != EMAIL}
+        for place, sent in enumerate(chunk):
+            hubspot_id = sent.intention["hubspot_id"]
+            fields = {name: value for name, value in sent.fields.items() if name != EMAIL}
             if fields:
-                # What was planned as old is the best before-image at hand: this record was read moments ago.
-                _add(work, batch, call_id, place, change, hubspot_id, fields, before={})
+                _add(work, batch, call_id, place, sent.change, hubspot_id, fields, sent.before)
             else:
-                work.succeed(change, hubspot_id, "unchanged", "email_taken")
+                work.succeed(sent.change, hubspot_id, "unchanged", "email_taken")
         yield from _intended(work, batch)

@@ -80,6 +80,8 @@ class Work:
         self.outcomes: dict[Key, Outcome] = {}
         self.addresses_refused: set[Key] = set()
         """Contacts whose new address another HubSpot contact has."""
+        self.open_addresses: set[Key] = set()
+        """Contacts whose secondary addresses are still to be written."""
         self.notices: list[Row] = []
         self.counts: Counter[str] = Counter()
         self._progress = on_progress or (lambda step, done, total: None)

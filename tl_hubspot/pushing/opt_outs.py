@@ -1,0 +1,92 @@
+"""Carry opt-outs over: unsubscribe addresses, remember each as soon as it is confirmed. Never the other way.
+
+Which addresses is decided in `planning.opt_outs`; the calls are in `hubspot.subscriptions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tl_hubspot.hubspot.reactions import Problem
+from tl_hubspot.hubspot.subscriptions import BATCH, Subscriptions
+from tl_hubspot.pushing.change import Change
+from tl_hubspot.pushing.ledger import Row
+from tl_hubspot.pushing.work import Work, chunked
+
+STEP = "opt-outs"
+_IMAGES = {"hs_email_optout": {"before": None, "after": "true"}}
+
+
+def push(work: Work, changes: Sequence[Change]) -> None:
+    """Carry out rows `unsubscribe`; an opt-out counts as done when all its addresses are unsubscribed."""
+    subscriptions = Subscriptions(work.gateway)
+    done = 0
+    for chunk in chunked([c for c in changes if _ready(work, c)], BATCH):
+        call_id = work.new_call()
+        intentions = {
+            c.key: work.intention(call_id, f"{call_id}-{n}", c, work.hubspot_id(c.key, c.hubspot_id), _IMAGES)
+            for n, c in enumerate(chunk)
+        }
+        work.ledger.intend(list(intentions.values()))
+        wanted = {c.key: {a.lower() for a in c.details["addresses"]} for c in chunk}
+        of_address: dict[str, list[Change]] = {}
+        for change in chunk:
+            for address in wanted[change.key]:
+                of_address.setdefault(address, []).append(change)
+        problems: dict[tuple[str, str], Problem] = {}
+        for address, problem in subscriptions.unsubscribe(list(of_address)):
+            for change in of_address[address]:
+                if problem is not None:
+                    problems[change.key] = problem
+                wanted[change.key].discard(address)
+                if not wanted[change.key]:
+                    _settle(work, change, intentions[change.key], problems.get(change.key))
+                    done += 1
+        work.progress(STEP, done, len(changes))
+
+
+def _ready(work: Work, change: Change) -> bool:
+    if work.hubspot_id(change.key, change.hubspot_id) is not None:
+        return True
+    # The contact was to be created in this push and was not: HubSpot does not know the address.
+    work.counts["unsubscribes_skipped"] += 1
+    message = "the contact is not in HubSpot: left to the next run"
+    work.ledger.log(
+        [work.log_row(change, None, action="skip", reason="record_failed", level="warning", message=message)]
+    )
+    return False
+
+
+def _settle(work: Work, change: Change, intention: Row, problem: Problem | None) -> None:
+    hubspot_id = intention["hubspot_id"]
+    message = problem.message if problem else None
+    with work.ledger.together():
+        work.ledger.settle([work.settlement(intention, hubspot_id=hubspot_id, message=message)])
+        if problem is None:
+            work.counts["unsubscribed"] += 1
+            work.ledger.opt_out(
+                [
+                    {
+                        "address": change.details["address"],
+                        "unsubscribed": list(change.details["addresses"]),
+                        "run_id": work.settings.run_id,
+                        "at": work.settings.now(),
+                    }
+                ]
+            )
+            work.ledger.log([work.log_row(change, hubspot_id, message="unsubscribed from all e-mail")])
+        else:
+            work.counts["unsubscribes_failed"] += 1
+            work.ledger.log(
+                [
+                    work.log_row(
+                        change,
+                        hubspot_id,
+                        action="fail",
+                        reason=problem.reason,
+                        level="error",
+                        message=f"not unsubscribed: {problem.message}",
+                        problem=problem,
+                    )
+                ]
+            )

@@ -1,0 +1,130 @@
+"""Turn a plan into calls, in the order that keeps HubSpot consistent at every moment; account for every row.
+
+The steps are in the modules around this one, the calls in `hubspot`, what is remembered behind `ledger`. Whether a plan
+may be pushed at all (guards, approval) is decided before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+
+import polars as pl
+
+from tl_hubspot.errors import TlHubspotError
+from tl_hubspot.hubspot.gateway import HubSpotGateway
+from tl_hubspot.hubspot.provision import Provisioned, provision
+from tl_hubspot.pushing import addresses, marketing, opt_outs, records, relations
+from tl_hubspot.pushing.change import WRITES, Change, changes_of
+from tl_hubspot.pushing.ledger import Ledger, Row
+from tl_hubspot.pushing.wire import ProtectedProperty
+from tl_hubspot.pushing.work import PushSettings, Work
+
+__all__ = ["OUTCOMES", "PushResult", "PushSettings", "push"]
+
+OUTCOMES = {
+    "entity_type": pl.String,
+    "teamleader_id": pl.String,
+    "hubspot_id": pl.String,
+    "bucket": pl.String,
+    "reason": pl.String,
+    "message": pl.String,
+    "http_status": pl.Int64,
+    "correlation_id": pl.String,
+}
+
+
+@dataclass
+class PushResult:
+    """What a push did. `outcomes`: one row per create, update and mark_deleted row of the plan; bucket created,
+    updated, unchanged (only an address was refused, reason `email_taken`) or failed.
+
+    `counts`: associated, disassociated, relations_failed, relations_skipped, unsubscribed, unsubscribes_failed,
+    unsubscribes_skipped, marketing_confirmed, marketing_unconfirmed, marketing_failed, marketing_skipped.
+    `stopped`: why the push ended early; rows that were not reached are failed / `not_attempted`. Store the result,
+    then raise it.
+    """
+
+    outcomes: pl.DataFrame
+    counts: dict[str, int] = field(default_factory=dict)
+    notices: list[Row] = field(default_factory=list)
+    provisioned: Provisioned = field(default_factory=Provisioned)
+    protected_writes: int = 0
+    stopped: TlHubspotError | None = None
+
+    @property
+    def failed(self) -> int:
+        """Everything that did not succeed: records, relations, opt-outs, marketing requests."""
+        steps = ("relations_failed", "unsubscribes_failed", "marketing_failed")
+        return self.outcomes.filter(pl.col("bucket") == "failed").height + sum(self.counts.get(s, 0) for s in steps)
+
+
+def push(
+    plan_changes: pl.DataFrame,
+    gateway: HubSpotGateway,
+    ledger: Ledger,
+    settings: PushSettings,
+    on_progress: Callable[[str, int, int], None] | None = None,
+) -> PushResult:
+    """Carry out a plan's `changes`. Rows `hold` are nobody's call; an empty plan makes no call at all.
+
+    `on_progress(step, done, total)`. Raises ProtectedProperty before the first call when a row names a protected
+    property, ConfigurationError when the portal cannot take the mapping; anything that ends the push later is in
+    `PushResult.stopped`.
+    """
+    changes = [c for c in changes_of(plan_changes) if c.action != "hold"]
+    work = Work(gateway, ledger, settings, on_progress)
+    work.wire.check_plan(changes)
+    if not changes:
+        return PushResult(_frame(work))
+    provisioned = provision(gateway, settings.properties, settings.pipelines, group=settings.property_group)
+    work.symbols = provisioned.symbols
+    stopped: TlHubspotError | None = None
+    try:
+        _steps(work, changes)
+    except ProtectedProperty:
+        raise
+    except TlHubspotError as error:
+        stopped = error
+        _account_for_the_rest(work, changes)
+    return PushResult(
+        outcomes=_frame(work),
+        counts=dict(work.counts),
+        notices=work.notices,
+        provisioned=provisioned,
+        stopped=stopped,
+    )
+
+
+def _steps(work: Work, changes: Sequence[Change]) -> None:
+    def rows(entity_type: str, *actions: str) -> list[Change]:
+        return [c for c in changes if c.entity_type == entity_type and c.action in actions]
+
+    records.update(work, "company", rows("company", "update", "mark_deleted"), "companies")
+    records.create(work, "company", rows("company", "create"), "companies")
+
+    updates = rows("contact", "update", "mark_deleted")
+    # Addresses are given up before anybody else is written, so that nobody meets one that is still taken.
+    addresses.update(work, [c for c in updates if c.email], "contacts")
+    records.update(work, "contact", [c for c in updates if not c.email], "contacts")
+    records.create(work, "contact", rows("contact", "create"), "contacts")
+
+    records.update(work, "deal", rows("deal", "update", "mark_deleted"), "deals")
+    records.create(work, "deal", rows("deal", "create"), "deals")
+
+    relations.push(work, rows("relation", "associate", "disassociate"))
+    opt_outs.push(work, rows("contact", "unsubscribe"))
+    marketing.push(work, rows("contact", "marketing"))
+
+
+def _account_for_the_rest(work: Work, changes: Sequence[Change]) -> None:
+    logged = [
+        work.fail(change, "not_attempted", message="the push stopped before this record was confirmed")
+        for change in changes
+        if change.action in WRITES and (change.key not in work.outcomes or change.key in work.open_addresses)
+    ]
+    work.ledger.log(logged)
+
+
+def _frame(work: Work) -> pl.DataFrame:
+    return pl.DataFrame([asdict(outcome) for outcome in work.outcomes.values()], schema=OUTCOMES)
