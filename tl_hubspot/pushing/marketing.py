@@ -23,10 +23,7 @@ def push(work: Work, changes: Sequence[Change]) -> None:
         hubspot_id = work.hubspot_id(change.key, change.hubspot_id)
         if hubspot_id is None or work.failed(change.key):
             work.counts["marketing_skipped"] += 1
-            message = "left to the next run"
-            work.ledger.log(
-                [work.log_row(change, None, action="skip", reason="record_failed", level="warning", message=message)]
-            )
+            work.ledger.log([work.skip_row(change, "record_failed")])
         else:
             by_id[hubspot_id] = change
     if not by_id:
@@ -55,25 +52,8 @@ def push(work: Work, changes: Sequence[Change]) -> None:
                     }
                 )
                 settled.append(work.settlement(intentions[hubspot_id], hubspot_id=hubspot_id))
-                said = (
-                    "marketing contact" if confirmed else f"asked, not yet confirmed (import {outcome.state.lower()})"
-                )
+                said = "marketing contact" if confirmed else f"asked, not yet confirmed ({outcome.state.lower()})"
                 logged.append(work.log_row(change, hubspot_id, level="info" if confirmed else "warning", message=said))
-            else:
-                work.counts["marketing_failed"] += 1
-                reason = (error or f"import_{outcome.state}").lower()
-                message = f"import {outcome.import_id}: {reason}"
-                settled.append(work.settlement(intentions[hubspot_id], hubspot_id=hubspot_id, message=message))
-                logged.append(
-                    work.log_row(
-                        change,
-                        hubspot_id,
-                        action="fail",
-                        reason=reason,
-                        level="error",
-                        message=f"not marketing: {reason}",
-                    )
-                )
         with work.ledger.together():
             work.ledger.settle(settled)
             work.ledger.marketing_request(requests)

@@ -50,10 +50,7 @@ def _ready(work: Work, change: Change) -> bool:
         return True
     # The contact was to be created in this push and was not: HubSpot does not know the address.
     work.counts["unsubscribes_skipped"] += 1
-    message = "the contact is not in HubSpot: left to the next run"
-    work.ledger.log(
-        [work.log_row(change, None, action="skip", reason="record_failed", level="warning", message=message)]
-    )
+    work.ledger.log([work.skip_row(change, "record_failed")])
     return False
 
 
@@ -77,16 +74,5 @@ def _settle(work: Work, change: Change, intention: Row, problem: Problem | None)
             work.ledger.log([work.log_row(change, hubspot_id, message="unsubscribed from all e-mail")])
         else:
             work.counts["unsubscribes_failed"] += 1
-            work.ledger.log(
-                [
-                    work.log_row(
-                        change,
-                        hubspot_id,
-                        action="fail",
-                        reason=problem.reason,
-                        level="error",
-                        message=f"not unsubscribed: {problem.message}",
-                        problem=problem,
-                    )
-                ]
-            )
+            message = f"not unsubscribed: {problem.message}"
+            work.ledger.log([work.failure_row(change, hubspot_id, problem.reason, message, problem)])

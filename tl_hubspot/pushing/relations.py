@@ -98,8 +98,7 @@ def _ready(work: Work, change: Change) -> _Relation | None:
     if any(work.failed(key) for key, _ in ends) or not all(ids):
         work.counts["relations_skipped"] += 1
         reason = "record_failed" if any(work.failed(key) for key, _ in ends) else "record_not_in_hubspot"
-        message = "left to the next run"
-        work.ledger.log([work.log_row(change, None, action="skip", reason=reason, level="warning", message=message)])
+        work.ledger.log([work.skip_row(change, reason)])
         return None
     primary = bool(details.get("primary")) and change.action == "associate"
     kind = (change.action, details["from_type"], details["to_type"], primary)
@@ -110,10 +109,24 @@ def _intended(work: Work, kind: Kind, relations: dict[Pair, list[_Relation]]) ->
     call = _Call(kind, relations)
     call_id = work.new_call()
     for place, (pair, same) in enumerate(relations.items()):
-        images = {"from": {"before": None, "after": pair[0]}, "to": {"before": None, "after": pair[1]}}
+        images = association_image(kind, pair)
         call.intentions[pair] = work.intention(call_id, f"{call_id}-{place}", same[0].change, None, images)
     work.ledger.intend(list(call.intentions.values()))
     return call
+
+
+def association_image(kind: Kind, pair: Pair) -> dict[str, dict[str, str | None]]:
+    """How the journal tells of one association: `{"association": {"before", "after"}}`, `contact:1>company:2` or null."""
+    text = f"{kind[1]}:{pair[0]}>{kind[2]}:{pair[1]}"
+    return {
+        "association": {"before": None, "after": text} if kind[0] == "associate" else {"before": text, "after": None}
+    }
+
+
+def association_of(text: str) -> tuple[str, str, Pair]:
+    """(from_type, to_type, pair) of a text made by `association_image`."""
+    (from_type, from_id), (to_type, to_id) = (end.split(":") for end in text.split(">"))
+    return from_type, to_type, (from_id, to_id)
 
 
 def _send(work: Work, call: _Call) -> PairOutcome:
@@ -139,17 +152,7 @@ def _settle(work: Work, call: _Call, outcome: PairOutcome) -> None:
                 logged.append(work.log_row(relation.change, None, message=f"{from_type} to {to_type}"))
             else:
                 work.counts["relations_failed"] += 1
-                logged.append(
-                    work.log_row(
-                        relation.change,
-                        None,
-                        action="fail",
-                        reason=problem.reason,
-                        level="error",
-                        message=problem.message,
-                        problem=problem,
-                    )
-                )
+                logged.append(work.failure_row(relation.change, None, problem.reason, problem.message, problem))
         if problem is None:
             row = {"from_type": from_type, "from_id": pair[0], "to_type": to_type, "to_id": pair[1]}
             made.append(row | {"origin": "made", "run_id": work.settings.run_id} if action == "associate" else row)

@@ -183,6 +183,18 @@ class Work:
             "correlation_id": problem.correlation_id if problem else None,
         }
 
+    def failure_row(
+        self, change: Change, hubspot_id: str | None, reason: str, message: str, problem: Problem | None = None
+    ) -> Row:
+        """A row for the log about something that failed without making the record itself a failure."""
+        return self.log_row(
+            change, hubspot_id, action="fail", reason=reason, level="error", message=message, problem=problem
+        )
+
+    def skip_row(self, change: Change, reason: str) -> Row:
+        """A row for the log about a row of the plan that is left to the next run."""
+        return self.log_row(change, None, action="skip", reason=reason, level="warning", message="left to the next run")
+
     # --- outcomes ---
 
     def succeed(self, change: Change, hubspot_id: str, bucket: str, reason: str | None = None) -> None:
@@ -204,9 +216,7 @@ class Work:
             (problem.status or None) if problem else None,
             problem.correlation_id if problem else None,
         )
-        return self.log_row(
-            change, change.hubspot_id, action="fail", reason=reason, level="error", message=text, problem=problem
-        )
+        return self.failure_row(change, change.hubspot_id, reason, text, problem)
 
     def notice(self, code: str, change: Change, hubspot_id: str | None, message: str) -> None:
         self.notices.append(
@@ -221,7 +231,7 @@ class Work:
 
 
 def to_json(value: Any) -> str:
-    """Canonical JSON text: keys sorted."""
+    """JSON text with sorted keys."""
     return msgspec.json.encode(value, order="sorted").decode()
 
 
