@@ -54,6 +54,12 @@ def push(work: Work, changes: Sequence[Change]) -> None:
                 settled.append(work.settlement(intentions[hubspot_id], hubspot_id=hubspot_id))
                 said = "marketing contact" if confirmed else f"asked, not yet confirmed ({outcome.state.lower()})"
                 logged.append(work.log_row(change, hubspot_id, level="info" if confirmed else "warning", message=said))
+            else:
+                work.counts["marketing_failed"] += 1
+                reason = (error or f"import_{outcome.state}").lower()
+                message = f"not made a marketing contact: {reason}"
+                settled.append(work.settlement(intentions[hubspot_id], hubspot_id=hubspot_id, message=message))
+                logged.append(work.failure_row(change, hubspot_id, reason, message))
         with work.ledger.together():
             work.ledger.settle(settled)
             work.ledger.marketing_request(requests)

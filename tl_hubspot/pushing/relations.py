@@ -116,7 +116,7 @@ def _intended(work: Work, kind: Kind, relations: dict[Pair, list[_Relation]]) ->
 
 
 def association_image(kind: Kind, pair: Pair) -> dict[str, dict[str, str | None]]:
-    """How the journal tells of one association: `{"association": {"before", "after"}}`, `contact:1>company:2` or null."""
+    """How the journal tells of one association: `association` → before and after, `contact:1>company:2` or null."""
     text = f"{kind[1]}:{pair[0]}>{kind[2]}:{pair[1]}"
     return {
         "association": {"before": None, "after": text} if kind[0] == "associate" else {"before": text, "after": None}
