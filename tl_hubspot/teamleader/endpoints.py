@@ -115,7 +115,7 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
             "deals", filters={"ids": _ids, "status": _some_of("open", "pending_deletion")}, paged=True
         ),
         "dealPhases.list": Endpoint("deals", filters={"ids": _ids, "deal_pipeline_id": _id}, paged=True),
-        "dealSources.list": Endpoint("deals", filters={"ids": _ids}, sorts=frozenset({"name"}), paged=True),
+        "dealSources.list": Endpoint("deals", filters={"ids": _ids}, paged=True),
         "lostReasons.list": Endpoint("deals", filters={"ids": _ids}, sorts=frozenset({"name"}), paged=True),
         "users.list": Endpoint(
             "users",

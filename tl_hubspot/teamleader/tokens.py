@@ -56,6 +56,10 @@ class _Granted(msgspec.Struct):
         return "_Granted()"
 
 
+class _OAuthError(msgspec.Struct):
+    error: str = ""
+
+
 class _Refused(Exception):
     """The token endpoint refused the grant."""
 
@@ -273,6 +277,12 @@ class TokenGrant:
         except requests.RequestException as error:
             raise _TryAgain(type(error).__name__) from None
         if answer.status_code in (400, 401, 403):
+            if _reason(answer.content) == "invalid_client":
+                raise CredentialsRefused(
+                    "Teamleader does not know this client id with this client secret",
+                    where=self._token_url,
+                    mend="Check TEAMLEADER_CLIENT_ID and TEAMLEADER_CLIENT_SECRET",
+                )
             raise _Refused
         if answer.status_code == 429 or answer.status_code >= 500:
             raise _TryAgain(f"status {answer.status_code}")
@@ -290,6 +300,14 @@ class TokenGrant:
 
 def _secret(value: str | SecretStr) -> SecretStr:
     return value if isinstance(value, SecretStr) else SecretStr(value)
+
+
+def _reason(content: bytes) -> str:
+    """OAuth2's own word for a refusal, when the answer has one: Teamleader may use its own envelope instead."""
+    try:
+        return msgspec.json.decode(content, type=_OAuthError).error
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
 
 
 def _unchanged(request: Any) -> Any:

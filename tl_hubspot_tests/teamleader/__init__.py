@@ -1,0 +1,1 @@
+"""Tests of the Teamleader room, over real HTTP against the local Teamleader."""
