@@ -1,0 +1,105 @@
+"""The desired state: what HubSpot should hold of each Teamleader record, one text column per property.
+
+"" is empty in Teamleader, null is left out: neither written nor remembered. What differs from HubSpot, and what of that
+may be written, is `diff`; sources and transforms stand in their own modules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from tl_hubspot.planning.mapping import FieldRule, Mapping
+from tl_hubspot.planning.match_frames import no_notices, notices
+from tl_hubspot.planning.protected import is_protected
+from tl_hubspot.planning.sources import expression, records
+from tl_hubspot.planning.transforms import MAX_LENGTH, TRANSFORMS, Context, Portal, apply, as_text
+
+STATUS = "teamleader_status"
+MARKETING = "teamleader_marketing"
+
+_LEFT_OUT = {
+    "language_not_in_portal": "The language of this {} is no option in HubSpot; it is left out.",
+    "currency_not_in_portal": "The currency of this {} is not set up in HubSpot; amount and currency are left out.",
+    "owner_not_found": "The responsible user of this {} is no owner in HubSpot; the owner is left out.",
+}
+
+
+@dataclass(frozen=True)
+class Desired:
+    """`frame`: teamleader_id and one text column per property, sorted by id; `notices`: what was left out or cut."""
+
+    frame: pl.DataFrame
+    notices: pl.DataFrame
+
+
+def writable_rules(entity_type: str, mapping: Mapping, portal: Portal) -> list[FieldRule]:
+    """Rows of the mapping without protected properties, by name or by the label that the portal gives them."""
+    return [
+        rule
+        for rule in mapping.of(entity_type)
+        if not is_protected(rule.property, rule.label, mapping.protected_names)
+        and not is_protected(rule.property, portal.label(entity_type, rule.property), mapping.protected_names)
+    ]
+
+
+def desired(
+    entity_type: str,
+    source: pl.DataFrame,
+    eligible: pl.DataFrame,
+    decisions: pl.DataFrame,
+    reference: pl.DataFrame,
+    mapping: Mapping,
+    portal: Portal,
+) -> Desired:
+    """Desired state of every eligible record.
+
+    `source`: `teamleader.<entity>`; `eligible`, `decisions`: their tables; `reference`: `teamleader.reference`.
+    """
+    rules = writable_rules(entity_type, mapping, portal)
+    frame = records(entity_type, source, eligible, decisions, reference, [r.source for r in rules])
+    columns: list[pl.Series] = [frame["id"].alias("teamleader_id")]
+    told = [no_notices()]
+    for rule in rules:
+        values = frame.select(expression(rule.source, entity_type).alias(rule.property)).to_series()
+        column = apply(values, Context(rule, frame, portal, mapping.default_country))
+        told.append(_left_out(rule, frame["id"], column.is_null() & (as_text(values) != "")))
+        long = column.str.len_chars() > MAX_LENGTH
+        if long.any():
+            told.append(_truncated(rule, frame["id"], long))
+            column = column.str.slice(0, MAX_LENGTH)
+        columns.append(column)
+    unique = pl.concat(told).unique(["code", "teamleader_id"], keep="first", maintain_order=True)
+    return Desired(pl.DataFrame(columns), unique)
+
+
+def marked(entity_type: str, ids: pl.Series, status: str, mapping: Mapping, portal: Portal) -> pl.DataFrame:
+    """Desired state of linked records that are `out_of_scope` or `deleted`: their status, contacts also no marketing.
+
+    Everything else is left out, so that nothing else is written (SPEC §3.2, §5, §8).
+    """
+    rules = {r.property for r in writable_rules(entity_type, mapping, portal)}
+    frame = pl.DataFrame({"teamleader_id": ids.cast(pl.String).sort()})
+    return frame.with_columns(
+        *([pl.lit(status).alias(STATUS)] if STATUS in rules else []),
+        *([pl.lit("false").alias(MARKETING)] if MARKETING in rules and entity_type == "contact" else []),
+    )
+
+
+def _left_out(rule: FieldRule, ids: pl.Series, missing: pl.Series) -> pl.DataFrame:
+    code = TRANSFORMS[rule.transform].left_out
+    if code is None or not missing.any():
+        return no_notices()
+    other = "A value of this {} does not fit the property " + rule.property + "; it is left out."
+    return _notices(code, rule.entity_type, ids.filter(missing), _LEFT_OUT.get(code, other))
+
+
+def _truncated(rule: FieldRule, ids: pl.Series, long: pl.Series) -> pl.DataFrame:
+    message = f"A value of this {{}} is longer than {MAX_LENGTH} characters; {rule.property} is cut there."
+    return _notices("truncated", rule.entity_type, ids.filter(long.fill_null(False)), message)
+
+
+def _notices(code: str, entity_type: str, ids: pl.Series, message: str) -> pl.DataFrame:
+    frame = pl.DataFrame({"teamleader_id": ids}).with_columns(hubspot_id=pl.lit(None, pl.String))
+    return notices(code, entity_type, frame, message.format(entity_type))

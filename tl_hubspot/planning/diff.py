@@ -1,0 +1,249 @@
+"""Which properties are sent: desired state against what Teamleader had at the last push and what HubSpot holds now.
+
+The one rule of SPEC §7, for creates, first matches and later runs alike: a value goes when it changed in Teamleader
+since the last confirmed push and differs from HubSpot. The rest of the plan is assembled in `plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tl_hubspot.planning import json_text
+from tl_hubspot.planning.mapping import EMAIL, SECONDARY_EMAILS, FieldRule
+from tl_hubspot.planning.transforms import canonical
+
+CHUNK = 50_000
+"""Rows compared at a time: bounds the memory of a first run."""
+
+DIFFERENCES: dict[str, pl.DataType] = {
+    "teamleader_id": pl.String(),
+    "fields": pl.String(),
+    "shadow": pl.String(),
+}
+"""`fields`: JSON {property: {"old", "new"}}, "{}" when nothing is sent; `shadow`: JSON of the values to remember."""
+
+TOGETHER = ("pipeline", "dealstage")
+"""A stage means nothing without its pipeline: sent both or not at all."""
+CLOSE_DATE = "closedate"
+_CLOSED = ("won", "lost")
+
+
+@dataclass(frozen=True)
+class Portal:
+    """What comparing needs of HubSpot: `types` of properties, and `symbols` of stages that exist by now."""
+
+    types: Mapping[str, str]
+    symbols: Mapping[str, str]
+
+
+def differences(
+    desired: pl.DataFrame,
+    matches: pl.DataFrame,
+    shadows: pl.DataFrame,
+    mirror: pl.DataFrame,
+    rules: Sequence[FieldRule],
+    portal: Portal,
+) -> pl.DataFrame:
+    """DIFFERENCES of the records where Teamleader has something new; the others have no row.
+
+    `desired`: teamleader_id and a text column per property ("" empty, null left out); `matches`: the matches frame, of
+    which `update` and `create` rows count; `shadows`: `sync.shadows` of the entity; `mirror`: `hubspot.<entity>`.
+    The contact's e-mail follows the matches frame (`email_action` …), everything else the policy of its rule.
+    """
+    work = _working_frame(desired, matches)
+    properties = [r.property for r in rules if r.property in work.columns]
+    with_shadow = work.join(
+        shadows.select(shadow_of="teamleader_id", fields="fields", written="written"),
+        on="shadow_of",
+        how="left",
+        maintain_order="left",
+    ).with_columns(json_text.object_of({p: _remembered(p) for p in properties}).alias("now"))
+    settled_long_ago = (pl.col("now") == pl.col("fields")).fill_null(False) & (pl.col("email_action") == "none")
+    rest = with_shadow.filter(~settled_long_ago).drop("now")
+    by_property = {r.property: r for r in rules if r.property in properties}
+    chunks = [_compare(chunk, mirror, by_property, portal) for chunk in rest.iter_slices(CHUNK)]
+    return pl.concat([pl.DataFrame(schema=DIFFERENCES), *chunks])
+
+
+def _working_frame(desired: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame:
+    """Desired state with what the matching says: `shadow_of`, `is_create`, and the e-mail columns."""
+    keep = pl.col("outcome").is_in(["update", "create"])
+    relinked = pl.col("relinked_from") if "relinked_from" in matches.columns else pl.lit(None, pl.String)
+    emails = {"email_action": pl.String, "email_new": pl.String, "email_old": pl.String, "email_blocked_by": pl.String}
+    chosen = (
+        matches.filter(keep)
+        .select(
+            "teamleader_id",
+            "hubspot_id",
+            is_create=pl.col("outcome") == "create",
+            # A record taken over from another Teamleader record goes on from what was last pushed of that one.
+            shadow_of=pl.when(pl.col("outcome") == "create")
+            .then(None)
+            .otherwise(pl.coalesce(relinked, pl.when(~pl.col("first_match")).then("teamleader_id"))),
+            **{name: pl.col(name) if name in matches.columns else pl.lit(None, t) for name, t in emails.items()},
+        )
+        .with_columns(pl.col("email_action").fill_null("none"))
+    )
+    work = desired.join(chosen, on="teamleader_id").sort("teamleader_id")
+    if EMAIL in work.columns:
+        # An address that another HubSpot contact has was not pushed: remembering it would hide it from the next run.
+        blocked = pl.col("email_blocked_by").is_not_null()
+        work = work.with_columns(pl.when(~blocked).then(EMAIL).alias(EMAIL))
+    return work
+
+
+def _remembered(property_: str) -> pl.Expr:
+    """JSON of the value to remember: null when empty, left out when left out."""
+    value = pl.col(property_)
+    return pl.when(value == "").then(pl.lit("null")).otherwise(json_text.quoted(value))
+
+
+def _compare(chunk: pl.DataFrame, mirror: pl.DataFrame, rules: Mapping[str, FieldRule], portal: Portal) -> pl.DataFrame:
+    """DIFFERENCES of some rows."""
+    properties = sorted(rules)
+    before = json_text.columns_of(chunk["fields"], properties)
+    changed = {p: _changed(chunk[p], before[p], p, portal) for p in properties}
+    anything = pl.DataFrame(changed).select(pl.any_horizontal(pl.all())).to_series() | (chunk["email_action"] != "none")
+    chunk, before = chunk.filter(anything), before.filter(anything)
+    changed = {p: c.filter(anything) for p, c in changed.items()}
+    if chunk.is_empty():
+        return pl.DataFrame(schema=DIFFERENCES)
+
+    wrote = json_text.columns_of(chunk["written"], properties)
+    holds = _held(chunk["hubspot_id"], mirror, properties)
+
+    new = {
+        p: _sent(rules[p], chunk, changed[p], wrote[p], holds[p], portal)
+        for p in properties
+        if not (p == EMAIL and rules[p].entity_type == "contact")
+    }
+    if all(p in new and rules[p].policy == "always" for p in TOGETHER):
+        _send_together(new, chunk, changed, holds, portal)
+    _send_close_date(new, chunk, holds)
+    if EMAIL in properties and EMAIL not in new:
+        new |= _email(chunk, holds)
+
+    table = pl.DataFrame(
+        [chunk["teamleader_id"]]
+        + [c.alias(f"new:{p}") for p, c in new.items()]
+        + [holds[p].alias(f"old:{p}") for p in new]
+        + [chunk[p].alias(f"now:{p}") for p in properties]
+        + [before[p].alias(f"before:{p}") for p in properties]
+    )
+    fields = {
+        p: pl.when(pl.col(f"new:{p}").is_not_null()).then(
+            json_text.object_of(
+                {"new": json_text.quoted(pl.col(f"new:{p}")), "old": json_text.or_null(_quoted_filled(f"old:{p}"))}
+            )
+        )
+        for p in new
+    }
+    shadow = {
+        p: pl.coalesce(
+            pl.when(pl.col(f"now:{p}") == "").then(pl.lit("null")),
+            json_text.quoted(pl.coalesce(f"now:{p}", f"before:{p}")),
+        )
+        for p in properties
+    }
+    return table.select(
+        "teamleader_id", json_text.object_of(fields).alias("fields"), json_text.object_of(shadow).alias("shadow")
+    )
+
+
+def _held(hubspot_ids: pl.Series, mirror: pl.DataFrame, properties: Sequence[str]) -> pl.DataFrame:
+    """What HubSpot holds for each id (null: no record yet): a text column per property, and the further addresses."""
+    further = (
+        pl.col("secondary_emails").list.sort().list.join(";") if "secondary_emails" in mirror.columns else pl.lit("")
+    )
+    rows = pl.DataFrame({"id": hubspot_ids}).join(
+        mirror.select("id", "properties", further.alias(SECONDARY_EMAILS)), on="id", how="left", maintain_order="left"
+    )
+    return json_text.columns_of(rows["properties"], properties).with_columns(rows[SECONDARY_EMAILS])
+
+
+def _quoted_filled(name: str) -> pl.Expr:
+    return json_text.quoted(pl.when(pl.col(name) != "").then(name))
+
+
+def _form(values: pl.Series, property_: str, portal: Portal) -> pl.Series:
+    """Comparable form of a column; symbols of stages that exist by now count as their ids."""
+    form = canonical(values, portal.types.get(property_, "string"))
+    if property_ in TOGETHER and portal.symbols:
+        return form.replace(list(portal.symbols), list(portal.symbols.values()))
+    return form
+
+
+def _changed(now: pl.Series, before: pl.Series, property_: str, portal: Portal) -> pl.Series:
+    """Whether Teamleader's value is another than at the last push; a value left out never is."""
+    return now.is_not_null() & (_form(now, property_, portal) != _form(before, property_, portal))
+
+
+def _sent(
+    rule: FieldRule, chunk: pl.DataFrame, changed: pl.Series, wrote: pl.Series, holds: pl.Series, portal: Portal
+) -> pl.Series:
+    """The value to send, null where nothing is sent."""
+    now = chunk[rule.property]
+    held = _form(holds, rule.property, portal)
+    if rule.policy == "on_create":
+        send = chunk["is_create"] & (now != "")
+    elif rule.policy == "if_empty":
+        send = (now != "") & (held == "")
+    else:
+        written = _form(wrote, rule.property, portal)
+        overwrite = (now != "") & (_form(now, rule.property, portal) != held)
+        clear = (now == "") & (written != "") & (written == held)
+        send = overwrite | clear
+    return now.set(~(changed & send).fill_null(False), None)
+
+
+def _send_together(
+    new: dict[str, pl.Series],
+    chunk: pl.DataFrame,
+    changed: Mapping[str, pl.Series],
+    holds: pl.DataFrame,
+    portal: Portal,
+) -> None:
+    """Pipeline and stage count as one field."""
+    first, second = TOGETHER
+    moved = changed[first] | changed[second]
+    differs = pl.Series([False]).new_from_index(0, len(chunk))
+    for p in TOGETHER:
+        differs |= _form(chunk[p], p, portal) != _form(holds[p], p, portal)
+    send = moved & differs & chunk[first].is_not_null() & chunk[second].is_not_null()
+    for p in TOGETHER:
+        new[p] = chunk[p].set(~send, None)
+
+
+def _send_close_date(new: dict[str, pl.Series], chunk: pl.DataFrame, holds: pl.DataFrame) -> None:
+    """The close date goes with every stage: HubSpot would put in the present moment when a deal is closed without.
+
+    Where the date itself has no news, HubSpot's own date is sent again, so that a person's date survives; an empty one
+    stays empty while the deal is open.
+    """
+    if CLOSE_DATE not in new or "dealstage" not in new:
+        return
+    held = holds[CLOSE_DATE].fill_null("")
+    status = chunk["teamleader_status"] if "teamleader_status" in chunk.columns else pl.Series([None] * len(chunk))
+    ours = chunk[CLOSE_DATE].set((chunk[CLOSE_DATE] == "") | ~status.is_in(_CLOSED).fill_null(False), None)
+    kept = pl.select(pl.when(held != "").then(held).otherwise(ours)).to_series()
+    silent = new["dealstage"].is_not_null() & new[CLOSE_DATE].is_null()
+    new[CLOSE_DATE] = pl.select(pl.when(silent).then(kept).otherwise(new[CLOSE_DATE])).to_series()
+
+
+def _email(chunk: pl.DataFrame, holds: pl.DataFrame) -> dict[str, pl.Series]:
+    """The address as the matching decided: the primary, or the whole list of further addresses."""
+    action = pl.col("email_action")
+    given_up = pl.when(action == "replace_secondary").then("email_old").fill_null("")
+    kept = (
+        pl.col(SECONDARY_EMAILS).fill_null("").str.split(";").list.set_difference(pl.concat_list(pl.lit(""), given_up))
+    )
+    further = kept.list.set_union(pl.concat_list("email_new")).list.sort().list.join(";")
+    frame = chunk.select("email_action", "email_new", "email_old").with_columns(holds[SECONDARY_EMAILS])
+    chosen = frame.select(
+        pl.when(action.is_in(["set", "replace_primary"])).then("email_new").alias(EMAIL),
+        pl.when(action.is_in(["add_secondary", "replace_secondary"])).then(further).alias(SECONDARY_EMAILS),
+    )
+    return {EMAIL: chosen[EMAIL], SECONDARY_EMAILS: chosen[SECONDARY_EMAILS]}

@@ -1,0 +1,61 @@
+"""Canonical JSON text in frames: keys sorted, no idle space, non-ASCII as it is; the same bytes for the same content.
+
+Builds and reads JSON columns without a Python object per row. What the objects mean is said where they are used.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+_SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_ESCAPES = {chr(n): f"\\u{n:04x}" for n in range(0x20)} | _SHORT
+
+
+def dumps(value: Any) -> str:
+    """Canonical JSON text of one value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def canonical(text: str) -> str:
+    """Canonical JSON text of a JSON text."""
+    return dumps(json.loads(text))
+
+
+def quoted(text: pl.Expr) -> pl.Expr:
+    """Text as a JSON string; null stays null."""
+    return pl.concat_str(pl.lit('"'), text.str.replace_many(_ESCAPES), pl.lit('"'))
+
+
+def boolean(value: pl.Expr) -> pl.Expr:
+    """Boolean as JSON text; null stays null."""
+    return pl.when(value).then(pl.lit("true")).when(~value).then(pl.lit("false"))
+
+
+def or_null(text: pl.Expr) -> pl.Expr:
+    """JSON text, `null` where there is none."""
+    return text.fill_null("null")
+
+
+def object_of(members: Mapping[str, pl.Expr]) -> pl.Expr:
+    """JSON object of JSON texts; a member that is null is left out."""
+    if not members:
+        return pl.lit("{}")
+    parts = [pl.concat_str(pl.lit(f"{dumps(name)}:"), members[name]) for name in sorted(members)]
+    return pl.concat_str(pl.lit("{"), pl.concat_str(parts, separator=",", ignore_nulls=True), pl.lit("}"))
+
+
+def columns_of(objects: pl.Series, names: Iterable[str]) -> pl.DataFrame:
+    """The named members of each JSON object as text columns, same rows; null where absent, null or no object at all."""
+    schema = dict.fromkeys(names, pl.String())
+    if not schema or objects.is_empty():
+        return pl.DataFrame({n: pl.Series(n, [None] * len(objects), dtype=pl.String) for n in schema})
+    # A raw line break can only stand between members, never inside a JSON string.
+    lines = objects.fill_null("{}").str.replace_all(r"[\r\n]+", " ").to_list()
+    return pl.read_ndjson(
+        io.BytesIO("\n".join(line if line.strip() else "{}" for line in lines).encode()), schema=schema
+    )
