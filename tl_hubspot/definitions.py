@@ -7,7 +7,7 @@ import dagster as dg
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration import automation, checks
 from tl_hubspot.orchestration.assets import decisions, hubspot, sync, teamleader
-from tl_hubspot.orchestration.resources import PlatformResource, WarehouseResource
+from tl_hubspot.orchestration.resources import WarehouseResource, platform_resource
 from tl_hubspot.orchestration.run import Platform
 
 
@@ -25,7 +25,7 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
         jobs=[automation.sync_job, automation.plan_job, automation.approve_job],
         schedules=[automation.schedule(settings)],
         sensors=[automation.sensor(settings)],
-        resources={"platform": platform or PlatformResource(), "warehouse": warehouse},
+        resources={"platform": platform or platform_resource, "warehouse": warehouse},
         # DuckDB locks per process: one process per run needs no lock between its steps, and starts ten times faster
         executor=dg.in_process_executor,
     )

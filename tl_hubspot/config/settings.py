@@ -102,19 +102,6 @@ class GuardSettings(_Group):
     vanished_share: _Share = 0.2
 
 
-class ProtectedSettings(_Group):
-    """Names or labels of properties that are never written, besides HubSpot's own source properties."""
-
-    names: tuple[str, ...] = (
-        "Eerste bron",
-        "Laatste bron",
-        "Original source",
-        "Latest source",
-        "Original traffic source",
-        "Latest traffic source",
-    )
-
-
 class AutomationSettings(_Group):
     """What runs by itself; all off unless switched on."""
 
@@ -135,7 +122,6 @@ class Settings(_Group):
     marketing: MarketingSettings = MarketingSettings()
     relations: RelationSettings = RelationSettings()
     guards: GuardSettings = GuardSettings()
-    protected: ProtectedSettings = ProtectedSettings()
     automation: AutomationSettings = AutomationSettings()
     timezone: str = "Europe/Brussels"
     data: Path = Path("data")

@@ -30,24 +30,27 @@ class WarehouseResource(DuckDBResource):
         return Warehouse(Path(self.database), lock_timeout=self.lock_timeout_seconds)
 
     @contextlib.contextmanager
-    def get_connection(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:  # type: ignore[override]
+    def get_connection(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that is closed at the end whatever happens."""
         with self.store.connect(read_only=read_only) as connection:
             yield connection
 
 
-class PlatformResource(dg.ConfigurableResourceFactory[Platform]):
-    """The platform of a run; its options can be set when a run is launched by hand."""
-
-    as_of: str | None = Field(default=None, description="Decide as if it were this date or instant; default now.")
-    full: bool = Field(default=False, description="Read all of Teamleader again.")
-    only: list[str] = Field(default_factory=list, description="Change only these: contact, company, deal.")
-
-    def create_resource(self, context: dg.InitResourceContext) -> Iterator[Platform]:  # type: ignore[override]
-        """A platform for one run; its lock is released at the end."""
-        options = RunOptions(as_of=self.as_of, full=self.full, only=tuple(self.only))
-        platform = Platform(configuration.load(), options)
-        try:
-            yield platform
-        finally:
-            platform.close()
+@dg.resource(
+    config_schema={
+        "as_of": dg.Field(
+            dg.Noneable(str), default_value=None, description="Decide as if it were this date or instant; default now."
+        ),
+        "full": dg.Field(bool, default_value=False, description="Read all of Teamleader again."),
+        "only": dg.Field([str], default_value=[], description="Change only these: contact, company, deal."),
+    }
+)
+def platform_resource(context: dg.InitResourceContext) -> Iterator[Platform]:
+    """The platform of one run; what a person typed in the launchpad are its options, its lock goes at the end."""
+    given = context.resource_config
+    options = RunOptions(as_of=given["as_of"], full=given["full"], only=tuple(given["only"]))
+    platform = Platform(configuration.load(), options)
+    try:
+        yield platform
+    finally:
+        platform.close()

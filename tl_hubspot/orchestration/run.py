@@ -83,7 +83,7 @@ class Platform:
     @cached_property
     def mapping(self) -> Mapping:
         """The mapping file."""
-        return mapping_file.load(self.settings.mapping, protected_names=self.settings.protected.names)
+        return mapping_file.load(self.settings.mapping)
 
     @cached_property
     def teamleader(self) -> TeamleaderClient:
@@ -99,6 +99,7 @@ class Platform:
             token_store_path=self.settings.token_store,
             rate_limit=s.rate_limit,
             meter=self.meter,
+            workers=s.workers,
         )
 
     @cached_property

@@ -611,6 +611,20 @@ shadow | VARCHAR | JSON object property → value to remember |
         ("entity_type", "teamleader_id"),
     ),
     Table(
+        "sync.planned_outcomes",
+        "What the latest plan intends for every source record; `sync.outcomes` says what became of it.",
+        _columns(
+            """
+entity_type | VARCHAR | contact, company or deal |
+teamleader_id | VARCHAR | Teamleader id |
+hubspot_id | VARCHAR | HubSpot record id |
+bucket | VARCHAR | created, updated, unchanged, skipped or held |
+reason | VARCHAR | reason code |
+"""
+        ),
+        ("entity_type", "teamleader_id"),
+    ),
+    Table(
         "sync.outcomes",
         "What the latest run of each entity did with every source record.",
         _columns(

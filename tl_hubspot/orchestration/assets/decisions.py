@@ -65,5 +65,5 @@ ASSETS = [
     _eligible("contacts", _CONTACTS, _COMPANIES, _LINKS),
     _eligible("companies", _COMPANIES),
     _eligible("deals", _DEALS, _COMPANIES),
-    _eligible("relations", ["eligible", "contacts"], ["eligible", "deals"], _CONTACTS, _COMPANIES, _LINKS),
+    _eligible("relations", ["eligible", "deals"], _CONTACTS, _COMPANIES, _LINKS),
 ]

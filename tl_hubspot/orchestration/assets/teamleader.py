@@ -9,6 +9,7 @@ import dagster as dg
 from tl_hubspot.orchestration.assets.common import OWNERS, result, run_of, spec
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps import extract
+from tl_hubspot.teamleader.extraction import Stream
 
 _KINDS = {"python", "duckdb"}
 
@@ -24,7 +25,7 @@ SOURCES = [
 ]
 
 
-def _records(stream: str) -> dg.AssetsDefinition:
+def _records(stream: Stream) -> dg.AssetsDefinition:
     table = f"teamleader.{stream}"
 
     @dg.asset(

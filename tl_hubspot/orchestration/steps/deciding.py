@@ -70,14 +70,13 @@ def companies(platform: Platform, run: Run) -> dict[str, Any]:
 
 def deals(platform: Platform, run: Run) -> dict[str, Any]:
     """decisions.deals."""
-    read, resolved = platform.warehouse.read, deal_stages(platform)
+    read = platform.warehouse.read
     decided = deal_rules.decide(
         source(platform.warehouse, SOURCES["deal"]),
         read("teamleader.deal_phase_history"),
         read("decisions.contacts"),
         linked_ids(platform, "deal"),
-        resolved.mapped_phases,
-        resolved.mapped_pipelines,
+        mapped_stages(platform),
         platform.rules(run),
     )
     return _stored(platform, "decisions.deals", decided)
@@ -89,19 +88,25 @@ def deal_stages(platform: Platform) -> stages.Stages:
     return stages.resolve(platform.mapping.pipelines, read("teamleader.reference"), read("hubspot.pipeline_stages"))
 
 
+def mapped_stages(platform: Platform) -> deal_rules.MappedStages:
+    """What the deal rules need to know of the stages."""
+    resolved = deal_stages(platform)
+    return deal_rules.MappedStages(resolved.mapped_phases, resolved.mapped_pipelines)
+
+
 def eligible_records(platform: Platform, run: Run, name: str) -> dict[str, Any]:
     """eligible.contacts, .companies, .deals or .relations."""
     read = platform.warehouse.read
     contact_decisions, company_decisions = read("decisions.contacts"), read("decisions.companies")
-    counting = eligible.links_that_count(read("teamleader.contact_company_links"), contact_decisions, company_decisions)
+    company_links = read("teamleader.contact_company_links")
     if name == "contacts":
-        frame = eligible.contacts(contact_decisions, counting)
+        frame = eligible.contacts(contact_decisions, company_decisions, company_links)
     elif name == "companies":
         frame = eligible.companies(company_decisions)
     elif name == "deals":
         frame = eligible.deals(read("decisions.deals"), company_decisions)
     else:
-        frame = eligible.relations(read("eligible.contacts"), read("eligible.deals"), counting)
+        frame = eligible.relations(read("eligible.deals"), contact_decisions, company_decisions, company_links)
     platform.warehouse.replace(f"eligible.{name}", frame)
     return {"rows": frame.height}
 

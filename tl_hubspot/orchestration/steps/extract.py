@@ -15,11 +15,12 @@ import polars as pl
 
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.rules import changes, demand
-from tl_hubspot.teamleader.extraction import Batch, Extraction
+from tl_hubspot.teamleader.calls import plan_calls
+from tl_hubspot.teamleader.extraction import Batch, Extraction, Links, Presence, Stream
 from tl_hubspot.warehouse import typed
 from tl_hubspot.warehouse.store import delete, fetch, frame_of, insert, upsert
 
-STREAMS = ("contacts", "companies", "deals")
+STREAMS: tuple[Stream, ...] = ("contacts", "companies", "deals")
 _NO_INSTANT = pl.lit(None, pl.Datetime("us", "UTC"))
 
 
@@ -29,7 +30,7 @@ def reference(platform: Platform, run: Run) -> int:
     return platform.warehouse.replace("teamleader.reference", frame_of("teamleader.reference", rows))
 
 
-def records(platform: Platform, run: Run, stream: str) -> dict[str, int]:
+def records(platform: Platform, run: Run, stream: Stream) -> dict[str, int]:
     """New and changed records of `stream`; in a full run all of them, and those that are gone are marked deleted.
 
     Returns counts: read, new, changed, unchanged, deleted, unreadable_dates.
@@ -80,13 +81,14 @@ def _store(
     counts["unchanged"] += merged.unchanged
 
 
-def _mark_deleted(platform: Platform, run: Run, stream: str, seen: set[str], extraction: Extraction) -> int:
+def _mark_deleted(platform: Platform, run: Run, stream: Stream, seen: set[str], extraction: Extraction) -> int:
     """Absent from a complete read and answered 404 when asked by id: deleted."""
     known = platform.warehouse.read(f"select id from teamleader.{stream} where deleted_at is null").get_column("id")
     absent = sorted(set(known) - seen)
     if not absent:
         return 0
-    gone = sorted(set(absent) - extraction.exists(stream, absent))
+    # hidden is not gone: a permission that changed must not delete anything
+    gone = sorted(id for id, presence in extraction.exists(stream, absent) if presence is Presence.GONE)
     rows = pl.DataFrame({"id": gone}, schema={"id": pl.String()}).with_columns(
         pl.lit(platform.clock()).alias("deleted_at"), pl.lit(run.run_id).alias("_run_id")
     )
@@ -107,27 +109,24 @@ def links(platform: Platform, run: Run) -> dict[str, int]:
         "select id, links_read_at, _loaded_at from teamleader.companies where deleted_at is null"
     )
     if run.is_full or mark is None:
-        by_company, by_contact = companies.get_column("id").to_list(), list[str]()
+        asked_companies, asked_contacts = _all_links(platform, extraction, companies.get_column("id").to_list())
     else:
         # rows stored since the last reading of links, also by a run that did not get as far as the links
         touched = pl.col("_loaded_at") >= mark["read_until"]
         rolling = companies.filter(~touched).sort("links_read_at", "id", nulls_last=False)
         rolling = rolling.head(platform.settings.teamleader.link_rereads_per_run)
-        by_company = companies.filter(touched).get_column("id").to_list() + rolling.get_column("id").to_list()
-        by_contact = (
-            warehouse.read("select id, _loaded_at from teamleader.contacts where deleted_at is null")
-            .filter(touched)
-            .get_column("id")
-            .to_list()
-        )
-    read_company = _link_frame(extraction.links_by_company(by_company))
-    read_contact = _link_frame(extraction.links_by_contact(by_contact))
+        asked_companies = [*companies.filter(touched)["id"], *rolling["id"]]
+        contacts = warehouse.read("select id, _loaded_at from teamleader.contacts where deleted_at is null")
+        asked_contacts = contacts.filter(touched).get_column("id").to_list()
+    by_company, read_company = _collect(extraction.links_by_company(asked_companies))
+    by_contact, read_contact = _collect(extraction.links_by_contact(asked_contacts))
     old = warehouse.read("select * from teamleader.contact_company_links")
     new = _merged_links(old, read_company, by_company, read_contact, by_contact)
     # companies.info does not tell in which order a contact lists its companies: ask the contacts that have several
     several = _unordered(new, by_contact)
     if several:
-        new = _merged_links(new, _link_frame([]), [], _link_frame(extraction.links_by_contact(several)), several)
+        answered, ordered = _collect(extraction.links_by_contact(several))
+        new = _merged_links(new, ordered.clear(), [], ordered, answered)
     new = new.with_columns(pl.col("rank").fill_null(0).cast(pl.Int32))
     with warehouse.transaction() as con:
         changed = pl.DataFrame()
@@ -168,9 +167,27 @@ _LINK_SCHEMA = {
 }
 
 
-def _link_frame(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
-    frame = pl.DataFrame([{k: row.get(k) for k in _LINK_SCHEMA} for row in rows], schema=_LINK_SCHEMA)
-    return frame.unique(["contact_id", "company_id"], keep="first", maintain_order=True)
+def _all_links(platform: Platform, extraction: Extraction, companies: list[str]) -> tuple[list[str], list[str]]:
+    """Companies and contacts to ask for all links, with the fewest calls (`teamleader.calls`)."""
+    contacts = platform.warehouse.read("select id from teamleader.contacts where deleted_at is null")["id"].to_list()
+    plan = plan_calls(companies, contacts)
+    if plan.probe_worthwhile and plan.way == "contacts.info":
+        unlinked = extraction.unlinked_contacts(contacts)
+        if unlinked is not None:
+            plan = plan_calls(companies, contacts, linked=set(contacts) - unlinked)
+    return sorted(plan.company_ids), sorted(plan.contact_ids)
+
+
+def _collect(answers: Iterable[Links]) -> tuple[list[str], pl.DataFrame]:
+    """Ids that were answered, and their links; what was gone or hidden is not among them and keeps its known links."""
+    answered: list[str] = []
+    rows: list[tuple[Any, ...]] = []
+    for answer in answers:
+        if answer.found:
+            answered.append(answer.owner_id)
+            rows.extend((k.contact_id, k.company_id, k.position, k.decision_maker, k.rank) for k in answer.links)
+    frame = pl.DataFrame(rows, schema=_LINK_SCHEMA, orient="row")
+    return answered, frame
 
 
 def _pairs(frame: pl.DataFrame) -> pl.DataFrame:
@@ -216,8 +233,20 @@ def phase_history(platform: Platform, run: Run) -> dict[str, int]:
     wanted = demand.phase_history(deals, platform.rules(run))
     known = pl.col("phase_history_read_at") > pl.col("_loaded_at")
     stale = wanted.filter(~known.fill_null(False))
-    ids = stale.get_column("id").sort().to_list()
-    rows = [dict(row) | _stamp(platform, run) for row in _extraction(platform).phase_history(ids)]
+    histories = [h for h in _extraction(platform).phase_history(stale.get_column("id").sort().to_list()) if h.found]
+    ids = [history.deal_id for history in histories]
+    rows = [
+        {
+            "deal_id": history.deal_id,
+            "position": position,
+            "phase_id": entry.phase_id,
+            "started_at": entry.started_at,
+            "started_by": entry.started_by,
+        }
+        | _stamp(platform, run)
+        for history in histories
+        for position, entry in enumerate(history.entries)
+    ]
     with warehouse.transaction() as con:
         read = pl.DataFrame({"id": ids}, schema={"id": pl.String()})
         delete(con, "teamleader.deal_phase_history", read.rename({"id": "deal_id"}))
@@ -230,7 +259,7 @@ def phase_history(platform: Platform, run: Run) -> dict[str, int]:
 
 
 def _extraction(platform: Platform) -> Extraction:
-    return Extraction(platform.teamleader, workers=platform.settings.teamleader.workers, on_progress=platform.progress)
+    return Extraction(platform.teamleader, platform.progress)
 
 
 def _watermark(platform: Platform, stream: str) -> dict[str, Any] | None:

@@ -1,0 +1,205 @@
+"""Asset checks: what a person should look at (warnings), and what must not be pushed (errors that block).
+
+What offends is found by pure functions in `rules.checks` and stored notices and limits of the plan; here they get a
+severity, a sentence, and a table of the offending ids.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from tl_hubspot.orchestration.assets.common import PREVIEW
+from tl_hubspot.orchestration.resources import WarehouseResource
+from tl_hubspot.orchestration.run import source
+from tl_hubspot.rules import checks as rules
+from tl_hubspot.warehouse.store import Warehouse
+
+_SHOWN = 50
+_WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+Offenders = Callable[[Warehouse], pl.DataFrame]
+
+
+def _check(asset: str, name: str, description: str, offenders: Offenders) -> dg.AssetChecksDefinition:
+    """A warning check that passes when there are no offenders."""
+
+    @dg.asset_check(asset=asset.split("."), name=name, description=description)
+    def check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+        return _result(offenders(warehouse.store), _WARN)
+
+    return check
+
+
+def _result(found: pl.DataFrame, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
+    metadata: dict[str, Any] = {"offending": found.height}
+    if found.height:
+        metadata["records"] = _table(found)
+    return dg.AssetCheckResult(passed=found.is_empty(), severity=severity, metadata=metadata)
+
+
+def _table(found: pl.DataFrame) -> dg.TableMetadataValue:
+    """The first rows; only columns that cannot hold personal data."""
+    shown = [name for name in found.columns if name in _COLUMNS]
+    rows = found.head(_SHOWN).select(pl.col(shown).map_elements(_as_text, return_dtype=pl.String, skip_nulls=False))
+    return dg.MetadataValue.table(
+        [dg.TableRecord({k: v or "" for k, v in row.items()}) for row in rows.iter_rows(named=True)],
+        schema=dg.TableSchema([dg.TableColumn(name, "string") for name in shown]),
+    )
+
+
+_COLUMNS = PREVIEW | {
+    "also_fits",
+    "hubspot_ids",
+    "unknown",
+    "changed_at",
+    "position",
+    "message",
+    "name",
+    "value",
+    "maximum",
+}
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, pl.Series | list):
+        return ", ".join(str(v) for v in value)
+    return "" if value is None else str(value)
+
+
+def _notices(code: str) -> Offenders:
+    def find(warehouse: Warehouse) -> pl.DataFrame:
+        return _latest(warehouse, "notices").filter(pl.col("code") == code) if _has(warehouse) else pl.DataFrame()
+
+    return find
+
+
+def _has(warehouse: Warehouse) -> bool:
+    return bool(json.loads(_run(warehouse)["notices"] or "[]"))
+
+
+def _run(warehouse: Warehouse) -> dict[str, Any]:
+    rows = warehouse.read("select * from sync.runs order by started_at desc limit 1")
+    return rows.row(0, named=True) if rows.height else {"notices": None, "limits": None}
+
+
+def _latest(warehouse: Warehouse, column: str) -> pl.DataFrame:
+    return pl.DataFrame(json.loads(_run(warehouse)[column] or "[]"), infer_schema_length=None)
+
+
+def _limits(warehouse: Warehouse, *names: str) -> pl.DataFrame:
+    limits = json.loads(_run(warehouse)["limits"] or "[]")
+    over = [limit for limit in limits if limit["exceeded"] and (not names or limit["name"] in names)]
+    return pl.DataFrame(
+        [{"name": limit["name"], "value": str(limit["value"]), "maximum": str(limit["maximum"])} for limit in over],
+        schema=dict.fromkeys(("name", "value", "maximum"), pl.String()),
+    )
+
+
+def _blocking(name: str, description: str, *limits: str) -> dg.AssetChecksDefinition:
+    """A check on the plan that keeps `hubspot_sync` of the same run from starting."""
+
+    @dg.asset_check(asset=["plan"], name=name, description=description, blocking=True)
+    def check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+        return _result(_limits(warehouse.store, *limits), _ERROR)
+
+    return check
+
+
+_GUARDS = ("creates", "updates", "unsubscribes", "new_marketing")
+
+CHECKS = [
+    _check(
+        "decisions.contacts",
+        "duplicate_addresses",
+        "Contacts that share an e-mail address; one of them is synchronised.",
+        lambda w: rules.duplicate_addresses(w.read("decisions.contacts")),
+    ),
+    _check(
+        "decisions.contacts",
+        "opt_outs_without_address",
+        "Opted-out contacts without an e-mail address: there is nobody to unsubscribe.",
+        lambda w: rules.opt_outs_without_address(w.read("decisions.contacts")),
+    ),
+    _check(
+        "decisions.contacts",
+        "contacts_without_date",
+        "Contacts that Teamleader gives no date for; they are skipped.",
+        lambda w: rules.contacts_without_date(w.read("decisions.contacts")),
+    ),
+    _check(
+        "decisions.contacts",
+        "future_dates",
+        "Contacts changed in the future; they count as recent.",
+        lambda w: rules.contacts_with_future_date(w.read("decisions.contacts")),
+    ),
+    _check(
+        "decisions.companies",
+        "missing_vat",
+        "Companies without a VAT number; they are recognised by domain or name.",
+        lambda w: rules.companies_without_vat(source(w, "teamleader.companies")),
+    ),
+    _check(
+        "decisions.companies",
+        "invalid_vat",
+        "Companies whose VAT number fails its check digit; it is kept as typed and not used to recognise them.",
+        lambda w: rules.companies_with_invalid_vat(source(w, "teamleader.companies"), w.read("decisions.companies")),
+    ),
+    _check(
+        "decisions.companies",
+        "companies_sharing_vat",
+        "Companies with the same VAT number; they are one company in HubSpot.",
+        lambda w: rules.companies_sharing_vat(w.read("decisions.companies")),
+    ),
+    _check(
+        "decisions.companies",
+        "companies_fitting_several_groups",
+        "Companies that could belong to more than one company in HubSpot.",
+        lambda w: rules.companies_fitting_several_groups(w.read("decisions.companies")),
+    ),
+    _check(
+        "decisions.deals",
+        "deals_without_contact",
+        "Deals that name no contact; they are skipped.",
+        lambda w: rules.deals_without_contact(w.read("decisions.deals")),
+    ),
+    _check(
+        "decisions.deals",
+        "unmapped_stages",
+        "Deals whose phase has no HubSpot stage; they are held until the mapping names one.",
+        lambda w: w.read("decisions.deals").filter(pl.col("reason") == "unmapped_stage"),
+    ),
+    _check(
+        "teamleader.contact_company_links",
+        "links_to_unknown_ids",
+        "Links to contacts or companies that Teamleader did not list.",
+        lambda w: rules.links_to_unknown(
+            w.read("teamleader.contact_company_links"),
+            source(w, "teamleader.contacts"),
+            source(w, "teamleader.companies"),
+        ),
+    ),
+    _check(
+        "plan",
+        "ambiguous_company_match",
+        "Companies for which HubSpot has several candidates; the oldest was taken.",
+        _notices("ambiguous_company_match"),
+    ),
+    _blocking("protected_fields", "No protected property may be in the plan.", "protected_fields"),
+    _blocking(
+        "vanished_records", "The share of records that vanished from Teamleader must stay under its limit.", "vanished"
+    ),
+    _blocking(
+        "duplicate_teamleader_ids",
+        "No two HubSpot records may carry the same teamleader_id.",
+        "duplicate_teamleader_ids",
+    ),
+    _blocking(
+        "within_limits",
+        "Creates, updates, unsubscribes and new marketing contacts must stay under their limits, unless approved.",
+        *_GUARDS,
+    ),
+]

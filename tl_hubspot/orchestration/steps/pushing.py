@@ -1,0 +1,104 @@
+"""The stored plan to HubSpot, and what was settled without a call into memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from tl_hubspot.errors import HeldByGuard
+from tl_hubspot.hubspot.provision import PipelineWanted, PropertyWanted, StageWanted
+from tl_hubspot.orchestration.ledger import WarehouseLedger
+from tl_hubspot.orchestration.run import Platform, Run
+from tl_hubspot.orchestration.steps import conclude, deciding
+from tl_hubspot.planning import preflight
+from tl_hubspot.pushing.push import PushSettings
+from tl_hubspot.pushing.push import push as push_plan
+
+
+def push(platform: Platform, run: Run) -> dict[str, Any]:
+    """Push the plan of this run. Raises what stopped it, after everything confirmed was stored."""
+    row = platform.run_row(run.run_id)
+    if row["status"] == "held":
+        raise HeldByGuard(
+            "The plan is over a limit, nothing was pushed",
+            where=f"digest {row['digest']}",
+            mend=f"Look at `tl-hubspot plan`, then run `tl-hubspot approve {row['digest']}`",
+        )
+    ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
+    changes = platform.warehouse.read("select * exclude (run_id, digest) from sync.plan where run_id = ?", [run.run_id])
+    result = push_plan(changes, platform.hubspot, ledger, _settings(platform, run), platform.progress)
+    if result.stopped is None:
+        _settle(platform, run, ledger)
+    status = conclude.pushed(platform, run, result)
+    if result.stopped is not None:
+        raise result.stopped
+    buckets = dict(result.outcomes.group_by("bucket").len().iter_rows())
+    return {"status": status, "provisioned": len(result.provisioned.created)} | result.counts | buckets
+
+
+def _settings(platform: Platform, run: Run) -> PushSettings:
+    mapping = platform.mapping
+    properties = platform.warehouse.read("hubspot.properties")
+    wanted, _ = preflight.check(mapping, properties)
+    labels = properties.select("object_type", "name", "label").iter_rows()
+    return PushSettings(
+        run_id=run.run_id,
+        properties=tuple(
+            PropertyWanted(w.object_type, w.name, w.label, w.type, w.field_type, w.options, w.unique) for w in wanted
+        ),
+        pipelines=tuple(
+            PipelineWanted(
+                p.symbol,
+                p.label,
+                tuple(StageWanted(s.symbol, s.label, s.probability, s.is_closed) for s in p.stages),
+            )
+            for p in deciding.deal_stages(platform).to_provision
+        ),
+        property_group=mapping.property_group,
+        protected_names=tuple(mapping.protected_names),
+        labels={(kind, name): label for kind, name, label in labels},
+        now=platform.clock,
+    )
+
+
+def _settle(platform: Platform, run: Run, ledger: WarehouseLedger) -> None:
+    """Remember what needed no call, and forget what is used up."""
+    settled = platform.warehouse.read("sync.settled")
+    run_id = run.run_id
+    with ledger.together():
+        ledger.link(
+            [
+                {
+                    "entity_type": row["entity_type"],
+                    "teamleader_id": row["teamleader_id"],
+                    "hubspot_id": row["hubspot_id"],
+                    "first_run": run_id,
+                    "last_run": run_id,
+                }
+                for row in settled.filter(pl.col("hubspot_id").is_not_null()).iter_rows(named=True)
+            ]
+        )
+        ledger.shadow(
+            [
+                {
+                    "entity_type": row["entity_type"],
+                    "teamleader_id": row["teamleader_id"],
+                    "fields": row["shadow"],
+                    "written": "{}",
+                    "run_id": run_id,
+                }
+                for row in settled.iter_rows(named=True)
+            ]
+        )
+    with platform.warehouse.transaction() as con:
+        # asked again only after the decision was something else in between
+        con.execute(
+            "delete from sync.marketing_requests where teamleader_id not in"
+            " (select teamleader_id from eligible.contacts where marketing)"
+        )
+        con.execute(
+            "delete from sync.releases r where exists (select 1 from sync.links l where l.entity_type = r.entity_type"
+            " and l.teamleader_id = r.teamleader_id and l.last_run = ?)",
+            [run_id],
+        )

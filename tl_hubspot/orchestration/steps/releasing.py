@@ -1,0 +1,31 @@
+"""A person lets a held record be synchronised again."""
+
+from __future__ import annotations
+
+from tl_hubspot.errors import ConfigurationError
+from tl_hubspot.orchestration.ledger import WarehouseLedger
+from tl_hubspot.orchestration.run import Platform
+from tl_hubspot.orchestration.steps.deciding import SOURCES
+from tl_hubspot.warehouse.store import frame_of
+
+
+def release(platform: Platform, entity_type: str, teamleader_id: str) -> None:
+    """Remember the release; the next sync of the record uses it up."""
+    if not platform.warehouse.read(f"select id from {SOURCES[entity_type]} where id = ?", [teamleader_id]).height:
+        raise ConfigurationError(
+            f"Teamleader has no {entity_type} {teamleader_id}", mend="Give the Teamleader id of a record that was read"
+        )
+    now = platform.clock()
+    row = {"entity_type": entity_type, "teamleader_id": teamleader_id, "released_at": now}
+    platform.warehouse.upsert("sync.releases", frame_of("sync.releases", [row]))
+    ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
+    logged = {
+        "timestamp": now,
+        "entity_type": entity_type,
+        "teamleader_id": teamleader_id,
+        "action": "release",
+        "reason": "released",
+        "level": "info",
+        "message": "Released by a person: the next sync looks at it as if it were new.",
+    }
+    ledger.log([logged])
