@@ -229,7 +229,7 @@ def complete(shape: Shape, record: Record) -> Record:
     full = {**shape.defaults, **record}
     full.setdefault("web_url", f"https://focus.teamleader.eu/{shape.page}?id={full['id']}")
     for name in (shape.created, "updated_at", *(("closed_at",) if shape is DEALS else ())):
-        if full[name] is not None:
+        if full[name] is not None and not times.is_atom_utc(full[name]):
             full[name] = times.atom(times.parse(full[name]))
     if shape is DEALS:
         full["phase_history"] = [

@@ -21,6 +21,11 @@ def database(seconds: int, zone: str) -> str:
     return datetime.fromtimestamp(seconds, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def is_atom_utc(text: str | datetime) -> bool:
+    """Whether a text already has the form of an answer."""
+    return isinstance(text, str) and len(text) == 25 and text.endswith("+00:00") and text[10] == "T"
+
+
 def parse(text: str | datetime) -> int:
     """Seconds of an instant; without an offset it is UTC. ValueError when it is none."""
     instant = text if isinstance(text, datetime) else datetime.fromisoformat(text)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -108,3 +111,55 @@ def test_the_same_seed_gives_the_same_order(tmp_path: Path) -> None:
 
     assert orders(7) == orders(7)
     assert orders(7) != orders(8)
+
+
+def test_bulk_loading_leaves_the_indexes_in_place(tmp_path: Path) -> None:
+    def indexes(sandbox: TeamleaderSandbox) -> set[str]:
+        return {row["name"] for row in sandbox.store.query("SELECT name FROM sqlite_master WHERE type = 'index'")}
+
+    def people(first: int, last: int, bad: int = 0) -> Iterator[dict[str, Any]]:
+        for n in range(first, last):
+            at = f"2025-01-01T{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}+00:00"
+            yield {"id": "wrong" if n == bad else a.uid("Contact", n), "last_name": f"P{n}", "updated_at": at}
+
+    sandbox = TeamleaderSandbox(tmp_path / "bulk.sqlite")
+    before = indexes(sandbox)
+    with pytest.raises(ValueError, match="no UUID"):
+        sandbox.load("contacts", people(1, 5101, bad=5050))
+    assert sandbox.count("contacts") == 5000, "whole batches before the bad record stay"
+    assert sandbox.load("contacts", people(5001, 5101)) == 100
+    assert sandbox.load("contacts", people(1, 5101)) == 5100, "loading again replaces"
+    assert (sandbox.count("contacts"), indexes(sandbox)) == (5100, before)
+    plan = sandbox.store.query(
+        "EXPLAIN QUERY PLAN SELECT n FROM contacts WHERE updated_at >= 0 AND status = 'active' ORDER BY updated_at"
+    )
+    assert "USING COVERING INDEX contacts_updated_at" in plan[0]["detail"]
+    with LoopbackServer(sandbox.app) as server:
+        api = Api(server.url, sandbox)
+        api.headers = {"Authorization": f"Bearer {sandbox.access_token()}"}
+        since = {"updated_since": "2025-01-01T01:24:50+00:00"}
+        found = api.data("contacts.list", {"filter": since, "sort": [{"field": "updated_at"}]})
+        assert [item["last_name"] for item in found] == [f"P{n}" for n in range(5090, 5101)]
+    sandbox.close()
+
+
+def test_requests_and_python_methods_at_the_same_time(api: Api) -> None:
+    def over_http(number: int) -> None:
+        own = Api(api.url, api.sandbox)
+        own.headers = api.headers
+        for n in range(15):
+            own.data("contacts.add", {"last_name": f"H{number}-{n}"})
+            own.data("contacts.list")
+
+    def in_python(number: int) -> None:
+        for n in range(15):
+            person = api.sandbox.add("contacts", {"last_name": f"T{number}-{n}"})
+            api.sandbox.link(person, a.ACME)
+
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(work, n) for n in range(2) for work in (over_http, in_python)]
+        for future in done:
+            future.result()
+    assert api.sandbox.count("contacts") == 3 + 60
+    acme = api.data("companies.info", {"id": a.ACME, "includes": "related_contacts"})
+    assert len(acme["related_contacts"]) == 2 + 30

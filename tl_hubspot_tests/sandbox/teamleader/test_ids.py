@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from tl_hubspot_tests.sandbox.teamleader.openapi import VECTORS
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: f"{vector['prefix']}-{vector['id']}")
-def test_published_vectors(vector: dict) -> None:
+def test_published_vectors(vector: dict[str, Any]) -> None:
     assert encode(vector["prefix"], vector["id"]) == vector["uuid"]
     assert decode(vector["uuid"]) == vector["id"]
 

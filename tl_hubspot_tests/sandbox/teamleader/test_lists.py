@@ -59,7 +59,7 @@ PROPERTIES = [
 
 @pytest.mark.parametrize("endpoint, body, record_id, expected", PROPERTIES)
 def test_which_properties_stand_in_list_and_in_info(
-    api: Api, endpoint: str, body: dict, record_id: str, expected: set[str]
+    api: Api, endpoint: str, body: dict[str, Any], record_id: str, expected: set[str]
 ) -> None:
     if endpoint.endswith(".info"):
         item = api.data(endpoint, body | {"id": record_id})
@@ -199,7 +199,7 @@ FILTERS: list[tuple[str, dict[str, Any], set[str]]] = [
 
 
 @pytest.mark.parametrize("kind, filters, expected", FILTERS)
-def test_filters(api: Api, kind: str, filters: dict, expected: set[str]) -> None:
+def test_filters(api: Api, kind: str, filters: dict[str, Any], expected: set[str]) -> None:
     assert set(api.ids(f"{kind}.list", {"filter": filters})) == expected
 
 
@@ -217,7 +217,7 @@ SORTS = [
 
 
 @pytest.mark.parametrize("kind, sort, expected", SORTS)
-def test_sorts(api: Api, kind: str, sort: list | None, expected: list[str]) -> None:
+def test_sorts(api: Api, kind: str, sort: list[Any] | None, expected: list[str]) -> None:
     assert api.ids(f"{kind}.list", {"sort": sort} if sort else {}) == expected
 
 
@@ -270,7 +270,7 @@ def _at(second: int) -> str:
     return (EPOCH + timedelta(seconds=second)).isoformat()
 
 
-def _walk_contacts(api: Api, size: int, back: int, seen: Counter) -> None:
+def _walk_contacts(api: Api, size: int, back: int, seen: Counter[str]) -> None:
     """Upwards over `updated_at`; where that does not move, the next page of the same start."""
     since, number = datetime(1970, 1, 1, tzinfo=UTC), 1
     while True:
@@ -309,7 +309,7 @@ def test_a_keyset_walk_over_updated_at_sees_every_contact(
     if order == "random":
         counts = Counter(seconds)
         size = max((counts[second] + counts[second - 1] for second in counts), default=0) + 1
-    seen: Counter = Counter()
+    seen: Counter[str] = Counter()
     _walk_contacts(api, size, 0 if inclusive else 1, seen)
     assert set(seen) == set(ids)
 

@@ -172,7 +172,7 @@ def test_every_endpoint_of_the_document_is_served_and_tried_and_no_other() -> No
 
 
 @pytest.mark.parametrize("endpoint, body", CASES)
-def test_answers_are_as_documented(api: Api, endpoint: str, body: dict) -> None:
+def test_answers_are_as_documented(api: Api, endpoint: str, body: dict[str, Any]) -> None:
     """In strict mode the request passes; status and body are the document's, with no property beyond it."""
     request_validator(endpoint).validate(body)
     api.sandbox.set_switches(strict=True)
@@ -187,7 +187,7 @@ def test_answers_are_as_documented(api: Api, endpoint: str, body: dict) -> None:
 
 
 @pytest.mark.parametrize("endpoint, body", [case for case in CASES if case.values[0] in WRITES])
-def test_written_records_are_as_documented_when_read_again(api: Api, endpoint: str, body: dict) -> None:
+def test_written_records_are_as_documented_when_read_again(api: Api, endpoint: str, body: dict[str, Any]) -> None:
     answer = api.post(endpoint, body)
     kind = endpoint.split(".")[0]
     if kind == "webhooks" or endpoint.endswith(".delete"):
@@ -234,7 +234,7 @@ LENIENT = [
 
 
 @pytest.mark.parametrize("endpoint, body, title", LENIENT)
-def test_unknown_keys_are_ignored_unless_strict(api: Api, endpoint: str, body: dict, title: str) -> None:
+def test_unknown_keys_are_ignored_unless_strict(api: Api, endpoint: str, body: dict[str, Any], title: str) -> None:
     plain = api.post(endpoint, {"id": body["id"]} if "id" in body else {}).json()["data"]
     given = api.post(endpoint, body).json()["data"]
     if isinstance(plain, list):

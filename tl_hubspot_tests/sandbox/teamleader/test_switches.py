@@ -188,7 +188,7 @@ def _tags(api: Api) -> None:
 @case("deal_move_moves_updated_at")
 def _deal_moves(api: Api) -> None:
     def updated_at() -> str:
-        return api.data("deals.info", {"id": a.ROLLOUT})["updated_at"]
+        return str(api.data("deals.info", {"id": a.ROLLOUT})["updated_at"])
 
     _set(api, deal_move_moves_updated_at=False)
     api.post("deals.move", {"id": a.ROLLOUT, "phase_id": a.PHASES[2]})
@@ -209,7 +209,7 @@ def _cap(api: Api) -> None:
 @case("phase_history_format", "phase_history_zone")
 def _phase_history(api: Api) -> None:
     def started() -> str:
-        return api.data("deals.info", {"id": a.ROLLOUT})["phase_history"][0]["started_at"]
+        return str(api.data("deals.info", {"id": a.ROLLOUT})["phase_history"][0]["started_at"])
 
     assert started() == "2025-06-01 10:00:00"
     _set(api, phase_history_zone="Europe/Brussels")
@@ -255,7 +255,7 @@ def _version(api: Api) -> None:
         item = api.data("contacts.info", {"id": a.ANN}, **headers)["tags"]
         assert api.data("contacts.list", {"filter": {"ids": [a.ANN]}}, **headers)[0]["tags"] == item
         assert [entry["tag"] for entry in api.data("tags.list", **headers)] == item
-        return item
+        return list(item)
 
     new = [{"id": a.uid("Option", 1), "value": "Gold"}, {"id": a.uid("Option", 2), "value": "Silver"}]
     assert options() == ("2023-09-26", new)
@@ -416,7 +416,7 @@ def test_every_switch_has_a_test() -> None:
         {"missing_scopes": [1]},
     ],
 )
-def test_a_wrong_switch_is_refused_and_changes_nothing(api: Api, change: dict) -> None:
+def test_a_wrong_switch_is_refused_and_changes_nothing(api: Api, change: dict[str, Any]) -> None:
     before = api.session.get(f"{api.url}/_sandbox/switches", timeout=10).json()
     answer = api.session.post(f"{api.url}/_sandbox/switches", json={"sideloading": True} | change, timeout=10)
     assert answer.status_code == 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -19,7 +20,7 @@ class Receiver:
     """A web server that writes down what it is sent."""
 
     def __init__(self) -> None:
-        self.got: list[dict] = []
+        self.got: list[dict[str, Any]] = []
         self.status = 200
         self.url = ""
 

@@ -86,7 +86,7 @@ REFUSED: list[tuple[str, dict[str, Any], int]] = [
 
 
 @pytest.mark.parametrize("endpoint, body, status", REFUSED)
-def test_refused_writes_change_nothing(api: Api, endpoint: str, body: dict, status: int) -> None:
+def test_refused_writes_change_nothing(api: Api, endpoint: str, body: dict[str, Any], status: int) -> None:
     before = [list(api.sandbox.all(kind)) for kind in ("contacts", "companies", "deals")]
     assert api.post(endpoint, body).status_code == status
     assert [list(api.sandbox.all(kind)) for kind in ("contacts", "companies", "deals")] == before
