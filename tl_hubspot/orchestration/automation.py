@@ -1,7 +1,5 @@
 """Jobs, the hourly schedule and the sensor that asks Teamleader whether anything changed; off unless switched on."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from datetime import UTC, datetime
@@ -24,7 +22,7 @@ sync_job = dg.define_asset_job(
     "sync", selection=_EVERYTHING, description="Read both systems, decide, plan, push the differences, publish."
 )
 plan_job = dg.define_asset_job(
-    "plan",
+    "plan_only",
     selection=_EVERYTHING - dg.AssetSelection.assets(SYNC, PUBLISHED),
     description="Everything up to the plan; changes nothing in HubSpot.",
 )

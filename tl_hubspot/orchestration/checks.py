@@ -4,8 +4,6 @@ What offends is found by pure functions in `rules.checks` and stored notices and
 severity, a sentence, and a table of the offending ids.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

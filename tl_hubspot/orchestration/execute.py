@@ -28,6 +28,9 @@ class Finished:
     run: dict[str, Any]
 
 
+_JOBS = {"sync": "sync", "plan": "plan_only", "approve": "approve"}
+
+
 def dagster_home(data: Path) -> Path:
     """Folder of the Dagster instance: DAGSTER_HOME, else `dagster/` in the data folder with our instance settings."""
     home = Path(os.environ.get("DAGSTER_HOME") or data / "dagster").resolve()
@@ -50,7 +53,7 @@ def execute(platform: Platform) -> Finished:
     platform.as_of()  # a wrong date is wrong usage: say so before anything is opened
     platform.warehouse.count("sync.runs")
     dagster_home(platform.settings.data)
-    job = build_definitions(platform).resolve_job_def("plan" if platform.options.command == "plan" else "sync")
+    job = build_definitions(platform).resolve_job_def(_JOBS[platform.options.command])
     try:
         with dg.DagsterInstance.get() as instance:
             result = job.execute_in_process(

@@ -3,8 +3,6 @@
 Clients and settings are made by `orchestration.run.Platform`; nothing is opened before a step needs it.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path

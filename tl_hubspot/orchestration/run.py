@@ -128,7 +128,20 @@ class Platform:
         )
 
     def as_of(self) -> datetime:
-        """The instant asked for, else the setting, else now; ConfigurationError when it cannot be read."""
+        """The instant asked for, else the setting, else now; ConfigurationError when it cannot be read.
+
+        An approved plan is made again at the instant of the run that was held.
+        """
+        if self.options.approved is not None:
+            query = "select as_of from sync.runs where digest = ? order by started_at desc limit 1"
+            held = self.warehouse.read(query, [self.options.approved])
+            if held.is_empty():
+                raise ConfigurationError(
+                    f"No plan has the digest {self.options.approved}",
+                    where=str(self.settings.data),
+                    mend="Copy the digest from the held run; `tl-hubspot plan` prints it",
+                )
+            return held.item()
         text = self.options.as_of or self.settings.as_of
         try:
             return as_of_instant(text, self.settings.timezone, self.clock())

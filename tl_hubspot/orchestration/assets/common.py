@@ -3,8 +3,6 @@
 A preview never shows personal data: columns that may hold it are left out by name.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any

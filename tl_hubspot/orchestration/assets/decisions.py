@@ -1,7 +1,5 @@
 """Groups sync (links), decisions and eligible: the rules over both systems' records."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Group hubspot: the mirror of the portal."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg

@@ -1,7 +1,5 @@
 """Groups sync and published: the plan, HubSpot itself (the push), and the analysts' copy."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg

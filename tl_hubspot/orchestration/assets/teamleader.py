@@ -1,7 +1,5 @@
 """Group teamleader: the external source, and its records as received in the warehouse."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg
