@@ -86,13 +86,14 @@ def changes_of(frame: pl.DataFrame) -> Iterator[Change]:
         )
 
 
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+# A leading zero makes it a postal code or a telephone number, where 0800 is not 800.
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 
 
 def same_value(ours: str | None, hubspots: str | None) -> bool:
     """Whether HubSpot's value is the one that was sent: it normalises numbers, instants and addresses."""
     ours, hubspots = (ours or "").strip(), (hubspots or "").strip()
-    if ours == hubspots or ours.lower() == hubspots.lower() != "":
+    if ours == hubspots or ("@" in ours and ours.lower() == hubspots.lower()):
         return True
     if not ours or not hubspots:
         return False
