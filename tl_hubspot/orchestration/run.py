@@ -118,9 +118,13 @@ class Platform:
         )
 
     def rules(self, run: Run) -> RuleSettings:
-        """What the rules need to know."""
+        """What the rules need to know in this run."""
+        return self.rules_at(run.as_of)
+
+    def rules_at(self, as_of: datetime) -> RuleSettings:
+        """What the rules need to know at an instant."""
         return RuleSettings(
-            as_of=run.as_of,
+            as_of=as_of,
             timezone=self.settings.timezone,
             consent_false_means=self.settings.consent.false_means,
             deals_closed=self.settings.deals.closed,

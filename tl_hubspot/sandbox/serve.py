@@ -9,7 +9,6 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -18,7 +17,7 @@ from tl_hubspot.sandbox.hubspot import HubSpotSandbox, Profile
 from tl_hubspot.sandbox.teamleader import TeamleaderSandbox
 from tl_hubspot.sandbox.worlds import World, world
 
-HUBSPOT_TIER = "professional"
+CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN = "sandbox-client", "sandbox-secret", "sandbox-refresh"
 HUBSPOT_CALLS = 190
 
 
@@ -52,8 +51,15 @@ class LocalSystems:
         if not self.resumed and state is not None:
             for path in paths:
                 Path(path).unlink(missing_ok=True)
-        profile = replace(Profile(), tier=HUBSPOT_TIER)
-        self.teamleader = TeamleaderSandbox(paths[0], seed=seed, clock=self.clock)
+        profile = Profile(tier="professional")
+        self.teamleader = TeamleaderSandbox(
+            paths[0],
+            seed=seed,
+            clock=self.clock,
+            client_id=CLIENT_ID,
+            client_secret=CLIENT_SECRET,
+            refresh_token=REFRESH_TOKEN,
+        )
         self.hubspot = HubSpotSandbox(paths[1], seed=seed, clock=self.clock, profile=profile)
         if not teamleader_limit:
             self.teamleader.set_switches(rate_limit=None)
@@ -87,9 +93,9 @@ class LocalSystems:
         values = {
             "TEAMLEADER_API_URL": teamleader,
             "TEAMLEADER_AUTH_URL": teamleader,
-            "TEAMLEADER_CLIENT_ID": self.teamleader.client_id,
-            "TEAMLEADER_CLIENT_SECRET": self.teamleader.client_secret,
-            "TEAMLEADER_REFRESH_TOKEN": self.teamleader.refresh_token,
+            "TEAMLEADER_CLIENT_ID": CLIENT_ID,
+            "TEAMLEADER_CLIENT_SECRET": CLIENT_SECRET,
+            "TEAMLEADER_REFRESH_TOKEN": REFRESH_TOKEN,
             "HUBSPOT_API_URL": hubspot,
             "HUBSPOT_ACCESS_TOKEN": self.hubspot.profile.access_token,
             "HUBSPOT_RATE_LIMIT": str(HUBSPOT_CALLS),

@@ -37,16 +37,17 @@ class Merged:
 
 
 class Warehouse:
-    """The working database at `path`; made on first use.
+    """The working database at `path`; made on first use, unless `read_only`.
 
     Raises WarehouseError from every call when the file is locked for longer than `lock_timeout` seconds, is no DuckDB
     file, belongs to another program, or was written by a newer version.
     """
 
-    def __init__(self, path: Path, *, lock_timeout: float = 60.0) -> None:
+    def __init__(self, path: Path, *, lock_timeout: float = 60.0, read_only: bool = False) -> None:
         self.path = Path(path)
         self.lock_timeout = lock_timeout
-        self._prepared = False
+        self.read_only = read_only
+        self._prepared = read_only
 
     # ------------------------------------------------------------------ opening
 
@@ -55,7 +56,7 @@ class Warehouse:
         """A connection, closed at the end whatever happens; waits for another process's lock, fails fast otherwise."""
         if not self._prepared:
             self._prepare()
-        con = _open(self.path, read_only=read_only, timeout=self.lock_timeout)
+        con = _open(self.path, read_only=read_only or self.read_only, timeout=self.lock_timeout)
         try:
             yield con
         finally:

@@ -14,7 +14,7 @@ from tl_hubspot.rules import companies as company_rules
 from tl_hubspot.rules import contacts as contact_rules
 from tl_hubspot.rules import deals as deal_rules
 from tl_hubspot.rules import eligible
-from tl_hubspot.warehouse.store import upsert
+from tl_hubspot.warehouse.store import Warehouse, upsert
 
 SOURCES = {"contact": "teamleader.contacts", "company": "teamleader.companies", "deal": "teamleader.deals"}
 MIRRORS = {"contact": "hubspot.contacts", "company": "hubspot.companies", "deal": "hubspot.deals"}
@@ -82,15 +82,15 @@ def deals(platform: Platform, run: Run) -> dict[str, Any]:
     return _stored(platform, "decisions.deals", decided)
 
 
-def deal_stages(platform: Platform) -> stages.Stages:
+def deal_stages(platform: Platform, warehouse: Warehouse | None = None) -> stages.Stages:
     """Where each Teamleader phase goes in HubSpot."""
-    read = platform.warehouse.read
+    read = (warehouse or platform.warehouse).read
     return stages.resolve(platform.mapping.pipelines, read("teamleader.reference"), read("hubspot.pipeline_stages"))
 
 
-def mapped_stages(platform: Platform) -> deal_rules.MappedStages:
+def mapped_stages(platform: Platform, warehouse: Warehouse | None = None) -> deal_rules.MappedStages:
     """What the deal rules need to know of the stages."""
-    resolved = deal_stages(platform)
+    resolved = deal_stages(platform, warehouse)
     return deal_rules.MappedStages(resolved.mapped_phases, resolved.mapped_pipelines)
 
 
