@@ -64,7 +64,7 @@ def preview(platform: Platform, table: str) -> str:
     """First rows as Markdown, without columns that may hold personal data."""
     names = [c for c in schema.table(table).column_names if c in PREVIEW]
     columns = ", ".join(f'"{name}"' for name in names)
-    return markdown(platform.warehouse.read(f"select {columns} from {table} order by 1, 2 limit 5"))
+    return markdown(platform.warehouse.read(f"select {columns} from {table} order by all limit 5"))
 
 
 def markdown(frame: pl.DataFrame) -> str:
