@@ -28,7 +28,7 @@ TEAMLEADER_KINDS = (*reference.TEAMLEADER, "companies", "contacts", "deals")
 HUBSPOT_TYPES = ("companies", "contacts", "deals")
 """In loading order."""
 
-CONTACT_TO_COMPANY, CONTACT_TO_COMPANY_PRIMARY, DEAL_TO_CONTACT, DEAL_TO_COMPANY = 279, 1, 3, 341
+CONTACT_TO_COMPANY_PRIMARY = 1
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class TeamleaderLoader(Protocol):
 
 
 class HubSpotLoader(Protocol):
+    def define_property(self, object_type: str, **definition: Any) -> None: ...
     def load_objects(self, object_type: str, records: Iterable[Record]) -> int: ...
     def load_associations(self, from_type: str, to_type: str, pairs: Iterable[tuple[str, str, int]]) -> int: ...
     def load_owners(self, records: Iterable[Record]) -> int | None: ...
@@ -114,7 +115,7 @@ class World:
         return self.source.hubspot_objects(object_type)
 
     def hubspot_associations(self) -> Iterator[Association]:
-        """Associations in HubSpot before the first sync, in one direction."""
+        """Associations in HubSpot before the first sync, in one direction; a primary one implies the unlabelled one."""
         return self.source.hubspot_associations()
 
     def hubspot_properties(self, object_type: str) -> Iterator[Record]:
@@ -127,11 +128,13 @@ class World:
         return (dict(owner) for owner in reference.OWNERS)
 
     def populate(self, teamleader: TeamleaderLoader, hubspot: HubSpotLoader) -> None:
-        """Load everything into two empty sandboxes."""
+        """Load everything into two empty sandboxes. Their clocks stay: give them one that starts at `as_of`."""
         for kind in TEAMLEADER_KINDS:
             teamleader.load(kind, self.teamleader(kind))
         hubspot.load_owners(self.hubspot_owners())
         for object_type in HUBSPOT_TYPES:
+            for definition in self.hubspot_properties(object_type):
+                hubspot.define_property(object_type, **definition)
             hubspot.load_objects(object_type, self.hubspot_objects(object_type))
         for (from_type, to_type), rows in groupby(self.hubspot_associations(), key=itemgetter(0, 1)):
             hubspot.load_associations(from_type, to_type, (row[2:] for row in rows))

@@ -16,7 +16,6 @@ from typing import ClassVar, NamedTuple
 
 from tl_hubspot.sandbox.worlds import fakes, reference, shapes
 from tl_hubspot.sandbox.worlds.model import (
-    CONTACT_TO_COMPANY,
     CONTACT_TO_COMPANY_PRIMARY,
     Association,
     Case,
@@ -119,9 +118,8 @@ class Portfolio:
         for index in range(self.contacts):
             links = self.person(index).links if self.contact_in_hubspot(index) else ()
             if links and self.company_in_hubspot(links[0]):
-                pair = ("contacts", "companies", hubspot_contact_id(index), hubspot_company_id(links[0]))
-                yield (*pair, CONTACT_TO_COMPANY)
-                yield (*pair, CONTACT_TO_COMPANY_PRIMARY)
+                contact, company = hubspot_contact_id(index), hubspot_company_id(links[0])
+                yield "contacts", "companies", contact, company, CONTACT_TO_COMPANY_PRIMARY
 
     # -- who is what --------------------------------------------------------------------------------------------
 

@@ -195,11 +195,10 @@ _STATUS = {
     "contacts": ("active", "deactivated", "deleted", "out_of_scope"),
     "deals": ("open", "won", "lost", "deleted", "out_of_scope"),
 }
-_GROUP = {"contacts": "contactinformation", "companies": "companyinformation", "deals": "dealinformation"}
 
 
 def hubspot_property(object_type: str, name: str) -> dict[str, Any]:
-    """Definition, as HubSpot's properties API takes it, of a custom property of a portal before the first sync."""
+    """Definition, for `HubSpotSandbox.define_property`, of a custom property of a portal before the first sync."""
     form: dict[str, Any] = {"type": "string", "fieldType": "text"}
     if name == "teamleader_id":
         form["hasUniqueValue"] = True
@@ -210,7 +209,7 @@ def hubspot_property(object_type: str, name: str) -> dict[str, Any]:
     elif name == "teamleader_label":
         form = {"type": "enumeration", "fieldType": "select", "options": _options("inactief")}
     label = name.replace("_", " ").capitalize()
-    return {"name": name, "label": label, "groupName": _GROUP[object_type], **form}
+    return {"name": name, "label": label, **form}
 
 
 def _options(*values: str) -> list[dict[str, Any]]:

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 from tl_hubspot.sandbox.worlds import fakes, reference, shapes
 from tl_hubspot.sandbox.worlds.model import (
-    CONTACT_TO_COMPANY,
     CONTACT_TO_COMPANY_PRIMARY,
     Association,
     Case,
@@ -920,10 +919,7 @@ class Subset:
     # -- relations ----------------------------------------------------------------------------------------------
 
     def _relations(self) -> None:
-        self._associations += [
-            ("contacts", "companies", "9050", "8090", CONTACT_TO_COMPANY),
-            ("contacts", "companies", "9050", "8090", CONTACT_TO_COMPANY_PRIMARY),
-        ]
+        self._associations.append(("contacts", "companies", "9050", "8090", CONTACT_TO_COMPANY_PRIMARY))
         a, b, c, e = (ours(company_id(letter)) for letter in "ABCE")
         self.case(
             "many_companies_per_contact", "relation", contact_id(49), "§6",

@@ -158,7 +158,7 @@ def test_references_hold(demo):
     hubspot = {r["id"] for rows in (demo.in_hubspot, demo.companies_in_hubspot) for r in rows}
     pairs = list(demo.world.hubspot_associations())
     assert pairs and all(pair[2] in hubspot and pair[3] in hubspot for pair in pairs)
-    assert {pair[4] for pair in pairs} == {279, 1}
+    assert {pair[4] for pair in pairs} == {1}
 
 
 def test_links_per_contact(demo):
