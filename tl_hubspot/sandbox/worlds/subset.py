@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -89,10 +90,10 @@ class Subset:
             "companies": self._companies,
             "deals": self._deals,
         }
-        return (books[kind][key] for key in sorted(books[kind]))
+        return (deepcopy(books[kind][key]) for key in sorted(books[kind]))
 
     def hubspot_objects(self, object_type: str) -> Iterator[Record]:
-        return iter(self._hubspot[object_type])
+        return map(deepcopy, self._hubspot[object_type])
 
     def hubspot_associations(self) -> Iterator[Association]:
         return iter(self._associations)
