@@ -14,7 +14,6 @@ from tl_hubspot.planning.match_frames import (
     Matching,
     first_match,
     no_notices,
-    notices,
     of_entity,
 )
 from tl_hubspot.planning.match_links import free_records, match_linked, resolve
@@ -28,7 +27,6 @@ _NO_EMAIL = {
     "email_old": pl.lit(None, pl.String),
     "email_keep_old": pl.lit(False),
     "email_blocked_by": pl.lit(None, pl.String),
-    "email_wave": pl.lit(0, pl.Int32),
 }
 
 
@@ -46,7 +44,6 @@ def match(
     hubspot.contacts, archived ones too; links: sync.links; pushed: `teamleader_id`, `address` (normalised) as last
     pushed, one row per contact that has a shadow; releases: sync.releases. eligible.contacts has each address once.
     A contact that won a `duplicate_email` takes over its loser's link when it has none of its own.
-    Notices: `email_taken`.
     """
     resolved = resolve("contact", decisions["teamleader_id"], links, mirror)
     released = of_entity(releases, "contact")["teamleader_id"]
@@ -77,12 +74,7 @@ def match(
         .select(list(CONTACT_MATCHES))
         .sort("teamleader_id")
     )
-    taken = matches.filter(pl.col("email_blocked_by").is_not_null())
-    message = pl.format(
-        "Its e-mail address belongs to HubSpot contact {}: two records for a person to merge.",
-        pl.col("email_blocked_by"),
-    )
-    return Matching(matches, pl.concat([no_notices(), notices("email_taken", "contact", taken, message)]))
+    return Matching(matches, no_notices())
 
 
 def _family(eligible: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:

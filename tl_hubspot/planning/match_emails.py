@@ -1,4 +1,4 @@
-"""What happens to the e-mail address of each contact that is updated, and in which order addresses change hands.
+"""What happens to the e-mail address of each contact that is updated, and which addresses change hands.
 
 Knows HubSpot's rule that an address is primary or secondary of one contact only. Which contact is which record is
 decided in `match_contacts`.
@@ -17,12 +17,12 @@ EMAIL: dict[str, pl.DataType] = {
     "email_old": pl.String(),
     "email_keep_old": pl.Boolean(),
     "email_blocked_by": pl.String(),
-    "email_wave": pl.Int32(),
 }
 """E-mail columns of the contacts' matches. email_action: none, set, replace_primary, add_secondary, replace_secondary;
 email_new: the normalised address to put on the record (with replace_primary and replace_secondary it may be there
 already as a secondary one); email_old: the address to exchange as HubSpot has it; email_blocked_by: the HubSpot record
-that has the address and keeps it; email_wave: an update of wave n needs an address that one of wave n - 1 gives up."""
+that has the address and keeps it (`email_taken`). An address may be one that another updated contact gives up: that
+one has to be written first."""
 
 
 def addresses(mirror: pl.DataFrame) -> pl.DataFrame:
@@ -97,52 +97,40 @@ def actions(updates: pl.DataFrame, source: pl.DataFrame, index: pl.DataFrame) ->
         (pl.col("email_action") == "replace_primary") & ~pl.col("email_keep_old")
     )
     rows = rows.with_columns(gives_up=pl.when(leaves).then("pushed"))
-    blocked = pl.col("email_wave") < 0
+    blocked = pl.col("teamleader_id").is_in(_blocked(rows).implode())
     exchanged = pl.col("email_action").is_in(["replace_primary", "replace_secondary"])
-    return (
-        rows.join(_waves(rows), on="teamleader_id", how="left")
-        .with_columns(pl.col("email_wave").fill_null(0))
-        .with_columns(
-            email_blocked_by=pl.when(blocked).then("owner"),
-            email_action=pl.when(blocked).then(pl.lit("none")).otherwise("email_action"),
-            gives_up=pl.when(~blocked).then("gives_up"),
-            email_wave=pl.col("email_wave").clip(0),
-        )
-        .select(
-            "teamleader_id",
-            "email_action",
-            email_new=pl.when(pl.col("email_action") != "none").then("address"),
-            email_old=pl.when(exchanged).then("raw_old"),
-            email_keep_old=pl.col("email_keep_old") & exchanged,
-            email_blocked_by="email_blocked_by",
-            email_wave=pl.col("email_wave").cast(pl.Int32),
-            gives_up="gives_up",
-        )
+    return rows.with_columns(
+        email_blocked_by=pl.when(blocked).then("owner"),
+        email_action=pl.when(blocked).then(pl.lit("none")).otherwise("email_action"),
+        gives_up=pl.when(~blocked).then("gives_up"),
+    ).select(
+        "teamleader_id",
+        "email_action",
+        email_new=pl.when(pl.col("email_action") != "none").then("address"),
+        email_old=pl.when(exchanged).then("raw_old"),
+        email_keep_old=pl.col("email_keep_old") & exchanged,
+        email_blocked_by="email_blocked_by",
+        gives_up="gives_up",
     )
 
 
-def _waves(rows: pl.DataFrame) -> pl.DataFrame:
-    """`teamleader_id`, `email_wave` of the contacts whose address another record has: its turn, or -1 when blocked."""
-    waiting = rows.filter((pl.col("email_action") != "none") & ~pl.col("here") & pl.col("owner").is_not_null()).select(
-        "teamleader_id", "hubspot_id", "address", "owner"
-    )
+def _blocked(rows: pl.DataFrame) -> pl.Series:
+    """teamleader_id of the contacts whose address another record has and does not give up in this run."""
+    waiting = rows.filter((pl.col("email_action") != "none") & ~pl.col("here") & pl.col("owner").is_not_null())
     givers = rows.filter(pl.col("gives_up").is_not_null()).select(
         owner="hubspot_id", address="gives_up", giver="teamleader_id"
     )
-    needs = dict(waiting.join(givers, on=["owner", "address"], how="left").select("teamleader_id", "giver").iter_rows())
-    turn: dict[str, int] = {}
+    needs: dict[str, str | None] = dict(
+        waiting.join(givers, on=["owner", "address"], how="left").select("teamleader_id", "giver").iter_rows()
+    )
+    blocked: dict[str, bool] = {}
     for start in needs:
         path: dict[str, None] = {}
         at: str | None = start
-        while at is not None and at in needs and at not in turn and at not in path:
+        while at is not None and at in needs and at not in blocked and at not in path:
             path[at] = None
             at = needs[at]
-        # at the end stands nobody (blocked), a ring (blocked), a known turn, or a giver that waits for nobody
-        wave = -1 if at is None or at in path else turn.get(at, 0)
-        for contact in reversed(path):
-            wave = wave + 1 if wave >= 0 else -1
-            turn[contact] = wave
-    return pl.DataFrame(
-        {"teamleader_id": list(turn), "email_wave": list(turn.values())},
-        schema={"teamleader_id": pl.String, "email_wave": pl.Int32},
-    )
+        # at the end stands nobody, a ring, a contact already looked at, or a giver that waits for nobody
+        stuck = at is None or at in path or blocked.get(at, False)
+        blocked |= dict.fromkeys(path, stuck)
+    return pl.Series([contact for contact, stuck in blocked.items() if stuck], dtype=pl.String)

@@ -238,28 +238,3 @@ def free_records(mirror: pl.DataFrame, resolved: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("carried").is_null() | (pl.col("carried") == pl.col("vacated_by")))
         .select("hubspot_id", "vacated_by")
     )
-
-
-def left_over_links(
-    entity_type: str, source_ids: pl.Series, links: pl.DataFrame, mirror: pl.DataFrame, matches: pl.DataFrame
-) -> pl.DataFrame:
-    """Live HubSpot records of linked Teamleader records that are not matched: `teamleader_id`, `hubspot_id`, `known`.
-
-    These are the records to mark: out of scope (known) or deleted in Teamleader (known = false). Archived HubSpot
-    records are left out, and so are those that a matched record has taken over: they must not be written twice. One
-    row per HubSpot record, a known one first.
-    """
-    claimed = matches.filter(pl.col("outcome") == "update")["hubspot_id"]
-    matched = matches["teamleader_id"]
-    return (
-        resolve(entity_type, source_ids, links, mirror)
-        .filter(
-            (pl.col("state") == ACTIVE)
-            & ~pl.col("hubspot_id").is_in(claimed.implode())
-            & ~pl.col("teamleader_id").is_in(matched.implode())
-        )
-        .sort("hubspot_id", ~pl.col("known"), pl.col("matched_by") != "link", ~pl.col("carries"), "teamleader_id")
-        .unique("hubspot_id", keep="first", maintain_order=True)
-        .sort("teamleader_id")
-        .select("teamleader_id", "hubspot_id", "known")
-    )
