@@ -16,6 +16,9 @@ from tl_hubspot.planning.protected import is_protected
 from tl_hubspot.planning.sources import expression, records
 from tl_hubspot.planning.transforms import MAX_LENGTH, TRANSFORMS, Context, Portal, apply, as_text
 
+KEY = "@teamleader_id"
+"""The key column; no property name begins with @, and `teamleader_id` is a property itself."""
+
 STATUS = "teamleader_status"
 MARKETING = "teamleader_marketing"
 
@@ -28,7 +31,7 @@ _LEFT_OUT = {
 
 @dataclass(frozen=True)
 class Desired:
-    """`frame`: teamleader_id and one text column per property, sorted by id; `notices`: what was left out or cut."""
+    """`frame`: KEY and one text column per property, sorted by key; `notices`: what was left out or cut."""
 
     frame: pl.DataFrame
     notices: pl.DataFrame
@@ -59,7 +62,7 @@ def desired(
     """
     rules = writable_rules(entity_type, mapping, portal)
     frame = records(entity_type, source, eligible, decisions, reference, [r.source for r in rules])
-    columns: list[pl.Series] = [frame["id"].alias("teamleader_id")]
+    columns: list[pl.Series] = [frame["id"].alias(KEY)]
     told = [no_notices()]
     for rule in rules:
         values = frame.select(expression(rule.source, entity_type).alias(rule.property)).to_series()
@@ -80,7 +83,7 @@ def marked(entity_type: str, ids: pl.Series, status: str, mapping: Mapping, port
     Everything else is left out, so that nothing else is written (SPEC §3.2, §5, §8).
     """
     rules = {r.property for r in writable_rules(entity_type, mapping, portal)}
-    frame = pl.DataFrame({"teamleader_id": ids.cast(pl.String).sort()})
+    frame = pl.DataFrame({KEY: ids.cast(pl.String).sort()})
     return frame.with_columns(
         *([pl.lit(status).alias(STATUS)] if STATUS in rules else []),
         *([pl.lit("false").alias(MARKETING)] if MARKETING in rules and entity_type == "contact" else []),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tl_hubspot.planning import json_text
+from tl_hubspot.planning.desired import KEY
 from tl_hubspot.planning.mapping import EMAIL, SECONDARY_EMAILS, FieldRule
 from tl_hubspot.planning.transforms import canonical
 
@@ -49,49 +50,49 @@ def differences(
 ) -> pl.DataFrame:
     """DIFFERENCES of the records where Teamleader has something new; the others have no row.
 
-    `desired`: teamleader_id and a text column per property ("" empty, null left out); `matches`: the matches frame, of
+    `desired`: KEY and a text column per property ("" empty, null left out); `matches`: the matches frame, of
     which `update` and `create` rows count; `shadows`: `sync.shadows` of the entity; `mirror`: `hubspot.<entity>`.
     The contact's e-mail follows the matches frame (`email_action` …), everything else the policy of its rule.
     """
     work = _working_frame(desired, matches)
     properties = [r.property for r in rules if r.property in work.columns]
     with_shadow = work.join(
-        shadows.select(shadow_of="teamleader_id", fields="fields", written="written"),
-        on="shadow_of",
+        shadows.select(**{"@shadow_of": "teamleader_id", "@fields": "fields", "@written": "written"}),
+        on="@shadow_of",
         how="left",
         maintain_order="left",
-    ).with_columns(json_text.object_of({p: _remembered(p) for p in properties}).alias("now"))
-    settled_long_ago = (pl.col("now") == pl.col("fields")).fill_null(False) & (pl.col("email_action") == "none")
-    rest = with_shadow.filter(~settled_long_ago).drop("now")
+    ).with_columns(json_text.object_of({p: _remembered(p) for p in properties}).alias("@now"))
+    settled_long_ago = (pl.col("@now") == pl.col("@fields")).fill_null(False) & (pl.col("@email_action") == "none")
+    rest = with_shadow.filter(~settled_long_ago).drop("@now")
     by_property = {r.property: r for r in rules if r.property in properties}
     chunks = [_compare(chunk, mirror, by_property, portal) for chunk in rest.iter_slices(CHUNK)]
     return pl.concat([pl.DataFrame(schema=DIFFERENCES), *chunks])
 
 
 def _working_frame(desired: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame:
-    """Desired state with what the matching says: `shadow_of`, `is_create`, and the e-mail columns."""
-    keep = pl.col("outcome").is_in(["update", "create"])
-    relinked = pl.col("relinked_from") if "relinked_from" in matches.columns else pl.lit(None, pl.String)
-    emails = {"email_action": pl.String, "email_new": pl.String, "email_old": pl.String, "email_blocked_by": pl.String}
-    chosen = (
-        matches.filter(keep)
-        .select(
-            "teamleader_id",
-            "hubspot_id",
-            is_create=pl.col("outcome") == "create",
-            # A record taken over from another Teamleader record goes on from what was last pushed of that one.
-            shadow_of=pl.when(pl.col("outcome") == "create")
-            .then(None)
-            .otherwise(pl.coalesce(relinked, pl.when(~pl.col("first_match")).then("teamleader_id"))),
-            **{name: pl.col(name) if name in matches.columns else pl.lit(None, t) for name, t in emails.items()},
-        )
-        .with_columns(pl.col("email_action").fill_null("none"))
+    """Desired state with what the matching says, in columns that begin with @."""
+
+    def given(name: str) -> pl.Expr:
+        return pl.col(name) if name in matches.columns else pl.lit(None, pl.String)
+
+    is_create = pl.col("outcome") == "create"
+    chosen = matches.filter(pl.col("outcome").is_in(["update", "create"])).select(
+        pl.col("teamleader_id").alias(KEY),
+        pl.col("hubspot_id").alias("@hubspot_id"),
+        is_create.alias("@is_create"),
+        # A record taken over from another Teamleader record goes on from what was last pushed of that one.
+        pl.when(~is_create)
+        .then(pl.coalesce(given("relinked_from"), pl.when(~pl.col("first_match")).then("teamleader_id")))
+        .alias("@shadow_of"),
+        given("email_action").fill_null("none").alias("@email_action"),
+        given("email_new").alias("@email_new"),
+        given("email_old").alias("@email_old"),
+        given("email_blocked_by").alias("@email_blocked_by"),
     )
-    work = desired.join(chosen, on="teamleader_id").sort("teamleader_id")
+    work = desired.join(chosen, on=KEY).sort(KEY)
     if EMAIL in work.columns:
         # An address that another HubSpot contact has was not pushed: remembering it would hide it from the next run.
-        blocked = pl.col("email_blocked_by").is_not_null()
-        work = work.with_columns(pl.when(~blocked).then(EMAIL).alias(EMAIL))
+        work = work.with_columns(pl.when(pl.col("@email_blocked_by").is_null()).then(EMAIL).alias(EMAIL))
     return work
 
 
@@ -104,19 +105,24 @@ def _remembered(property_: str) -> pl.Expr:
 def _compare(chunk: pl.DataFrame, mirror: pl.DataFrame, rules: Mapping[str, FieldRule], portal: Portal) -> pl.DataFrame:
     """DIFFERENCES of some rows."""
     properties = sorted(rules)
-    before = json_text.columns_of(chunk["fields"], properties)
-    changed = {p: _changed(chunk[p], before[p], p, portal) for p in properties}
-    anything = pl.DataFrame(changed).select(pl.any_horizontal(pl.all())).to_series() | (chunk["email_action"] != "none")
+    before = json_text.columns_of(chunk["@fields"], properties)
+    now = {p: _form(chunk[p], p, portal) for p in properties}
+    # A value left out is never news.
+    changed = {p: chunk[p].is_not_null() & (now[p] != _form(before[p], p, portal)) for p in properties}
+    anything = pl.DataFrame(changed).select(pl.any_horizontal(pl.all())).to_series() | (
+        chunk["@email_action"] != "none"
+    )
     chunk, before = chunk.filter(anything), before.filter(anything)
     changed = {p: c.filter(anything) for p, c in changed.items()}
+    now = {p: c.filter(anything) for p, c in now.items()}
     if chunk.is_empty():
         return pl.DataFrame(schema=DIFFERENCES)
 
-    wrote = json_text.columns_of(chunk["written"], properties)
-    holds = _held(chunk["hubspot_id"], mirror, properties)
+    wrote = json_text.columns_of(chunk["@written"], properties)
+    holds = _held(chunk["@hubspot_id"], mirror, properties)
 
     new = {
-        p: _sent(rules[p], chunk, changed[p], wrote[p], holds[p], portal)
+        p: _sent(rules[p], chunk, now[p], changed[p], wrote[p], _form(holds[p], p, portal), portal)
         for p in properties
         if not (p == EMAIL and rules[p].entity_type == "contact")
     }
@@ -127,7 +133,7 @@ def _compare(chunk: pl.DataFrame, mirror: pl.DataFrame, rules: Mapping[str, Fiel
         new |= _email(chunk, holds)
 
     table = pl.DataFrame(
-        [chunk["teamleader_id"]]
+        [chunk[KEY].alias("teamleader_id")]
         + [c.alias(f"new:{p}") for p, c in new.items()]
         + [holds[p].alias(f"old:{p}") for p in new]
         + [chunk[p].alias(f"now:{p}") for p in properties]
@@ -176,27 +182,24 @@ def _form(values: pl.Series, property_: str, portal: Portal) -> pl.Series:
     return form
 
 
-def _changed(now: pl.Series, before: pl.Series, property_: str, portal: Portal) -> pl.Series:
-    """Whether Teamleader's value is another than at the last push; a value left out never is."""
-    return now.is_not_null() & (_form(now, property_, portal) != _form(before, property_, portal))
-
-
 def _sent(
-    rule: FieldRule, chunk: pl.DataFrame, changed: pl.Series, wrote: pl.Series, holds: pl.Series, portal: Portal
+    rule: FieldRule,
+    chunk: pl.DataFrame,
+    now: pl.Series,
+    changed: pl.Series,
+    wrote: pl.Series,
+    held: pl.Series,
+    portal: Portal,
 ) -> pl.Series:
-    """The value to send, null where nothing is sent."""
-    now = chunk[rule.property]
-    held = _form(holds, rule.property, portal)
+    """The value to send, null where nothing is sent; `now` and `held` in comparable form."""
     if rule.policy == "on_create":
-        send = chunk["is_create"] & (now != "")
+        send = chunk["@is_create"] & (now != "")
     elif rule.policy == "if_empty":
         send = (now != "") & (held == "")
     else:
         written = _form(wrote, rule.property, portal)
-        overwrite = (now != "") & (_form(now, rule.property, portal) != held)
-        clear = (now == "") & (written != "") & (written == held)
-        send = overwrite | clear
-    return now.set(~(changed & send).fill_null(False), None)
+        send = (now != held) & (now != "") | (now == "") & (written != "") & (written == held)
+    return chunk[rule.property].set(~(changed & send), None)
 
 
 def _send_together(
@@ -235,15 +238,15 @@ def _send_close_date(new: dict[str, pl.Series], chunk: pl.DataFrame, holds: pl.D
 
 def _email(chunk: pl.DataFrame, holds: pl.DataFrame) -> dict[str, pl.Series]:
     """The address as the matching decided: the primary, or the whole list of further addresses."""
-    action = pl.col("email_action")
-    given_up = pl.when(action == "replace_secondary").then("email_old").fill_null("")
+    action = pl.col("@email_action")
+    given_up = pl.when(action == "replace_secondary").then("@email_old").fill_null("")
     kept = (
         pl.col(SECONDARY_EMAILS).fill_null("").str.split(";").list.set_difference(pl.concat_list(pl.lit(""), given_up))
     )
-    further = kept.list.set_union(pl.concat_list("email_new")).list.sort().list.join(";")
-    frame = chunk.select("email_action", "email_new", "email_old").with_columns(holds[SECONDARY_EMAILS])
+    further = kept.list.set_union(pl.concat_list("@email_new")).list.sort().list.join(";")
+    frame = chunk.select("@email_action", "@email_new", "@email_old").with_columns(holds[SECONDARY_EMAILS])
     chosen = frame.select(
-        pl.when(action.is_in(["set", "replace_primary"])).then("email_new").alias(EMAIL),
+        pl.when(action.is_in(["set", "replace_primary"])).then("@email_new").alias(EMAIL),
         pl.when(action.is_in(["add_secondary", "replace_secondary"])).then(further).alias(SECONDARY_EMAILS),
     )
     return {EMAIL: chosen[EMAIL], SECONDARY_EMAILS: chosen[SECONDARY_EMAILS]}

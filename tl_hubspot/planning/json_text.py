@@ -52,10 +52,11 @@ def object_of(members: Mapping[str, pl.Expr]) -> pl.Expr:
 def columns_of(objects: pl.Series, names: Iterable[str]) -> pl.DataFrame:
     """The named members of each JSON object as text columns, same rows; null where absent, null or no object at all."""
     schema = dict.fromkeys(names, pl.String())
-    if not schema or objects.is_empty():
-        return pl.DataFrame({n: pl.Series(n, [None] * len(objects), dtype=pl.String) for n in schema})
+    if not schema or objects.null_count() == len(objects):
+        return pl.DataFrame({n: pl.repeat(None, len(objects), dtype=pl.String, eager=True) for n in schema})
     # A raw line break can only stand between members, never inside a JSON string.
-    lines = objects.fill_null("{}").str.replace_all(r"[\r\n]+", " ").to_list()
-    return pl.read_ndjson(
-        io.BytesIO("\n".join(line if line.strip() else "{}" for line in lines).encode()), schema=schema
+    line = pl.col("line").str.replace_all(r"[\r\n]+", " ")
+    lines = pl.DataFrame({"line": objects}).select(
+        pl.when(line.str.strip_chars() != "").then(line).otherwise(pl.lit("{}")).str.join("\n")
     )
+    return pl.read_ndjson(io.BytesIO(lines.item().encode()), schema=schema)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import polars as pl
 
 from tl_hubspot.planning import diff, guards, json_text
-from tl_hubspot.planning.desired import MARKETING, Desired, desired, marked, writable_rules
+from tl_hubspot.planning.desired import KEY, MARKETING, Desired, desired, marked, writable_rules
 from tl_hubspot.planning.guards import Counts, GuardSettings, Limit
 from tl_hubspot.planning.mapping import Mapping as FieldMapping
 from tl_hubspot.planning.match_frames import NOTICES, no_notices, notices
@@ -194,7 +194,7 @@ class _Entity:
             self.kind, self.own.source, self.own.eligible, self.own.decisions, self.inputs.reference, mapping, portal
         )
         if self.kind == "contact" and MARKETING in own.frame.columns:
-            asked = own.frame.select("teamleader_id").join(
+            asked = own.frame.select(teamleader_id=KEY).join(
                 self._asked(), on="teamleader_id", how="left", maintain_order="left"
             )
             refused = ~asked["asked"].fill_null(True)
@@ -344,7 +344,7 @@ class _Entity:
 
     def wanted_marketing(self) -> pl.DataFrame:
         """Contacts that should be marketing and are not: the match with `decided`, for any method."""
-        wanted = self.desired.frame.filter(pl.col(MARKETING) == "true").select("teamleader_id")
+        wanted = self.desired.frame.filter(pl.col(MARKETING) == "true").select(teamleader_id=KEY)
         marketable = self.active.filter(pl.col("marketable").fill_null(False)).select(hubspot_id="id")
         return (
             self.matches.filter(pl.col("outcome").is_in(["update", "create"]))
@@ -380,7 +380,12 @@ class _Entity:
         unwanted = (
             self.matches.filter(pl.col("outcome") == "update")
             .join(marketable, on="hubspot_id", how="semi")
-            .join(self.desired.frame.filter(pl.col(MARKETING) == "false"), on="teamleader_id", how="semi")
+            .join(
+                self.desired.frame.filter(pl.col(MARKETING) == "false"),
+                left_on="teamleader_id",
+                right_on=KEY,
+                how="semi",
+            )
         )
         requests = self.inputs.marketing_requests.select("teamleader_id", "hubspot_id")
         unconfirmed = self.wanted_marketing().join(requests, on=["teamleader_id", "hubspot_id"], how="semi")
@@ -434,7 +439,7 @@ def digest_of(changes: pl.DataFrame) -> str:
     ordered = changes.sort("entity_type", "teamleader_id", "action", "hubspot_id", "details", nulls_last=True)
     digest = hashlib.sha256()
     for rows in ordered.iter_slices(20_000):
-        digest.update("\n".join(rows.select(text.alias("text"))["text"].to_list()).encode() + b"\n")
+        digest.update(rows.select(text.str.join("\n")).item().encode() + b"\n")
     return digest.hexdigest()
 
 

@@ -102,7 +102,9 @@ def _provisioned(rules: PipelineRules, reference: pl.DataFrame, stages: pl.DataF
         existing = labels.get(_key(label))
         if existing:
             symbols[pipeline_symbol(pipeline_id)] = existing
-        own = _Pipeline(rules, pipeline_id, stages.filter(pl.col("pipeline_id") == existing))
+        own = _Pipeline(
+            rules, pipeline_id, stages.filter(pl.col("pipeline_id").eq_missing(pl.lit(existing, pl.String)))
+        )
         for phase_id, phase_name, probability in _phases(reference, pipeline_id):
             phases.append((pipeline_id, phase_id, own.phase(phase_id, phase_name or phase_id, probability)))
         won, lost = own.closed("won", rules.won_label, "1.0"), own.closed("lost", rules.lost_label, "0.0")

@@ -7,11 +7,12 @@ Convention: "" is an empty value, null a value that is left out (neither written
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, cached_property
+from typing import Any
 
 import phonenumbers
 import polars as pl
@@ -35,20 +36,22 @@ class Portal:
     currencies: pl.DataFrame
     stages: Stages = field(default_factory=Stages)
 
+    @cached_property
+    def definitions(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """Rows of `hubspot.properties` by object type and name."""
+        return {(row["object_type"], row["name"]): row for row in self.properties.iter_rows(named=True)}
+
     def options(self, object_type: str, name: str) -> frozenset[str]:
-        """Option values of a property; empty when it has none or is unknown."""
-        own = self.properties.filter((pl.col("object_type") == object_type) & (pl.col("name") == name))
-        return frozenset(own["options"][0] or ()) if len(own) else frozenset()
+        """Option values of a property; empty when it has none or is not there yet."""
+        return frozenset(self.definitions.get((object_type, name), {}).get("options") or ())
 
     def property_type(self, object_type: str, name: str) -> str | None:
         """Type of a property in this portal; None when it is not there yet."""
-        own = self.properties.filter((pl.col("object_type") == object_type) & (pl.col("name") == name))
-        return str(own["type"][0]) if len(own) else None
+        return self.definitions.get((object_type, name), {}).get("type")
 
     def label(self, object_type: str, name: str) -> str | None:
         """Label of a property in this portal; None when it is not there yet."""
-        own = self.properties.filter((pl.col("object_type") == object_type) & (pl.col("name") == name))
-        return own["label"][0] if len(own) else None
+        return self.definitions.get((object_type, name), {}).get("label")
 
     def currency_codes(self) -> frozenset[str]:
         """Currencies that deals may have; without a list of them, the options of the currency property."""
@@ -116,8 +119,12 @@ def canonical(values: pl.Series, type_: str) -> pl.Series:
 
 
 def _canonical_number(text: pl.Series) -> pl.Series:
-    plain = text.str.contains(r"^-?(0|[1-9]\d*)(\.\d*[1-9])?$") & (text != "-0")
-    return _repair(text, plain | (text == ""), _plain_decimal)
+    simple = text.str.contains(r"^-?(0|[1-9]\d*)(\.\d+)?$")
+    idle = simple & text.str.contains(r"\..*0$")
+    if idle.any():
+        short = text.str.replace(r"\.?0+$", "")
+        text = pl.select(pl.when(idle).then(short).otherwise(text)).to_series()
+    return _repair(text, (simple & (text != "-0")) | (text == ""), _plain_decimal)
 
 
 def _plain_decimal(text: str) -> str:
@@ -321,18 +328,17 @@ _REGIONS = ("BE", "NL", "FR", "DE", "LU")
 
 def _phone(text: pl.Series, context: Context) -> pl.Series:
     """E.164 when the number is valid for its country (`primary_address.country`, else the default), else as typed."""
-    country = (
-        context.records["primary_address"].struct.field("country").cast(pl.String).str.strip_chars().str.to_uppercase()
-    )
-    frame = pl.DataFrame({"typed": text, "country": country.fill_null("")}).with_columns(
+    country = context.records["primary_address"].struct.field("country").cast(pl.String).str.strip_chars()
+    rows = pl.DataFrame({"typed": text, "country": country.str.to_uppercase().fill_null("")}).with_columns(
         country=pl.when(pl.col("country") == "").then(pl.lit(context.default_country)).otherwise("country")
     )
-    frame = frame.with_columns(_ordinary_number().alias("e164"))
-    odd = frame.filter(pl.col("e164").is_null() & (pl.col("typed") != "")).select("typed", "country").unique()
+    numbers = rows.filter(pl.col("typed") != "").unique()
+    numbers = pl.concat([numbers.filter(False).with_columns(e164=pl.lit(None, pl.String)), *_ordinary(numbers)])
+    odd = rows.filter(pl.col("typed") != "").unique().join(numbers, on=["typed", "country"], how="anti")
     parsed = [_e164(number, region) for number, region in odd.iter_rows()]
-    odd = odd.with_columns(pl.Series("parsed", parsed, dtype=pl.String))
-    return frame.join(odd, on=["typed", "country"], how="left", maintain_order="left").select(
-        pl.coalesce("e164", "parsed", "typed")
+    numbers = pl.concat([numbers, odd.with_columns(pl.Series("e164", parsed, dtype=pl.String))])
+    return rows.join(numbers, on=["typed", "country"], how="left", maintain_order="left").select(
+        pl.coalesce("e164", "typed")
     )["e164"]
 
 
@@ -347,29 +353,29 @@ def _e164(typed: str, region: str) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _ordinary_number() -> pl.Expr:
-    """E.164 of columns `typed` and `country` for plainly written fixed and mobile numbers of `_REGIONS`, else null.
+def _ordinary(numbers: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """`typed`, `country`, `e164` of the plainly written fixed and mobile numbers of `_REGIONS` among those.
 
     Built from the patterns of phonenumbers itself, so that both ways always agree; 100,000 numbers would otherwise
     take many seconds.
     """
-    typed = pl.col("typed")
-    plain = typed.str.contains(r"^(\+|0)[0-9 ./()-]*$")
-    digits = typed.str.replace_all(r"[ ./()-]", "")
-    answer: pl.Expr = pl.lit(None, pl.String)
+    digits = pl.col("typed").str.replace_all(r"[ ./()-]", "")
+    plain = numbers.filter(pl.col("typed").str.contains(r"^(\+|0)[0-9 ./()-]*$")).with_columns(digits=digits)
     for region in _REGIONS:
         metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
         assert metadata is not None
         code = str(metadata.country_code)
-        national = digits.str.extract(rf"^(?:\+|00){code}0?([1-9]\d*)$", 1)
-        if metadata.national_prefix == "0":
-            own = pl.when(pl.col("country") == region).then(digits.str.extract(r"^0([1-9]\d*)$", 1))
-            national = pl.coalesce(national, own)
-        valid = _matches(national, metadata.general_desc) & (
-            _matches(national, metadata.fixed_line) | _matches(national, metadata.mobile)
+        abroad = pl.col("digits").str.extract(rf"^(?:\+|00){code}0?([1-9]\d*)$", 1)
+        own = pl.col("digits").str.extract(r"^0([1-9]\d*)$", 1)
+        home = pl.col("country") == region if metadata.national_prefix == "0" else pl.lit(False)
+        national = pl.col("national")
+        valid = _matches(national, metadata.mobile) | _matches(national, metadata.fixed_line)
+        yield (
+            plain.select("typed", "country", national=pl.coalesce(abroad, pl.when(home).then(own)))
+            .drop_nulls("national")
+            .filter(valid & _matches(national, metadata.general_desc))
+            .select("typed", "country", e164=pl.lit("+" + code) + national)
         )
-        answer = pl.when(plain & valid).then(pl.lit("+" + code) + national).otherwise(answer)
-    return answer
 
 
 def _matches(national: pl.Expr, description: phonenumbers.PhoneNumberDesc | None) -> pl.Expr:
