@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 LIMIT_SECONDS = 10.0
+JITTER_SECONDS = 0.25
+"""How much longer our window is than HubSpot's, because calls do not arrive as evenly as they were sent."""
 
 
 class _Again(Exception):
@@ -73,7 +75,7 @@ class HubSpotGateway:
         self._share = rate_share
         self._limit = rate_limit
         self.clock, self.sleep = clock, sleep
-        self._window = SlidingWindow(self._calls(rate_limit), LIMIT_SECONDS, clock=clock, sleep=sleep)
+        self._window = SlidingWindow(self._calls(rate_limit), LIMIT_SECONDS + JITTER_SECONDS, clock=clock, sleep=sleep)
         self._searches = SlidingWindow(search_rate, 1.0, clock=clock, sleep=sleep)
         client = hubspot.Client.create(
             access_token=access_token,
@@ -114,7 +116,7 @@ class HubSpotGateway:
         retrying = Retrying(
             retry=retry_if_exception_type(_Again),
             stop=lambda state: state.attempt_number > len(_reaction(state).waits),
-            wait=lambda state: _reaction(state).waits[state.attempt_number - 1] * random.uniform(1.0, 1.2),
+            wait=_seconds,
             before_sleep=lambda state: self._before_repeat(route, state),
             sleep=self.sleep,
             reraise=True,
@@ -291,6 +293,12 @@ def _reaction(state: RetryCallState) -> Reaction:
     error = state.outcome.exception() if state.outcome else None
     assert isinstance(error, _Again)
     return error.reaction
+
+
+def _seconds(state: RetryCallState) -> float:
+    """Before the next attempt, with some jitter; asked also when there will be none."""
+    waits = _reaction(state).waits
+    return waits[min(state.attempt_number, len(waits)) - 1] * random.uniform(1.0, 1.2) if waits else 0.0
 
 
 def _where(route: Route) -> str:

@@ -32,9 +32,10 @@ class VirtualTime:
 
     def sleep(self, seconds: float) -> None:
         with self._lock:
+            # The portal's clock first: whoever sees our new time must find the portal there already.
+            self._sandbox.clock.advance(seconds)
             self._ahead += seconds
             self.slept.append(seconds)
-            self._sandbox.clock.advance(seconds)
         time.sleep(0)
 
 

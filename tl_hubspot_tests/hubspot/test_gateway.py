@@ -41,7 +41,7 @@ def limited(policy: str) -> dict[str, Any]:
         (Fault("status", status=524, body=""), 0.5),
         (Fault("drop"), 0.5),
         (Fault("drop", when="after"), 0.5),
-        (Fault("truncated"), 0.5),
+        (Fault("status", status=200, body='{"results": [{"id": "1", "prop'), 0.5),
     ],
     ids=lambda v: f"{v.kind}-{v.status}" if isinstance(v, Fault) else None,
 )
@@ -75,9 +75,7 @@ def test_lasting_trouble_ends_in_one_sentence(portal: Portal, fault: Fault) -> N
     with pytest.raises(Unreachable) as raised:
         contacts(portal)
     assert portal.calls() == 6
-    assert ("\n" not in raised.value.sentence and "Run again" in raised.value.sentence) or "run again" in str(
-        raised.value
-    )
+    assert "\n" not in raised.value.sentence and "run again" in raised.value.sentence.lower()
 
 
 def test_nobody_listening(portal: Portal) -> None:
@@ -88,7 +86,7 @@ def test_nobody_listening(portal: Portal) -> None:
 
 
 def test_broken_json_is_never_believed(portal: Portal) -> None:
-    portal.sandbox.faults.add(Fault("truncated", times=None))
+    portal.sandbox.faults.add(Fault("status", status=200, body='{"results": [', times=None))
     with pytest.raises(BadAnswer):
         contacts(portal)
 
@@ -145,7 +143,8 @@ def test_expected_statuses_are_the_callers_business(portal: Portal) -> None:
 
 def test_never_more_than_the_share_of_the_limit() -> None:
     with open_portal(Profile(burst_limit=20)) as opened:
-        gateway = opened.connect(rate_limit=20)
+        # One worker: with several, the jumps of a virtual time would look like calls that take seconds to arrive.
+        gateway = opened.connect(rate_limit=20, workers=1)
         for _ in gateway.run(lambda i: get_record(gateway, "contact", str(i)), range(1, 91)):
             pass
         counts = gateway.meter.snapshot()["hubspot"]
@@ -154,7 +153,7 @@ def test_never_more_than_the_share_of_the_limit() -> None:
 
 def test_a_lower_limit_of_the_portal_is_followed() -> None:
     with open_portal(Profile(burst_limit=40)) as opened:
-        gateway = opened.connect(rate_limit=190)
+        gateway = opened.connect(rate_limit=190, workers=1)
         for _ in gateway.run(lambda i: get_record(gateway, "contact", str(i)), range(1, 121)):
             pass
         assert gateway._window.limit == 38
