@@ -124,7 +124,7 @@ def plan_relations(
 
     gone = _gone(known, existing, desired, present, records, links)
     stale = gone.filter(pl.col("exists") & (pl.col("origin") == "made") & pl.col("matched"))
-    forget = gone.filter(~pl.col("exists"))
+    forget = gone.filter(~pl.col("exists") & pl.col("matched"))
     changes = [_changes("associate", "related_in_teamleader", writes)]
     if remove_stale:
         changes.append(_changes("disassociate", "not_related_in_teamleader", stale))

@@ -73,14 +73,14 @@ def test_links(hubspot: list[b.Row], linked: dict[str, str] | None, changed: dic
 
 
 def test_it_is_stable() -> None:
-    hubspot = [{"id": "9", "merged_ids": ["1"]}, {"id": "2", "teamleader_id": "T2"}]
+    hubspot: list[b.Row] = [{"id": "9", "merged_ids": ["1"]}, {"id": "2", "teamleader_id": "T2"}]
     first = run(["T1", "T2"], hubspot, {"T1": "1"})
     assert pairs(first.changed) == {"T1": "9", "T2": "2"}
     assert run(["T1", "T2"], hubspot, pairs(first.links)).changed.is_empty()
 
 
 def test_unknown_teamleader_id_is_reported() -> None:
-    hubspot = [
+    hubspot: list[b.Row] = [
         {"id": "1", "teamleader_id": "T9"},
         {"id": "2", "teamleader_id": "T1"},
         {"id": "3", "teamleader_id": "T8", "archived": True},
@@ -101,7 +101,7 @@ def test_an_id_on_another_record_than_the_linked_one_is_reported() -> None:
 
 
 def test_several_records_with_one_id_are_listed() -> None:
-    hubspot = [
+    hubspot: list[b.Row] = [
         {"id": "10", "teamleader_id": "T1"},
         {"id": "9", "teamleader_id": "T1"},
         {"id": "8", "teamleader_id": "T1", "archived": True},
@@ -122,7 +122,7 @@ def test_other_entities_are_left_alone() -> None:
 @given(st.data())
 def test_every_merge_graph_ends_and_row_order_never_matters(data: Any) -> None:
     ids = [str(i) for i in range(1, 7)]
-    hubspot = [
+    hubspot: list[b.Row] = [
         {
             "id": record,
             "archived": data.draw(st.booleans()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +32,7 @@ def inputs(
     linked: dict[str, str] | None = None,
     pushed: tuple[str, ...] = (),
     released: tuple[str, ...] = (),
-    updated: dict[str, datetime] | None = None,
+    updated: Mapping[str, datetime | None] | None = None,
     skipped: list[b.Row] | None = None,
 ) -> dict[str, Any]:
     decisions = [
@@ -270,7 +271,7 @@ class TestGroup:
         assert b.by_id(matching)["T2"]["relinked_from"] == "T1"
 
     def test_link_of_a_company_gone_from_teamleader_goes_to_the_one_that_fits(self) -> None:
-        hubspot = [
+        hubspot: list[b.Row] = [
             {"id": "1", "vat_number": VAT, "createdate": datetime(2019, 1, 1, tzinfo=UTC)},
             {"id": "2", "vat_number": VAT, "teamleader_id": "T0"},
         ]
@@ -305,11 +306,11 @@ class TestCandidates:
         assert b.codes(matching.notices) == [("ambiguous_company_match", "T1", taken)]
 
     def test_two_domains_of_one_record_are_no_ambiguity(self) -> None:
-        hubspot = [{"id": "1", "domain": "acme.be", "additional_domains": ["www.acme.be", "acme.be"]}]
+        hubspot: list[b.Row] = [{"id": "1", "domain": "acme.be", "additional_domains": ["www.acme.be", "acme.be"]}]
         assert run([[company("T1", None, "acme.be")]], hubspot).notices.is_empty()
 
     def test_candidates_of_a_weaker_key_are_no_ambiguity(self) -> None:
-        hubspot = [{"id": "1", "vat_number": VAT}, {"id": "2", "domain": "acme.be"}]
+        hubspot: list[b.Row] = [{"id": "1", "vat_number": VAT}, {"id": "2", "domain": "acme.be"}]
         assert run([[company("T1", VAT, "acme.be")]], hubspot).notices.is_empty()
 
     @pytest.mark.parametrize(
@@ -357,7 +358,7 @@ class TestClaimedOnce:
             pytest.param({"T2": OLD}, "T2", id="an unknown update is the earliest"),
         ],
     )
-    def test_same_key(self, updated: dict[str, datetime], winner: str) -> None:
+    def test_same_key(self, updated: Mapping[str, datetime | None], winner: str) -> None:
         matching = run(
             [[company("T1", VAT, "acme.be")], [company("T2", OTHER_VAT, "acme.be")]],
             [{"id": "1", "domain": "acme.be"}],
@@ -379,14 +380,15 @@ class TestClaimedOnce:
 
 class TestDeleted:
     def test_held_until_released(self) -> None:
-        groups, hubspot = [[company("T1", VAT)]], [{"id": "1", "archived": True}, {"id": "2", "vat_number": VAT}]
+        groups = [[company("T1", VAT)]]
+        hubspot: list[b.Row] = [{"id": "1", "archived": True}, {"id": "2", "vat_number": VAT}]
         assert found(run(groups, hubspot, linked={"T1": "1"})) == ("held", "1", "link", "deleted_in_hubspot")
         assert found(run(groups, hubspot, linked={"T1": "1"}, released=("T1",))) == ("update", "2", "vat", None)
         assert found(run(groups, hubspot[:1], linked={"T1": "1"}, released=("T1",)))[0] == "create"
 
     def test_release_of_the_winner_lets_go_of_a_losers_record(self) -> None:
         groups = [[company("T2", VAT), company("T1", VAT)]]
-        hubspot = [{"id": "1", "archived": True}]
+        hubspot: list[b.Row] = [{"id": "1", "archived": True}]
         assert found(run(groups, hubspot, linked={"T1": "1"}), "T2")[3] == "deleted_in_hubspot"
         assert found(run(groups, hubspot, linked={"T1": "1"}, released=("T2",)), "T2")[0] == "create"
 

@@ -144,13 +144,13 @@ class TestClaims:
         assert found(result["T1"]) == ("held", "1", "email", "claimed_by_other")
 
     def test_two_links_to_one_survivor_go_to_the_one_it_carries(self) -> None:
-        hubspot = [{"id": "2", "emails": [A, B], "teamleader_id": "T2", "merged_ids": ["1"]}]
+        hubspot: list[b.Row] = [{"id": "2", "emails": [A, B], "teamleader_id": "T2", "merged_ids": ["1"]}]
         result = b.by_id(run({"T1": A, "T2": B}, hubspot, linked={"T1": "1", "T2": "2"}))
         assert found(result["T2"]) == ("update", "2", "link", None)
         assert found(result["T1"]) == ("held", "2", "link", "claimed_by_other")
 
     def test_two_links_to_one_survivor_without_an_id_go_to_the_direct_one(self) -> None:
-        hubspot = [{"id": "2", "emails": [A, B], "merged_ids": ["1"]}]
+        hubspot: list[b.Row] = [{"id": "2", "emails": [A, B], "merged_ids": ["1"]}]
         result = b.by_id(run({"T1": A, "T2": B}, hubspot, linked={"T1": "1", "T2": "2"}))
         assert result["T2"]["outcome"] == "update"
         assert found(result["T1"]) == ("held", "2", "link", "claimed_by_other")
@@ -211,7 +211,7 @@ class TestAddressChangesFirst:
         ids = [f"T{i}" for i in range(1, 6)]
         old = {t: f"m{i}@example.be" for i, t in enumerate(ids)}
         new = {t: f"m{i + 1}@example.be" for i, t in enumerate(ids)}
-        hubspot = [{"id": str(i), "emails": [old[t]]} for i, t in enumerate(ids)]
+        hubspot: list[b.Row] = [{"id": str(i), "emails": [old[t]]} for i, t in enumerate(ids)]
         result = b.by_id(run(new, hubspot, linked={t: str(i) for i, t in enumerate(ids)}, pushed=dict(old)))
         assert {row["email_action"] for row in result.values()} == {"replace_primary"}
         assert [result[t]["email_keep_old"] for t in ids] == [True, False, False, False, False]
@@ -358,18 +358,18 @@ class TestMerged:
         assert found(one(run({"T1": A}, hubspot, linked={"T1": "1"}))) == ("update", "9", "link", None)
 
     def test_an_active_record_is_not_followed_away(self) -> None:
-        hubspot = [{"id": "1", "emails": [A]}, {"id": "9", "emails": [B], "merged_ids": ["1"]}]
+        hubspot: list[b.Row] = [{"id": "1", "emails": [A]}, {"id": "9", "emails": [B], "merged_ids": ["1"]}]
         assert found(one(run({"T1": A}, hubspot, linked={"T1": "1"})))[1] == "1"
 
     def test_a_ring_of_merges_ends(self) -> None:
-        hubspot = [
+        hubspot: list[b.Row] = [
             {"id": "1", "archived": True, "merged_ids": ["2"]},
             {"id": "2", "archived": True, "merged_ids": ["1"]},
         ]
         assert one(run({"T1": A}, hubspot, linked={"T1": "1"}))["reason"] == "deleted_in_hubspot"
 
     def test_a_survivor_that_was_archived_counts_as_deleted(self) -> None:
-        hubspot = [{"id": "9", "archived": True, "merged_ids": ["1"]}]
+        hubspot: list[b.Row] = [{"id": "9", "archived": True, "merged_ids": ["1"]}]
         assert found(one(run({"T1": A}, hubspot, linked={"T1": "1"}))) == ("held", "9", "link", "deleted_in_hubspot")
 
 
@@ -398,7 +398,7 @@ class TestDeletedInHubSpot:
         assert row["first_match"] and row["email_action"] == "set"
 
     def test_released_is_matched_as_if_unknown(self) -> None:
-        hubspot = [{"id": "1", "archived": True, "teamleader_id": "T1"}, {"id": "2", "emails": [A]}]
+        hubspot: list[b.Row] = [{"id": "1", "archived": True, "teamleader_id": "T1"}, {"id": "2", "emails": [A]}]
         row = one(run({"T1": A}, hubspot, linked={"T1": "1"}, pushed={"T1": A}, released=("T1",)))
         assert found(row) == ("update", "2", "email", None)
         assert row["first_match"]
@@ -408,7 +408,7 @@ class TestDeletedInHubSpot:
         assert found(row) == ("update", "1", "link", None)
 
     def test_an_active_record_that_carries_the_id_replaces_a_dead_link(self) -> None:
-        hubspot = [
+        hubspot: list[b.Row] = [
             {"id": "1", "archived": True, "teamleader_id": "T1"},
             {"id": "2", "teamleader_id": "T1", "emails": [A]},
         ]
@@ -460,7 +460,7 @@ class TestDuplicates:
         assert row["first_match"]
 
     def test_own_link_comes_first(self) -> None:
-        hubspot = [{"id": "1", "emails": [A]}, {"id": "2", "emails": [B]}]
+        hubspot: list[b.Row] = [{"id": "1", "emails": [A]}, {"id": "2", "emails": [B]}]
         row = one(run({"T1": A}, hubspot, linked={"T0": "1", "T1": "2"}, skipped=[LOSER]))
         assert pick(row, "hubspot_id", "relinked_from", "email_blocked_by") == ("2", None, "1")
 

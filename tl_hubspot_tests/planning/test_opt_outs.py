@@ -15,7 +15,7 @@ from tl_hubspot.planning.opt_outs import OptOutPlan, plan_opt_outs
 from tl_hubspot_tests.planning import builders_match as b
 
 A, B, C = "a@example.be", "b@example.be", "c@example.be"
-SKIP = {"status": "skip", "reason": "too_old"}
+SKIP: b.Row = {"status": "skip", "reason": "too_old"}
 
 
 def contact(contact_id: str, address: str | None, opted_out: bool = True, **more: Any) -> b.Row:
@@ -110,7 +110,7 @@ class TestWhoIsUnsubscribed:
         assert calls(run([contact("T1", A)], [{"id": "1", "archived": True}], linked={"T1": "1"})) == []
 
     def test_address_of_a_held_contact_that_hubspot_has(self) -> None:
-        hubspot = [{"id": "1", "archived": True}, {"id": "2", "emails": [A]}]
+        hubspot: list[b.Row] = [{"id": "1", "archived": True}, {"id": "2", "emails": [A]}]
         assert calls(run([contact("T1", A)], hubspot, linked={"T1": "1"})) == [("T1", "2", A, [A], True)]
 
 
@@ -213,13 +213,13 @@ def test_empty_everything() -> None:
 def test_every_opted_out_address_in_hubspot_ends_unsubscribed_and_nobody_is_subscribed(data: Any) -> None:
     addresses = [f"m{i}@example.be" for i in range(5)]
     refused = {a: data.draw(st.booleans()) for a in addresses}
-    contacts = []
+    contacts: list[b.Row] = []
     for n, address in enumerate(data.draw(st.lists(st.sampled_from(addresses), max_size=6))):
         first = address not in [c["address"] for c in contacts]
-        skip = {} if first and data.draw(st.booleans()) else SKIP
+        skip: b.Row = {} if first and data.draw(st.booleans()) else SKIP
         contacts.append(contact(f"T{n}", address, refused[address], **skip))
     free = data.draw(st.permutations(addresses))
-    hubspot = []
+    hubspot: list[b.Row] = []
     for record in ("1", "2", "3"):
         n = data.draw(st.integers(1, 3))
         mine, free = free[:n], free[n:]
@@ -232,10 +232,10 @@ def test_every_opted_out_address_in_hubspot_ends_unsubscribed_and_nobody_is_subs
     shown = {h["emails"][0] for h in hubspot if h["opted_out"]}
     opted_out = {c["address"] for c in contacts if c["opted_out"]}
     assert plan.changes["action"].unique().to_list() in ([], ["unsubscribe"])
-    for record in hubspot:
-        for address in record["emails"]:
+    for row in hubspot:
+        for address in row["emails"]:
             if address in opted_out:
-                assert {address, record["emails"][0]} <= shown | set(sent) | set(remembered)
+                assert {address, row["emails"][0]} <= shown | set(sent) | set(remembered)
     memory = {a: u for a, u in remembered.items() if a not in plan.forget["address"]}
     for _, _, address, unsubscribed, _ in calls(plan):
         memory[address] = [*memory.get(address, []), *unsubscribed]
