@@ -99,9 +99,32 @@ class Walk:
         """The server's clock at the first answer."""
 
     def __iter__(self) -> Iterator[list[Row]]:
-        if self._since is None and "updated_since" not in self._keyset.filters:
-            yield from self._undated()
-        yield from self._dated()
+        if self._since is not None:
+            yield from self._from(int(self._since.timestamp()))
+        elif "updated_since" in self._keyset.filters:
+            yield from self._from(None)
+        else:
+            yield from self._whole()
+
+    def _whole(self) -> Iterator[list[Row]]:
+        """Everything. Records without the time are found by no filter, but stand at one end of the unfiltered list."""
+
+        def undated(row: Row) -> bool:
+            return row.key is None
+
+        at_head, first = self._block(self._keyset.body(ties=True), undated, "without a time")
+        at_tail, last = self._block(self._keyset.body(ties=True, backwards=True), undated, "without a time")
+        if last and not first:
+            at_head, first = self._block(self._keyset.body(ties=True), undated, "without a time")
+        self._check(first, None)
+        if changed := self._remember([*at_head, *at_tail, *first]):
+            yield changed
+        reached = self._pace(first)
+        if reached is not None:
+            self._forget(reached)
+            yield from self._from(reached, reached)
+        elif last:
+            raise BadAnswer("Teamleader's list is empty only when read upwards", where=self._keyset.endpoint)
 
     @property
     def _recent(self) -> float:
@@ -113,13 +136,8 @@ class Walk:
             return float("inf")
         return (self.server_time - OVERLAP).timestamp()
 
-    def _dated(self) -> Iterator[list[Row]]:
-        bound: int | None = None
-        if self._since is not None:
-            bound = int(self._since.timestamp())
-        elif not self._keyset.descending:
-            bound = 0
-        reached: int | None = None
+    def _from(self, bound: int | None, reached: int | None = None) -> Iterator[list[Row]]:
+        """The records from `bound` on; those at `reached` were given already and must come again."""
         while True:
             rows = self._page(self._keyset.body(bound), 1, reasks=1 if reached is None else 0)
             self._check(rows, bound)
@@ -144,6 +162,7 @@ class Walk:
             if changed := self._remember(rows):
                 yield changed
             if not full and not fresh:
+                self._check_page_size(bound, rows)
                 return
             pace = self._pace(rows)
             if full and (pace is None or (bound is not None and pace - self._step_back <= bound)):
@@ -158,15 +177,6 @@ class Walk:
                 reached = pace
                 bound = pace - self._step_back if bound is None else max(bound, pace - self._step_back)
                 self._forget(bound)
-
-    def _undated(self) -> Iterator[list[Row]]:
-        """Records without the time: no filter finds them, but they stand at one end of the unfiltered list."""
-        for backwards in (False, True):
-            rows, _ = self._block(
-                self._keyset.body(backwards=backwards, ties=True), lambda row: row.key is None, "without a time"
-            )
-            if changed := self._remember(rows):
-                yield changed
 
     def _tied(self, bound: int | None, pace: int | None) -> tuple[list[Row], list[Row]]:
         """All rows from `bound` to `pace`, of which there is more than a page, and the next rows after them."""
@@ -273,6 +283,13 @@ class Walk:
         settled = [key for key in keys if key < self._recent]
         if settled != sorted(settled):
             raise BadAnswer(f"Teamleader ignores the sort by `{self._keyset.key}`", where=self._keyset.endpoint)
+
+    def _check_page_size(self, bound: int | None, rows: list[Row]) -> None:
+        """A last page of round length may be one that the server cut: then there is a next one."""
+        if len(rows) % 5 == 0 and self._page(self._keyset.body(bound), 2, reasks=0):
+            raise BadAnswer(
+                f"Teamleader gives {len(rows)} records per page instead of {PAGE_SIZE}", where=self._keyset.endpoint
+            )
 
     def _pace(self, rows: list[Row]) -> int | None:
         """The key up to which a page is sure to be complete."""
