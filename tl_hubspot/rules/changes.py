@@ -20,18 +20,24 @@ _INSTANT = pl.Datetime("us", "UTC")
 def watched_fingerprint(payload: bytes | str) -> str:
     """Fingerprint (32 hex digits) of the watched fields of a contacts.list record given as JSON text.
 
-    Watched is everything but updated_at and web_url. White space, the order of keys, of tags and of custom fields do
-    not count, nor does the difference between absent and empty: Teamleader lists every custom field definition on every
-    contact, so that a new definition or a new property would otherwise look like an edit of all of them.
+    Watched is everything but updated_at and web_url. White space, the spelling of numbers, the order of keys, of tags
+    and of custom fields do not count, nor does the difference between absent and empty: Teamleader lists every custom
+    field definition on every contact, so that a new definition would otherwise look like an edit of all of them.
     ValueError when the text is not a JSON object.
     """
-    record = json.loads(payload, parse_float=str)
+    record = json.loads(payload, parse_float=_number)
     if not isinstance(record, dict):
         raise ValueError("a contact must be a JSON object")
     watched = {key: _stable(key, value) for key, value in record.items() if key not in NOT_WATCHED}
     present = {key: value for key, value in watched.items() if not _is_empty(value)}
     text = json.dumps(present, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _number(text: str) -> float:
+    """100.0 is 100: how a number is written depends on the server's mood."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _is_empty(value: Any) -> bool:

@@ -92,22 +92,24 @@ def _contact_changes(contact_id: str, source: evaluate.Source, settings: RuleSet
         tries["A valid e-mail address in Teamleader makes it {}."] = {"emails": address}
     if now["source_status"] == "deactivated":
         tries["Activating it in Teamleader makes it {}."] = {"status": pl.lit("active")}
-    if now["consent"]:
+    if now["status"] == "marketing":
         refused = {"marketing_mails_consent": pl.lit(False), "consent_withdrawn_at": today}
         tries[f"Unticking {box} makes it {{}}."] = refused
-    else:
+    elif not now["consent"]:
         agreed = {"marketing_mails_consent": pl.lit(True), "consent_withdrawn_at": no_instant}
         tries[f"Ticking {box} makes it {{}}."] = agreed
     told = []
+    without_more = now["status"]
     for sentence, edit in tries.items():
         edited = edit | {"updated_at": today, "changed_at": today}
         is_it = pl.col("id") == contact_id
-        among = near.with_columns(
-            pl.when(is_it).then(value).otherwise(pl.col(name)).alias(name) for name, value in edited.items()
-        )
-        status = decided(among)["status"]
-        if status != now["status"]:
+        status = decided(
+            near.with_columns(pl.when(is_it).then(v).otherwise(pl.col(name)).alias(name) for name, v in edited.items())
+        )["status"]
+        # Every edit is an edit: only what it does beyond the first sentence is worth another.
+        if status != without_more:
             told.append(sentence.format(_CONTACT[status]))
+        without_more = status if not edit else without_more
     if now["duplicate_of"]:
         status = decided(near.filter(pl.col("id") != now["duplicate_of"]))["status"]
         if status != "skip":
@@ -172,26 +174,26 @@ def _deal_changes(deal_id: str, source: evaluate.Source, settings: RuleSettings)
         pipeline, phase = near.deals.select("pipeline_id", "current_phase_id").row(0)
         stages = deals.MappedStages({(pipeline, phase)}, {pipeline})
         tries["A stage in HubSpot for it"] = decided(mapped=stages)
-    told = [
-        f"{what} {_deal_outcome(then)}."
-        for what, then in tries.items()
-        if (then["status"], then["label"]) != (now["status"], now["label"])
-    ]
-    label = now["label"]
-    for day, _, status in _later("deal", deal_id, evaluate.prepare(near, settings), settings):
+    told = [f"{what} {words}." for what, then in tries.items() if (words := _deal_difference(now, then))]
+    for day, old_status, status in _later("deal", deal_id, evaluate.prepare(near, settings), settings):
         later = ageing.at_noon(settings, day)
         then = decided(decisions=contacts.decide(near.contacts, near.linked_contacts, later), then=later)
-        if status == "skip":
-            told.append(f"Goes out of scope on {day}.")
-        elif then["label"] != label:
+        if status == old_status == "sync" and then["label"]:
             told.append(f"Gets the label {then['label']} on {day}.")
-        label = then["label"]
+        elif status == "skip" != old_status:
+            told.append(f"Goes out of scope on {day}.")
     return told
 
 
-def _deal_outcome(then: dict[str, str]) -> str:
+def _deal_difference(now: dict[str, str], then: dict[str, str]) -> str:
+    """What happens to a deal that goes from one decision to another; empty when nothing does."""
+    label = then["label"]
+    if then["status"] == now["status"]:
+        if label == now["label"]:
+            return ""
+        return f"gives it the label {label}" if label else f"takes the label {now['label']} away"
     if then["status"] == "sync":
-        return f"brings it into HubSpot with the label {then['label']}" if then["label"] else "keeps it in HubSpot"
+        return f"brings it into HubSpot with the label {label}" if label else "brings it into HubSpot"
     return "takes it out of scope" if then["status"] == "skip" else "has it held, for lack of a stage in HubSpot"
 
 

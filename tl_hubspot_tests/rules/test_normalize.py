@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from hypothesis import given
+from hypothesis import settings as run
 from hypothesis import strategies as st
 from stdnum.be import vat as be_vat
 from stdnum.eu import vat as eu_vat
@@ -81,6 +82,7 @@ def test_an_address_that_is_not_valid_keeps_its_normal_text() -> None:
     assert frame["is_valid"].to_list() == [False, False, False, True, False]
 
 
+@run(deadline=None, max_examples=60)
 @given(st.lists(st.text(st.sampled_from("aZ1.+-_@é\u0308İß \u00a0xn"), max_size=12), max_size=8))
 def test_addresses_are_stable(values: list[str]) -> None:
     once = normalize.addresses(texts(*values))
@@ -204,6 +206,7 @@ def test_vat_number(text: str | None, country: str | None, expected: str | None)
 _BELGIAN = st.integers(1_000_000, 19_999_999).map(lambda n: f"{n:08d}{97 - n % 97:02d}")
 
 
+@run(deadline=None, max_examples=60)
 @given(st.lists(_BELGIAN | st.from_regex("[0-9]{9,10}", fullmatch=True), max_size=20))
 def test_belgian_numbers_as_python_stdnum(numbers: list[str]) -> None:
     expected = [f"BE{be_vat.compact(n)}" if be_vat.is_valid(n) else None for n in numbers]
@@ -214,6 +217,7 @@ def test_belgian_numbers_as_python_stdnum(numbers: list[str]) -> None:
     assert normalize.vat_numbers(texts(*(f"BTW BE {n}" for n in numbers)), nowhere).to_list() == expected
 
 
+@run(deadline=None, max_examples=60)
 @given(st.lists(st.text(st.sampled_from("BENLFRATU0123456789. -/(é"), max_size=14), max_size=10))
 def test_every_vat_number_is_valid_and_stable(values: list[str]) -> None:
     countries = texts(*("BE" for _ in values))
@@ -259,6 +263,7 @@ def test_name_key(name: str | None, expected: str | None) -> None:
     assert names([name]) == [expected]
 
 
+@run(deadline=None, max_examples=60)
 @given(st.lists(st.text(max_size=20), max_size=10))
 def test_name_keys_are_stable_and_ignore_case(values: list[str]) -> None:
     once = names(values)

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import polars as pl
 import pytest
 from hypothesis import given
+from hypothesis import settings as run
 from hypothesis import strategies as st
 
 from tl_hubspot.rules.settings import RuleSettings
@@ -66,6 +67,7 @@ def test_years_before(day: str, years: int, expected: str) -> None:
     assert years_before(date.fromisoformat(day), years) == date.fromisoformat(expected)
 
 
+@run(deadline=None, max_examples=60)
 @given(st.dates(date(1980, 1, 1), date(2100, 1, 1)), st.sampled_from([2, 5]))
 def test_first_day_reaching_is_the_first(day: date, years: int) -> None:
     first = first_day_reaching(day, years)
