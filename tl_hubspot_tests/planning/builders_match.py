@@ -61,8 +61,8 @@ def hubspot_contacts(*rows: Row) -> pl.DataFrame:
 def _with_emails(row: Row) -> Row:
     rest = {k: v for k, v in row.items() if k != "emails"}
     if "emails" in row:
-        first, *others = row["emails"]
-        rest |= {"email": first, "secondary_emails": others}
+        emails = row["emails"]
+        rest |= {"email": emails[0] if emails else None, "secondary_emails": emails[1:]}
     return rest
 
 
