@@ -73,6 +73,7 @@ def plan_calls(
         calls=min(by_company, by_contact),
         calls_by_company=by_company,
         calls_by_contact=by_contact,
-        probe_worthwhile=linked is None and probe_calls < min(by_company, by_contact),
+        # The reading by company stays as dear as it is, whatever the probe shows.
+        probe_worthwhile=linked is None and probe_calls < min(len(companies), by_contact),
         probe_calls=probe_calls,
     )

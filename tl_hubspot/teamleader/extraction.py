@@ -20,7 +20,7 @@ import msgspec
 
 from tl_hubspot.errors import BadAnswer
 from tl_hubspot.teamleader.client import Forbidden, NotFound, TeamleaderClient
-from tl_hubspot.teamleader.endpoints import timestamp
+from tl_hubspot.teamleader.endpoints import ENDPOINTS, timestamp
 from tl_hubspot.teamleader.paging import OVERLAP, Keyset, Row, Walk
 from tl_hubspot.teamleader.reference import read_reference
 
@@ -135,6 +135,10 @@ class _Phase(msgspec.Struct):
     started_by: _Relation | None = None
 
 
+class _Me(msgspec.Struct):
+    account: _Relation
+
+
 class _DealInfo(msgspec.Struct):
     phase_history: list[_Phase]
 
@@ -156,7 +160,8 @@ class Extraction:
         """Contacts changed at or after `updated_since` (all when None), with custom fields, active ones first.
 
         At least one batch, even if empty. A record that is edited while the list is read comes again in a later batch,
-        in its newer version: the later batch wins.
+        in its newer version: the later batch wins. Per status they come in the order of their last update, so a reading
+        that was broken off may go on from there. Those without such a time are only in a reading of all.
         """
         return self._by_status("contacts", updated_since)
 
@@ -257,6 +262,26 @@ class Extraction:
         `countries` (ISO alpha-2) limits the legal forms; None asks once without a country.
         """
         return read_reference(self._client, countries)
+
+    # -- the account -----------------------------------------------------------------------------------------------
+
+    def account_id(self) -> str:
+        """Id of the Teamleader account that the grant belongs to."""
+        return msgspec.json.decode(self._client.call("users.me", {}).data, type=_Me).account.id
+
+    def access(self) -> dict[str, Forbidden | None]:
+        """For every list that the sync reads: None when it may be read, else the refusal with its remedy."""
+        lists: dict[str, Forbidden | None] = {}
+        for endpoint, row in ENDPOINTS.items():
+            if not endpoint.endswith(".list"):
+                continue
+            try:
+                self._client.call(endpoint, {"page": {"size": 1, "number": 1}} if row.paged else {})
+            except Forbidden as refusal:
+                lists[endpoint] = refusal
+            else:
+                lists[endpoint] = None
+        return lists
 
     def _contact_links(self, contact_id: str) -> Links:
         info = self._info("contacts.info", contact_id, _ContactInfo)

@@ -49,9 +49,10 @@ class SlidingWindow:
         arrived = self._clock()
         with self._turn:
             self._queue.append(ticket)
-            self._turn.wait_for(lambda: self._queue[0] is ticket)
-        # Only the head of the queue sleeps, outside the lock and in short naps, so that a changed limit is noticed.
         try:
+            with self._turn:
+                self._turn.wait_for(lambda: self._queue[0] is ticket)
+            # Only the head of the queue sleeps, outside the lock and in short naps, so that a changed limit is noticed.
             while True:
                 with self._turn:
                     now = self._clock()
@@ -62,7 +63,7 @@ class SlidingWindow:
                 self._sleep(min(max(wait, _SHORTEST_NAP), _LONGEST_NAP))
         finally:
             with self._turn:
-                self._queue.popleft()
+                self._queue.remove(ticket)
                 self._turn.notify_all()
 
     def set_limit(self, calls: int) -> None:

@@ -19,7 +19,7 @@ import requests
 
 from tl_hubspot.errors import BadAnswer, ConfigurationError, CredentialsRefused, Unreachable
 from tl_hubspot.sandbox.control import Fault
-from tl_hubspot.teamleader.tokens import TokenGrant, TokenStore
+from tl_hubspot.teamleader.tokens import TokenGrant, Tokens, TokenStore
 from tl_hubspot_tests.teamleader.conftest import CLIENT_SECRET, FIRST_TOKEN, Account
 
 TOKEN_PATH = "oauth2/access_token"
@@ -272,9 +272,9 @@ def test_a_killed_process_leaves_a_whole_store_and_no_lock(account: Account) -> 
         except CredentialsRefused as error:
             assert "auth teamleader" in str(error)
             account.sandbox.revoke()
-            new = TokenStore(account.store_path)
-            new.write(
-                type(new.read())(  # as signing in again would
+            # As signing in again would.
+            TokenStore(account.store_path).write(
+                Tokens(
                     access_token=account.sandbox.access_token(),
                     refresh_token=account.sandbox.oauth.issue_refresh_token(),
                     expires_at=4e9,

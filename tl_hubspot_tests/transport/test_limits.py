@@ -136,7 +136,12 @@ def test_lowered_limit_counts_calls_already_made() -> None:
 
 def test_a_raised_limit_is_noticed_by_one_who_already_waits() -> None:
     time = VirtualTime(0.0)
-    window = SlidingWindow(1, 60.0, clock=time.clock, sleep=lambda s: (time.sleep(s), window.set_limit(2))[0])
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        window.set_limit(2)
+
+    window = SlidingWindow(1, 60.0, clock=time.clock, sleep=sleep)
     window.acquire()
     assert granted(window, time) <= 1.0
 
