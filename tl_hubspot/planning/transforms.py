@@ -216,12 +216,12 @@ def _bool(text: pl.Series, context: Context) -> pl.Series:
 
 def _datetime(text: pl.Series, context: Context) -> pl.Series:
     instant = _canonical_datetime(text)
-    return instant.set(~instant.str.contains(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"), None)
+    return instant.set(instant.str.to_datetime(ISO_INSTANT, strict=False).is_null(), None)
 
 
 def _date(text: pl.Series, context: Context) -> pl.Series:
     date = _canonical_date(text)
-    return date.set(~date.str.contains(r"^\d{4}-\d\d-\d\d$"), None)
+    return date.set(date.str.to_date("%Y-%m-%d", strict=False).is_null(), None)
 
 
 def _url(text: pl.Series, context: Context) -> pl.Series:
@@ -365,9 +365,10 @@ def _ordinary(numbers: pl.DataFrame) -> Iterator[pl.DataFrame]:
         metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
         assert metadata is not None
         code = str(metadata.country_code)
-        abroad = pl.col("digits").str.extract(rf"^(?:\+|00){code}0?([1-9]\d*)$", 1)
+        trunk = metadata.national_prefix == "0"
+        abroad = pl.col("digits").str.extract(rf"^(?:\+|00){code}{'0?' if trunk else ''}([1-9]\d*)$", 1)
         own = pl.col("digits").str.extract(r"^0([1-9]\d*)$", 1)
-        home = pl.col("country") == region if metadata.national_prefix == "0" else pl.lit(False)
+        home = (pl.col("country") == region) & trunk
         national = pl.col("national")
         valid = _matches(national, metadata.mobile) | _matches(national, metadata.fixed_line)
         yield (

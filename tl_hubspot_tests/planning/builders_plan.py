@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -14,6 +15,7 @@ import polars as pl
 from tl_hubspot.config import mapping as mapping_file
 from tl_hubspot.planning import json_text
 from tl_hubspot.planning.mapping import Mapping
+from tl_hubspot.planning.match_frames import MATCHES
 from tl_hubspot.planning.plan import CHANGES, EntityInputs, Plan, PlanInputs, PlanSettings, build
 from tl_hubspot.planning.stages import resolve
 from tl_hubspot.planning.transforms import Portal
@@ -84,9 +86,15 @@ def stage_rows(rows: list[tuple[Any, ...]] | None = None) -> pl.DataFrame:
     return frame_of("hubspot.pipeline_stages", [dict(zip(names, r, strict=True)) for r in chosen])
 
 
+@cache
+def default_mapping() -> Mapping:
+    """The default mapping file."""
+    return mapping_file.load()
+
+
 def portal(properties: list[dict[str, Any]] | None = None, mapping: Mapping | None = None) -> Portal:
     """A portal with HubSpot's own properties, one owner, EUR and the stages of STAGES."""
-    rules = (mapping or mapping_file.load()).pipelines
+    rules = (mapping or default_mapping()).pipelines
     return Portal(
         frame_of("hubspot.properties", standard_properties() if properties is None else properties),
         frame_of("hubspot.owners", [{"id": "901", "email": "ann@example.com"}]),
@@ -104,7 +112,7 @@ class World:
     """Teamleader records with their decisions, and what HubSpot and the sync remember of them."""
 
     def __init__(self, mapping: Mapping | None = None) -> None:
-        self.mapping = mapping or mapping_file.load()
+        self.mapping = mapping or default_mapping()
         self.portal = portal(mapping=self.mapping)
         self.source: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in TABLES}
         self.decisions: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in TABLES}
@@ -126,18 +134,28 @@ class World:
         address = fields.pop("address", f"{id_}@example.com")
         opted_out = fields.pop("opted_out", False)
         jobtitle = fields.pop("jobtitle", None)
-        reason = reason or {"marketing": "changed_within_2_years", "skip": "too_old"}.get(status, "changed_2_to_5_years")
-        base = {"id": id_, "status": "active", "first_name": "An", "last_name": id_, "web_url": f"https://t.example/{id_}"}
+        reason = reason or {"marketing": "changed_within_2_years", "skip": "too_old"}.get(
+            status, "changed_2_to_5_years"
+        )
+        base = {
+            "id": id_,
+            "status": "active",
+            "first_name": "An",
+            "last_name": id_,
+            "web_url": f"https://t.example/{id_}",
+        }
         base |= {"changed_at": datetime(2026, 1, 1, tzinfo=UTC)}
         self.source["contact"][id_] = base | fields
         self.decisions["contact"][id_] = {
             "teamleader_id": id_, "status": status, "reason": reason, "address": address, "opted_out": opted_out,
             "changed_at": base["changed_at"],
         }  # fmt: skip
-        self._eligible("contact", id_, status != "skip", marketing=status == "marketing", reason=reason, address=address,
-                       jobtitle=jobtitle)  # fmt: skip
+        row = {"marketing": status == "marketing", "reason": reason, "address": address, "jobtitle": jobtitle}
+        self._eligible("contact", id_, status != "skip", **row)
 
-    def company(self, id_: str, *, status: str = "sync", vat: str | None = None, domain: str | None = None, **fields: Any) -> None:
+    def company(
+        self, id_: str, *, status: str = "sync", vat: str | None = None, domain: str | None = None, **fields: Any
+    ) -> None:
         """A company and its decision; `status` sync or skip."""
         self.source["company"][id_] = {"id": id_, "status": "active", "name": f"Company {id_}"} | fields
         reason = "eligible_contact" if status == "sync" else "no_eligible_contact"
@@ -185,7 +203,9 @@ class World:
         """What the matching says about a record; by default update of that HubSpot record, found by e-mail."""
         self.matches[kind][id_] = {"hubspot_id": hubspot_id} | row
 
-    def linked(self, kind: str, id_: str, hubspot_id: str, shadow: dict[str, Any], written: dict[str, Any] | None = None) -> None:
+    def linked(
+        self, kind: str, id_: str, hubspot_id: str, shadow: dict[str, Any], written: dict[str, Any] | None = None
+    ) -> None:
         """A link with what was last pushed."""
         self.links[kind, id_] = hubspot_id
         self.shadows[kind, id_] = {"fields": shadow, "written": shadow if written is None else written}
@@ -239,8 +259,8 @@ class World:
             found = given.get("hubspot_id")
             row = {
                 "teamleader_id": id_, "hubspot_id": None, "matched_by": "email" if found else None,
-                "outcome": "update" if found else "create", "reason": None, "first_match": (kind, id_) not in self.shadows,
-                "relinked_from": None,
+                "outcome": "update" if found else "create", "reason": None, "relinked_from": None,
+                "first_match": (kind, id_) not in self.shadows,
             }  # fmt: skip
             if kind == "contact":
                 held = self.mirror[kind].get(found or "", {})
@@ -252,8 +272,7 @@ class World:
                     "email_blocked_by": None,
                 }  # fmt: skip
             rows.append(row | given)
-        schema: dict[str, Any] = {c: pl.String for c in ("teamleader_id", "hubspot_id", "matched_by", "outcome", "reason")}
-        schema |= {"first_match": pl.Boolean, "relinked_from": pl.String}
+        schema: dict[str, Any] = dict(MATCHES)
         if kind == "contact":
             schema |= {"email_action": pl.String, "email_new": pl.String, "email_old": pl.String}
             schema |= {"email_keep_old": pl.Boolean, "email_blocked_by": pl.String}
@@ -268,14 +287,19 @@ class World:
 
     def push(self, plan: Plan) -> None:
         """What HubSpot holds and the sync remembers after every change of the plan was confirmed."""
-        for row in plan.changes.filter(pl.col("action").is_in(["create", "update", "mark_deleted"])).iter_rows(named=True):
+        for row in plan.changes.filter(pl.col("action").is_in(["create", "update", "mark_deleted"])).iter_rows(
+            named=True
+        ):
             self._push_record(row)
         for row in plan.settled.iter_rows(named=True):
             key = (row["entity_type"], row["teamleader_id"])
             self.links[key] = row["hubspot_id"]
             before = self.shadows.get(key, {"written": {}})
             self.shadows[key] = {"fields": json.loads(row["shadow"]), "written": before["written"]}
-            self.matches[row["entity_type"]][row["teamleader_id"]] = {"hubspot_id": row["hubspot_id"], "matched_by": "link"}
+            self.matches[row["entity_type"]][row["teamleader_id"]] = {
+                "hubspot_id": row["hubspot_id"],
+                "matched_by": "link",
+            }
         for row in plan.changes.filter(pl.col("action") == "marketing").iter_rows(named=True):
             hubspot_id = row["hubspot_id"] or self.links["contact", row["teamleader_id"]]
             self.mirror["contact"][hubspot_id]["marketable"] = True
