@@ -6,8 +6,9 @@ remembered of it, is decided in `pushing`; rows for the warehouse are made in `m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -72,17 +73,23 @@ def pages(
     *,
     path: Mapping[str, str] | None = None,
     query: Sequence[tuple[str, Any]] = (),
+    confirm_end: bool = False,
 ) -> Iterator[list[Any]]:
     """Pages of items of type `item` of any of HubSpot's lists that go on with `after`.
 
-    Raises BadAnswer when the server sends us in a circle.
+    `confirm_end`: an end is only believed when asking again gives the same, because a cut or empty 2xx looks like one.
+    Raises BadAnswer when the server sends us in a circle, or cannot agree with itself on the end.
     """
+
+    def ask(after: str) -> Page[Any]:
+        asked = [*query, *([("after", after)] if after else [])]
+        return gateway.call(route, answer=Page[item], path=path, query=asked) or Page()
+
     after, seen = "", set[str]()
     while True:
-        page: Page[Any] = (
-            gateway.call(route, answer=Page[item], path=path, query=[*query, *([("after", after)] if after else [])])
-            or Page()
-        )
+        page = ask(after)
+        if confirm_end and not page.after:
+            page = _agreed(partial(ask, after), page, route)
         yield page.results
         after = page.after
         if not after:
@@ -90,6 +97,16 @@ def pages(
         if after in seen:
             raise BadAnswer("HubSpot's pages go in a circle", where=f"{route.method} {route.path}")
         seen.add(after)
+
+
+def _agreed(ask: Callable[[], Page[Any]], last: Page[Any], route: Route) -> Page[Any]:
+    """A last page that two answers in a row agree on, or a page after which the list goes on."""
+    for _ in range(4):
+        again = ask()
+        if again.after or len(again.results) == len(last.results):
+            return again
+        last = again
+    raise BadAnswer("HubSpot's list ends in a different place each time", where=f"{route.method} {route.path}")
 
 
 def list_records(
@@ -107,6 +124,7 @@ def list_records(
         item if in_url else Record,
         path={"type": OBJECT_TYPES[entity_type]},
         query=query + wanted if in_url else query,
+        confirm_end=not archived,
     )
     for page in listed:
         if in_url or not page:

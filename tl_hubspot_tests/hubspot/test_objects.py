@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tl_hubspot.errors import BadAnswer
@@ -28,7 +30,16 @@ def test_all_pages_are_listed(portal: Portal) -> None:
     assert [r.id for page in list_records(portal.gateway, "contact", ["email"]) for r in page] == ids[1:]
     archived = [r for page in list_records(portal.gateway, "contact", ["email"], archived=True) for r in page]
     assert [(r.id, r.archived) for r in archived] == [(ids[0], True)]
-    assert portal.calls() == 4
+    # Three pages and a confirmed end, then the archived ones.
+    assert portal.calls() == 5
+
+
+@pytest.mark.parametrize("kind", ["empty", "truncated"])
+@pytest.mark.parametrize("skip", [0, 1, 2])
+def test_a_list_that_is_cut_short_is_not_believed(portal: Portal, kind: Any, skip: int) -> None:
+    ids = load(portal, 250)
+    portal.sandbox.faults.add(Fault(kind, skip=skip))
+    assert [r.id for page in list_records(portal.gateway, "contact", ["email"]) for r in page] == ids
 
 
 def test_undefined_properties_are_left_out_and_empty_ones_are_none(portal: Portal) -> None:
@@ -42,7 +53,7 @@ def test_many_properties_are_read_by_batch_so_that_no_url_grows_too_long(portal:
     names = ["email", *(f"not_there_{'x' * 60}_{i}" for i in range(120))]
     found = [r for page in list_records(portal.gateway, "contact", names) for r in page]
     assert {r.id for r in found} == set(ids) and all(r.properties["email"] for r in found)
-    assert portal.calls("batch/read") == 2
+    assert portal.calls("batch/read") == 2 and portal.calls("contacts$", "GET") == 3
     assert max(len(e["query"]) for e in portal.sandbox.log.entries) < objects.LONGEST_QUERY
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tl_hubspot.errors import CredentialsRefused
@@ -129,7 +131,7 @@ def test_rows_with_errors_are_named(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_an_import_whose_answer_was_lost_is_found_or_made_once(portal: Portal, when: str) -> None:
+def test_an_import_whose_answer_was_lost_is_found_or_made_once(portal: Portal, when: Any) -> None:
     load(portal, 2)
     portal.sandbox.faults.add(Fault("drop", path="/imports", method="POST", when=when))
     ((_, outcome),) = make_marketing(portal.gateway, ["1", "2"], "run 1")

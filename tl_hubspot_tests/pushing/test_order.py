@@ -71,7 +71,7 @@ def test_no_address_is_taken_before_it_is_free(changes: list[Change]) -> None:
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 12)), unique=True, max_size=120), st.integers(1, 5))
 def test_calls_of_a_round_share_no_record(pairs: list[tuple[int, int]], lanes: int) -> None:
     named = [(f"c{a}", f"k{b}") for a, b in pairs]
-    sent = []
+    sent: list[tuple[str, str]] = []
     for calls in rounds(named, lanes, 10):
         assert 1 <= len(calls) <= lanes
         for number, call in enumerate(calls):
