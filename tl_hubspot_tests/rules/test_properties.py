@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as run
 from hypothesis import strategies as st
 
-from tl_hubspot.rules import companies, contacts, deals, eligible, trace
+from tl_hubspot.rules import ageing, companies, contacts, deals, eligible, trace
 from tl_hubspot.rules.evaluate import Source, evaluate
 from tl_hubspot.rules.settings import RuleSettings
 from tl_hubspot_tests.rules import builders as b
@@ -202,6 +202,24 @@ def test_the_trace_ends_where_the_decision_is(source: Source, settings: RuleSett
             assert (hits[-1].status, hits[-1].reason) == (status, reason)
             assert [step.number for step in told] == sorted(step.number for step in told)
             assert all(step.sentence.endswith((".", ".)")) and step.question for step in told)
+
+
+@run(deadline=None, max_examples=15)
+@given(sources(), any_settings(), st.integers(1, 800))
+def test_ageing_finds_what_deciding_on_the_last_day_finds(source: Source, settings: RuleSettings, days: int) -> None:
+    now = evaluate(source, settings)
+    later = evaluate(source, ageing.at_noon(settings, settings.as_of_date + timedelta(days=days)))
+    found = ageing.ageing(source, settings, days)
+    for entity_type, before, after in (
+        ("contact", now.contacts, later.contacts),
+        ("company", now.companies, later.companies),
+        ("deal", now.deals, later.deals),
+    ):
+        outcomes = b.outcomes(before)
+        for row in found.filter(pl.col("entity_type") == entity_type).iter_rows(named=True):
+            assert outcomes[row["teamleader_id"]] == (row["old_status"], row["old_reason"])
+            outcomes[row["teamleader_id"]] = (row["status"], row["reason"])
+        assert outcomes == b.outcomes(after)
 
 
 def test_shuffling_really_shuffles() -> None:
