@@ -4,17 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
 
-from tl_hubspot.sandbox.control import LoopbackServer
+from tl_hubspot.sandbox.control import Clock, LoopbackServer
 from tl_hubspot.sandbox.teamleader import Switches, TeamleaderSandbox
 from tl_hubspot_tests.sandbox.teamleader import account
 
 START = datetime(2026, 3, 2, 9, 0, 0, tzinfo=UTC)
+
+
+class StillClock(Clock):
+    """Moves only when told, so that no test depends on how fast the machine is."""
+
+    def __init__(self) -> None:
+        self.instant = START
+        super().__init__(START)
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def advance(self, seconds: float) -> None:
+        self.instant += timedelta(seconds=seconds)
+
+    def set(self, instant: datetime) -> None:
+        self.instant = instant
 
 
 class Api:
@@ -51,7 +68,7 @@ class Api:
 
 @pytest.fixture(scope="session")
 def _served() -> Iterator[Api]:
-    sandbox = TeamleaderSandbox()
+    sandbox = TeamleaderSandbox(clock=StillClock())
     with LoopbackServer(sandbox.app) as server:
         yield Api(server.url, sandbox)
     sandbox.close()

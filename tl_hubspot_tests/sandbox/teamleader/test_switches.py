@@ -333,7 +333,7 @@ def _reset_format(api: Api) -> None:
 def _retry_after(api: Api) -> None:
     _set(api, rate_limit=1, rejected_calls_count=False, retry_after=True)
     assert "Retry-After" not in api.post("users.me").headers
-    assert 50 <= int(api.post("users.me").headers["Retry-After"]) <= 60
+    assert api.post("users.me").headers["Retry-After"] == "60"
 
 
 @case("auto_approve")
@@ -425,4 +425,4 @@ def test_a_wrong_switch_is_refused_and_changes_nothing(api: Api, change: dict[st
 
 def test_the_clock_moves_the_date_of_answers(api: Api) -> None:
     api.sandbox.clock.advance(timedelta(days=365).total_seconds())
-    assert api.post("users.me").headers["Date"].startswith("Tue, 02 Mar 2027 09:00:")
+    assert api.post("users.me").headers["Date"] == "Tue, 02 Mar 2027 09:00:00 GMT"

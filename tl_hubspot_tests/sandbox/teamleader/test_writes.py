@@ -140,7 +140,8 @@ def test_deal_from_start_to_end(api: Api) -> None:
     assert lost["current_phase"]["id"] == a.PHASES[4]
     assert len(lost["phase_history"]) == 2
     api.post("deals.win", {"id": deal})
-    assert api.data("deals.list", {"filter": {"ids": [deal]}})[0]["status"] == "won"
+    (won,) = api.data("deals.list", {"filter": {"ids": [deal]}})
+    assert (won["status"], won["lost_reason"]) == ("won", None)
 
 
 def test_a_deal_of_a_person_has_no_contact_person(api: Api) -> None:
