@@ -109,7 +109,7 @@ def portals(draw: st.DrawFn) -> dict[str, list[str]]:
     return portal
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(contacts(), portals(), st.lists(contacts(), min_size=1, max_size=2))
 def test_the_next_run_finds_everything_done(
     first: dict[str, tuple[str, datetime]], portal: dict[str, list[str]], edits: list[dict[str, tuple[str, datetime]]]

@@ -208,7 +208,7 @@ def test_empty_everything() -> None:
     assert plan.changes.is_empty() and plan.forget.is_empty()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_every_opted_out_address_in_hubspot_ends_unsubscribed_and_nobody_is_subscribed(data: Any) -> None:
     addresses = [f"m{i}@example.be" for i in range(5)]

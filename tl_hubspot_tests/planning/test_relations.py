@@ -292,7 +292,7 @@ def test_empty_everything() -> None:
     assert plan.changes.is_empty() and plan.found.is_empty() and plan.forget.is_empty() and plan.notices.is_empty()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_carried_out_and_remembered_the_next_plan_is_empty(data: Any) -> None:
     teamleader: list[Pair] = [("contact", c, "company", k) for c in ("C1", "C2") for k in ("K1", "K2")]
