@@ -65,7 +65,7 @@ def generated(count: int, rng: random.Random) -> Source:
         for i in range(count)
     ]
     firms = count // 5
-    organisations = [
+    organisations: list[dict[str, Any]] = [
         {
             "id": f"k{i:08d}",
             "name": f"Société {i} {rng.choice(['NV', 'BV', 'bvba', '& Zonen', ''])}",

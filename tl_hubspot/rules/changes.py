@@ -69,9 +69,9 @@ def next_versions(old: pl.DataFrame, new: pl.DataFrame, as_of: datetime) -> pl.D
 
     `old`: stored versions (id, updated_at, changed_at, marketing_mails_consent, watched_hash, consent_withdrawn_at);
     `new`: read ones (id, updated_at, added_at, marketing_mails_consent, watched_hash); other columns are ignored.
-    is_changed: a watched field differs. changed_at never moves back. consent_withdrawn_at is set when consent is seen
-    to go from true to false (updated_at when that moved, else `as_of`), stays while consent is false or unknown,
-    and goes when it is true.
+    is_changed: a watched field differs (not: was never fingerprinted). changed_at never moves back.
+    consent_withdrawn_at is set when consent is seen to go from true to false (updated_at when that moved, else
+    `as_of`), stays while consent is false or unknown, and goes when it is true.
     """
     stored = old.select(
         "id",
@@ -86,7 +86,7 @@ def next_versions(old: pl.DataFrame, new: pl.DataFrame, as_of: datetime) -> pl.D
         stored, on="id", how="left", maintain_order="left"
     )
     is_new = pl.col("is_known").is_null()
-    is_changed = ~is_new & pl.col("watched_hash").ne_missing(pl.col("old_hash"))
+    is_changed = (pl.col("watched_hash") != pl.col("old_hash")).fill_null(False)
     consent = pl.col("marketing_mails_consent")
     withdrawn_now = (pl.col("old_consent").eq(True) & consent.eq(False)).fill_null(False)
     moved = (pl.col("updated_at") > pl.col("old_updated_at")).fill_null(False)

@@ -219,7 +219,8 @@ def decide(
     """`decisions.deals`: one row per deal, sorted by teamleader_id.
 
     `deals`, `phase_history`: `teamleader.deals` without deleted ones, `teamleader.deal_phase_history`.
-    `linked_ids`: Teamleader ids that have a HubSpot record. A company never lends a deal its contacts.
+    `linked_ids`: Teamleader ids that have a HubSpot record. A company never lends a deal its contacts. A status other
+    than won and lost counts as open.
     """
     prepared = prepare(deals, phase_history, mapped, settings)
     return decision(facts(prepared, contact_decisions, linked_ids, settings), settings)
@@ -244,11 +245,7 @@ def prepare(
         sorted(mapped.phases), schema={"pipeline_id": pl.String, "current_phase_id": pl.String}, orient="row"
     ).with_columns(phase_is_mapped=pl.lit(True))
     is_closed = pl.col("status").is_in(CLOSED).fill_null(False)
-    named_contact = (
-        pl.when(pl.col("customer_type").eq_missing(pl.lit("contact")))
-        .then(pl.col("customer_id"))
-        .otherwise(pl.col("contact_person_id"))
-    )
+    customer = pl.when(pl.col("customer_type") == "contact").then(pl.col("customer_id"))
     return (
         deals.select(
             "id",
@@ -258,7 +255,7 @@ def prepare(
             "created_at",
             is_closed=is_closed,
             closed_at=pl.when(is_closed).then(pl.col("closed_at")),
-            source_contact_id=named_contact,
+            source_contact_id=pl.coalesce(customer, "contact_person_id"),
             company_id=pl.when(pl.col("customer_type") == "company").then(pl.col("customer_id")),
         )
         .join(moves, left_on="id", right_on="deal_id", how="left", maintain_order="left")

@@ -131,7 +131,11 @@ def _registrable(host: str, excluded: frozenset[str]) -> str | None:
     labels = ascii_host.split(".")
     if any(".".join(labels[i:]) in excluded for i in range(len(labels) - 1)):
         return None
-    return _suffixes().extract_str(ascii_host).top_domain_under_public_suffix or None
+    parts = _suffixes().extract_str(ascii_host)
+    if not parts.suffix and not parts.ipv4:
+        # The list's own rule for what it does not name: the last label is the suffix.
+        return ".".join(labels[-2:]) if len(labels) > 1 else None
+    return parts.top_domain_under_public_suffix or None
 
 
 def vat_numbers(texts: pl.Series, countries: pl.Series) -> pl.Series:

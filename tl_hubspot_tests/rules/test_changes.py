@@ -35,7 +35,8 @@ def fingerprint(**values: Any) -> str:
     return changes.watched_fingerprint(json.dumps(RECORD | values))
 
 
-UNSET = [{"definition": {"id": f"d{i}"}, "value": value} for i, value in enumerate([None, "", [], False], start=8)]
+NOTHING: list[Any] = [None, "", [], False]
+UNSET: list[dict[str, Any]] = [{"definition": {"id": f"d{i}"}, "value": value} for i, value in enumerate(NOTHING, 8)]
 
 
 @pytest.mark.parametrize(
@@ -112,20 +113,20 @@ def test_order_of_keys_never_counts(record: dict[str, Any]) -> None:
 
 
 INSTANT = pl.Datetime("us", "UTC")
-OLD = {
-    "id": pl.String,
+OLD: dict[str, Any] = {
+    "id": pl.String(),
     "updated_at": INSTANT,
     "changed_at": INSTANT,
-    "marketing_mails_consent": pl.Boolean,
-    "watched_hash": pl.String,
+    "marketing_mails_consent": pl.Boolean(),
+    "watched_hash": pl.String(),
     "consent_withdrawn_at": INSTANT,
 }
-NEW = {
-    "id": pl.String,
+NEW: dict[str, Any] = {
+    "id": pl.String(),
     "updated_at": INSTANT,
     "added_at": INSTANT,
-    "marketing_mails_consent": pl.Boolean,
-    "watched_hash": pl.String,
+    "marketing_mails_consent": pl.Boolean(),
+    "watched_hash": pl.String(),
 }
 
 
@@ -203,6 +204,11 @@ def test_consent_withdrawn(old: tuple[bool | None, str | None], new: bool | None
         assert found["consent_withdrawn_at"] == expected
 
 
+def test_a_record_without_stored_fingerprint_is_no_change() -> None:
+    found = versions({"watched_hash": None, "changed_at": at("2024-01-01")}, {"updated_at": at("2026-01-01")})
+    assert (found["is_changed"], found["changed_at"]) == (False, at("2024-01-01"))
+
+
 def test_first_sight_of_no_consent_is_no_withdrawal() -> None:
     assert versions(None, {"marketing_mails_consent": False})["consent_withdrawn_at"] is None
 
@@ -218,7 +224,7 @@ def test_other_columns_and_other_records_do_not_matter() -> None:
 
 
 def pairs(*values: tuple[str, str]) -> pl.DataFrame:
-    return pl.DataFrame(values, schema={"contact_id": pl.String, "company_id": pl.String}, orient="row")
+    return pl.DataFrame(values, schema={"contact_id": pl.String(), "company_id": pl.String()}, orient="row")
 
 
 def test_link_changes() -> None:
@@ -232,7 +238,7 @@ def test_link_changes() -> None:
             {"id": "later", **moved, "changed_at": at("2027-01-01")},
             {"id": "undated", "updated_at": None, "touched": True},
         ],
-        schema={"id": pl.String, "updated_at": INSTANT, "changed_at": INSTANT, "touched": pl.Boolean},
+        schema={"id": pl.String(), "updated_at": INSTANT, "changed_at": INSTANT, "touched": pl.Boolean()},
     ).with_columns(pl.col("changed_at").fill_null(at("2023-01-01")))
     old = pairs(("same", "k1"), ("removed", "k1"), ("removed", "k2"), ("exchanged", "k1"), ("later", "k1"))
     new = pairs(
