@@ -393,6 +393,20 @@ def without(*keys: str) -> Callable[[str, dict[str, Any]], dict[str, Any] | None
     return before
 
 
+@pytest.mark.parametrize("kind", ["contacts", "deals"])
+def test_a_short_page_in_the_middle_is_not_the_end(account: Account, kind: str) -> None:
+    ids = fill(account, kind, spread(300), statuses=False)
+    short = Random(3)
+
+    def shorten(endpoint: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        if short.random() < 0.5:
+            return {**body, "page": {"size": 37, "number": body["page"]["number"]}}
+        return None
+
+    account.meddler.before = shorten
+    assert sorted(gather(getattr(account.extraction(), kind)())) == sorted(ids)
+
+
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_a_repeated_page_loses_nothing(account: Account, times: int) -> None:
     ids = fill(account, "contacts", same(420, 9), statuses=False)
