@@ -1,0 +1,190 @@
+"""After a crash open intents are settled by reading back; a run is undone only where nobody changed anything since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from tl_hubspot.pushing.ledger import Row
+from tl_hubspot.pushing.push import push
+from tl_hubspot.pushing.recovery import NOT_CARRIED_OUT, settle_open
+from tl_hubspot.pushing.undo import ADDRESSES, CHANGED_SINCE, GONE, REASONS, UndoResult, undo
+from tl_hubspot_tests.hubspot.support import Portal
+from tl_hubspot_tests.pushing.conftest import SETTINGS, Push
+from tl_hubspot_tests.pushing.memory import (
+    MemoryLedger,
+    address,
+    create,
+    marketing,
+    plan,
+    relate,
+    row,
+    unsubscribe,
+    update,
+)
+
+
+class Killed(BaseException):
+    """What kill -9 is to a process, for one call of the ledger."""
+
+
+class DyingLedger(MemoryLedger):
+    """Dies before the n-th call is sent (`intended`) or after it was carried out (`settled`)."""
+
+    def __init__(self, at: str, number: int) -> None:
+        super().__init__()
+        self._at, self._left = at, number
+
+    def _live(self, at: str) -> None:
+        if at == self._at:
+            self._left -= 1
+            if self._left == 0:
+                raise Killed
+
+    def intend(self, rows: Sequence[Row]) -> None:
+        super().intend(rows)
+        self._live("intended")
+
+    def settle(self, rows: Sequence[Row]) -> None:
+        self._live("settled")
+        super().settle(rows)
+
+
+def load(portal: Portal) -> None:
+    portal.sandbox.load_objects(
+        "contacts",
+        [
+            {"id": str(i), "properties": {"email": f"c{i}@example.be", "teamleader_id": f"t{i}", "phone": "1"}}
+            for i in (1, 2, 3)
+        ],
+    )
+
+
+ROWS = (
+    create("company", "k1", name="Acme"),
+    update("contact", "t1", "1", phone="2"),
+    create("contact", "t9", email="new@example.be"),
+    create("deal", "d1", dealname="Roof", pipeline="teamleader:p1", dealstage="teamleader:ph1"),
+    relate("contact", "t1", "company", "k1", ("1", None), primary=True),
+    relate("deal", "d1", "contact", "t1", (None, "1")),
+    unsubscribe("t2", "2", "c2@example.be"),
+    marketing("t1", "1"),
+)
+
+
+@pytest.mark.parametrize("at", ["intended", "settled"])
+@pytest.mark.parametrize("number", range(1, 9))
+def test_killed_anywhere(portal: Portal, at: str, number: int) -> None:
+    load(portal)
+    ledger = DyingLedger(at, number)
+    with pytest.raises(Killed):
+        push(plan(*ROWS), portal.gateway, ledger, SETTINGS)
+    open_before = ledger.open()
+    assert len(open_before) == 1
+    portal.sandbox.log.clear()
+
+    done = settle_open(portal.gateway, ledger, open_before, "run-2")
+
+    # A call was carried out exactly when the process died after it.
+    assert done == (at == "settled") and not ledger.open() and portal.sandbox.log.writes() == []
+    (settled,) = (ledger.journal[r["call_id"], r["trace_id"]] for r in open_before)
+    assert settled["state"] == ("done" if at == "settled" else "failed")
+    assert settled["message"] == (None if at == "settled" else NOT_CARRIED_OUT)
+
+    # Pushing the same plan again ends in the same state, with no second record of anything.
+    result = push(plan(*ROWS), portal.gateway, MemoryLedger(), SETTINGS)
+    assert result.failed == 0 and result.stopped is None
+    counts = [len(list(portal.sandbox.all(kind))) for kind in ("companies", "contacts", "deals")]
+    assert counts == [1, 4, 1]
+
+
+def test_a_created_record_that_is_found_is_linked(portal: Portal) -> None:
+    ledger = DyingLedger("settled", 1)
+    with pytest.raises(Killed):
+        push(plan(create("contact", "t9", email="new@example.be")), portal.gateway, ledger, SETTINGS)
+    settle_open(portal.gateway, ledger, ledger.open(), "run-2")
+    (record,) = portal.sandbox.all("contacts")
+    assert (
+        ledger.links["contact", "t9"] | {"hubspot_id": record["id"], "first_run": "run-1", "last_run": "run-2"}
+        == (ledger.links["contact", "t9"])
+    )
+    assert not ledger.shadows
+
+
+def test_nothing_open_is_no_call(portal: Portal, ledger: MemoryLedger) -> None:
+    assert settle_open(portal.gateway, ledger, [], "run-2") == 0 and portal.calls() == 0
+
+
+def taken_back(portal: Portal, ledger: MemoryLedger) -> UndoResult:
+    return undo(portal.gateway, ledger, ledger.done(), replace(SETTINGS, run_id="run-2"))
+
+
+def test_a_run_is_undone(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
+    load(portal)
+    run(*ROWS, row("contact", "t2", "2", "update", {"phone": "", "firstname": "Bob"}))
+    result = taken_back(portal, ledger)
+    shown = {r["id"]: r["properties"] for r in portal.sandbox.all("contacts")}
+    assert shown["1"]["phone"] == shown["2"]["phone"] == "1" and not shown["2"].get("firstname")
+    assert (result.undone, result.disassociated) == (3, 2)
+    assert portal.sandbox.associations("contacts", "1", "companies") == []
+    assert sorted((left.teamleader_id, left.reason) for left in result.left) == sorted(
+        [
+            *((key, REASONS["create"]) for key in ("k1", "t9", "d1")),
+            ("t2", REASONS["unsubscribe"]),
+            ("t1", REASONS["marketing"]),
+        ]
+    )
+    assert not ledger.open() and {r["run_id"] for r in ledger.logged if r["action"] == "undo"} == {"run-2"}
+
+
+def test_what_somebody_changed_since_stays(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
+    load(portal)
+    run(update("contact", "t1", "1", phone="2", firstname="Ann"), update("contact", "t2", "2", phone="2"))
+    portal.sandbox.patch("contacts", "1", {"phone": "person"})
+    portal.sandbox.archive("contacts", "2")
+    result = taken_back(portal, ledger)
+    shown = portal.sandbox.get("contacts", "1")["properties"]
+    assert shown["phone"] == "person" and not shown.get("firstname")
+    assert {(left.teamleader_id, left.property, left.reason) for left in result.left} == {
+        ("t1", "phone", CHANGED_SINCE),
+        ("t2", None, GONE),
+    }
+
+
+def test_a_changed_address_goes_back_and_secondary_ones_are_listed(
+    portal: Portal, ledger: MemoryLedger, run: Push
+) -> None:
+    load(portal)
+    run(
+        address("t1", "1", "replace_primary", "new@example.be", "c1@example.be"),
+        address("t2", "2", "add_secondary", "more@example.be"),
+    )
+    result = taken_back(portal, ledger)
+    assert portal.sandbox.get("contacts", "1")["properties"]["email"] == "c1@example.be"
+    assert [(left.teamleader_id, left.reason) for left in result.left] == [("t2", ADDRESSES)]
+
+
+def test_a_swap_is_undone_to_what_was_before_the_run(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
+    """One contact was written twice: it goes back to the first before-image, not to the empty one in between."""
+    load(portal)
+    run(
+        address("t1", "1", "replace_primary", "c2@example.be", "c1@example.be"),
+        address("t2", "2", "replace_primary", "c1@example.be", "c2@example.be"),
+    )
+    ledger_rows = [r for r in ledger.done() if r["hubspot_id"] == "1"]
+    assert len(ledger_rows) == 2
+    result = taken_back(portal, ledger)
+    # Both addresses are taken by the other one at that moment: HubSpot refuses, and it is said.
+    assert result.undone == 0 and {left.teamleader_id for left in result.left} == {"t1", "t2"}
+
+
+def test_undo_twice_does_nothing_more(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
+    load(portal)
+    run(update("contact", "t1", "1", phone="2"))
+    first = [r for r in ledger.done() if r["run_id"] == "run-1"]
+    assert taken_back(portal, ledger).undone == 1
+    portal.sandbox.log.clear()
+    again = undo(portal.gateway, ledger, first, replace(SETTINGS, run_id="run-3"))
+    assert again.undone == 0 and portal.sandbox.log.writes() == []
