@@ -37,7 +37,6 @@ def dagster_home(data: Path) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         shutil.copyfile(str(files("tl_hubspot.orchestration") / "dagster.yaml"), home / "dagster.yaml")
-    os.environ["DAGSTER_HOME"] = str(home)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     return home
 
@@ -52,10 +51,10 @@ def execute(platform: Platform) -> Finished:
 
     platform.as_of()  # a wrong date is wrong usage: say so before anything is opened
     platform.warehouse.count("sync.runs")
-    dagster_home(platform.settings.data)
+    home = dagster_home(platform.settings.data)
     job = build_definitions(platform).resolve_job_def(_JOBS[platform.options.command])
     try:
-        with dg.DagsterInstance.get() as instance:
+        with dg.DagsterInstance.from_config(str(home)) as instance:
             result = job.execute_in_process(
                 instance=instance,
                 raise_on_error=False,

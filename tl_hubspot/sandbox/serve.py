@@ -64,7 +64,7 @@ class LocalSystems:
         if not teamleader_limit:
             self.teamleader.set_switches(rate_limit=None)
         if not hubspot_limit:
-            self.hubspot.set_switches(rate_limits=False)
+            self.hubspot.set_switches(limits=False)
         if self.world and not self.resumed:
             self.world.populate(self.teamleader, self.hubspot)
         if filled is not None:

@@ -28,7 +28,7 @@ PREVIEW = frozenset(
 def run_of(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Run]:
     """The run of this step; the first error of a step is kept for who started the run."""
     try:
-        yield platform.run(context.run_id)
+        yield platform.run(context.run.run_id)
     except BaseException as error:
         platform.error = platform.error or error
         raise

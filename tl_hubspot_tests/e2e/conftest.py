@@ -1,0 +1,79 @@
+"""The whole product against the two local systems over real HTTP, as `tl-hubspot sync` runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tl_hubspot.config import settings as configuration
+from tl_hubspot.orchestration.execute import Finished, execute
+from tl_hubspot.orchestration.run import Platform, RunOptions
+from tl_hubspot.sandbox.serve import LocalSystems
+
+
+@dataclass
+class Product:
+    """One installation of the product beside the systems that it synchronises."""
+
+    systems: LocalSystems
+    data: Path
+    environment: dict[str, str]
+
+    def platform(self, **options: Any) -> Platform:
+        """A fresh platform, as each command makes one."""
+        values = {**self.systems.environment(), "TL_HUBSPOT_DATA": str(self.data), **self.environment}
+        return Platform(configuration.load(values, directory=self.data), RunOptions(**options))
+
+    def run(self, **options: Any) -> Finished:
+        """One run of a command (sync unless `command` says otherwise)."""
+        return execute(self.platform(**options))
+
+    def read(self, query: str) -> pl.DataFrame:
+        """A query on the working database."""
+        return self.platform().warehouse.read(query)
+
+    def outcome(self, entity_type: str, teamleader_id: str) -> dict[str, Any]:
+        """The row of sync.outcomes."""
+        rows = self.read(f"select * from sync.outcomes where entity_type = '{entity_type}'")
+        return rows.row(by_predicate=pl.col("teamleader_id") == teamleader_id, named=True)
+
+    def hubspot(self, object_type: str, teamleader_id: str) -> dict[str, Any] | None:
+        """The HubSpot record that carries the id, archived ones left out."""
+        found = [
+            r for r in self.systems.hubspot.all(object_type) if r["properties"].get("teamleader_id") == teamleader_id
+        ]
+        assert len(found) <= 1, f"{len(found)} HubSpot {object_type} carry {teamleader_id}"
+        return found[0] if found else None
+
+    def writes(self) -> list[dict[str, Any]]:
+        """Writing calls to HubSpot since the last `forget`."""
+        return self.systems.hubspot.log.writes()
+
+    def forget(self) -> None:
+        """Empty both request logs."""
+        self.systems.hubspot.log.clear()
+        self.systems.teamleader.log.clear()
+
+
+Make = Callable[..., Product]
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
+    """Makes products; `world` names the sample data, further keywords become environment variables."""
+    running: list[LocalSystems] = []
+
+    def build(world: str = "subset", *, contacts: int | None = None, **environment: str) -> Product:
+        systems = LocalSystems(world, contacts=contacts, teamleader_limit=False, hubspot_limit=False)
+        systems.__enter__()
+        running.append(systems)
+        return Product(systems, tmp_path_factory.mktemp("data"), environment)
+
+    yield build
+    for systems in running:
+        systems.__exit__(None, None, None)
