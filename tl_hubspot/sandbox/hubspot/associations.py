@@ -453,7 +453,7 @@ def _batch_default(call: Call) -> Reply:
         call.portal.associations.add_default(kind, item.from_.number, to_kind, item.to.number)
         if call.omits_work or not call.omitted(index, len(good), item):
             results += _default_results(kind, item.from_.number, to_kind, item.to.number)
-    return batch_reply(call, results, errors)
+    return batch_reply(call, results, errors, multi_status=False)
 
 
 @route("POST", f"{_PAIRS}/batch/read", pair_read)

@@ -248,7 +248,7 @@ class Api:
         portal = self._portal
         headers = {"X-HubSpot-Correlation-Id": portal.uuid()}
         try:
-            if authorization.removeprefix("Bearer ").strip() != portal.profile.access_token:
+            if authorization != f"Bearer {portal.profile.access_token}":
                 raise invalid_authentication()
             headers |= portal.limiter.admit(call.path)
             if isinstance(found, int):
@@ -307,12 +307,14 @@ def check_batch_size(inputs: Sequence[Any], limit: int) -> None:
         raise validation_error(f"The number of inputs ({len(inputs)}) is more than the limit of {limit}.")
 
 
-def batch_reply(call: Call, results: list[Any], errors: list[dict[str, Any]], *, success: int = 200) -> Reply:
-    """A batch answer; results in no particular order. With errors: 207, on date-based paths the success status."""
+def batch_reply(
+    call: Call, results: list[Any], errors: list[dict[str, Any]], *, success: int = 200, multi_status: bool = True
+) -> Reply:
+    """A batch answer; results in no particular order. With errors: 207, unless the call or the path knows none."""
     call.portal.random.shuffle(results)
     now = to_iso(call.portal.now_ms())
     body: dict[str, Any] = {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now}
     if not errors:
         return Reply(success, body)
     body |= {"numErrors": len(errors), "errors": errors}
-    return Reply(success if call.dated else 207, body)
+    return Reply(207 if multi_status and not call.dated else success, body)

@@ -194,7 +194,7 @@ class Properties:
 
     def all(self, kind: ObjectType, *, archived: bool = False) -> list[Definition]:
         if archived:
-            return list(self._archived[kind.name].values())
+            return [self.shown(kind, item) for item in self._archived[kind.name].values()]
         return [self.shown(kind, item) for item in self._live[kind.name].values() if self.find(kind, item.name)]
 
     def shown(self, kind: ObjectType, definition: Definition) -> Definition:

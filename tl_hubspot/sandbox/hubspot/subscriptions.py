@@ -360,7 +360,7 @@ def _batch_write(call: Call) -> Reply:
             results.append(call.portal.subscriptions.public_status(address, item.subscriptionId, reason))
         except ApiError as error:
             errors.append(error.standard(subscriberIdString=[text]))
-    return _with_errors(batch_reply(call, results, errors))
+    return batch_reply(call, results, errors, multi_status=False)
 
 
 @route("POST", f"{_V4}/statuses/batch/unsubscribe-all", _BATCH_WRITE)
@@ -375,12 +375,7 @@ def _batch_unsubscribe_all(call: Call) -> Reply:
         else:
             if call.flag("verbose"):
                 results.append({"subscriberIdString": address, "statuses": statuses})
-    return _with_errors(batch_reply(call, results, errors))
-
-
-def _with_errors(reply: Reply) -> Reply:
-    """These two calls have no 207: errors come in the 200."""
-    return Reply(200, reply.body)
+    return batch_reply(call, results, errors, multi_status=False)
 
 
 @route("POST", f"{_V4}/statuses/batch/unsubscribe-all/read", _BATCH_READ)
