@@ -21,7 +21,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from tl_hubspot.errors import BadAnswer, CredentialsRefused, TlHubspotError, Unreachable
 from tl_hubspot.hubspot import reactions
-from tl_hubspot.hubspot.reactions import Action, AnswerLost, Reaction, Refused
+from tl_hubspot.hubspot.reactions import Action, AnswerLost, Reaction, Refused, Trouble
 from tl_hubspot.hubspot.routes import Route
 from tl_hubspot.transport.limits import SlidingWindow
 from tl_hubspot.transport.meter import CallMeter
@@ -251,14 +251,12 @@ class HubSpotGateway:
                 return Unreachable(f"HubSpot refuses further calls: {reaction.why}", mend="Run again later")
             case Action.REPEAT if not route.repeatable:
                 return AnswerLost(f"HubSpot's answer to a write was lost (status {error.status})", where=_where(route))
-        return _Again(
-            reaction,
-            Unreachable(
-                f"HubSpot did not take the call: {reaction.why} (status {error.status})",
-                where=_where(route),
-                mend="Run again later: what was confirmed is remembered",
-            ),
+        final: Unreachable = Unreachable(
+            f"HubSpot did not take the call: {reaction.why}", where=_where(route), mend="Run again later"
         )
+        if error.status >= 500:
+            final = Trouble(error.status, reaction.why, where=_where(route))
+        return _Again(reaction, final)
 
     def _before_repeat(self, route: Route, state: RetryCallState) -> None:
         reaction, seconds = _reaction(state), state.next_action.sleep if state.next_action else 0.0

@@ -16,7 +16,7 @@ import msgspec
 from tl_hubspot.errors import BadAnswer
 from tl_hubspot.hubspot import routes
 from tl_hubspot.hubspot.gateway import HubSpotGateway
-from tl_hubspot.hubspot.reactions import Problem, Refused, problem
+from tl_hubspot.hubspot.reactions import Problem, Refused, Trouble, problem
 from tl_hubspot.hubspot.routes import Route
 
 OBJECT_TYPES = {"contact": "contacts", "company": "companies", "deal": "deals"}
@@ -242,7 +242,12 @@ def _batch_write(
     _check_batch([w.key for w in writes])
     if len({w.trace_id for w in writes}) != len(writes):
         raise ValueError("trace ids of a batch must differ")
-    return _write(gateway, route, entity_type, writes, id_property) if writes else {}
+    if not writes:
+        return {}
+    try:
+        return _write(gateway, route, entity_type, writes, id_property)
+    except Trouble as trouble:
+        return _isolate(gateway, route, entity_type, writes, id_property, trouble)
 
 
 def _write(
@@ -291,6 +296,35 @@ def _write(
             outcome |= _halves(gateway, route, entity_type, left, id_property)
         return outcome
     return outcome | {w.trace_id: MISSING for w in left}
+
+
+def _isolate(
+    gateway: HubSpotGateway,
+    route: Route,
+    entity_type: str,
+    writes: Sequence[Write],
+    id_property: str | None,
+    trouble: Trouble,
+) -> BatchOutcome:
+    """Find the one record that makes HubSpot stumble (5xx). When both halves do, it is HubSpot itself: give up."""
+    if len(writes) == 1:
+        raise trouble
+    outcome: BatchOutcome = {}
+    stumbling: list[tuple[Sequence[Write], Trouble]] = []
+    middle = (len(writes) + 1) // 2
+    for half in (writes[:middle], writes[middle:]):
+        try:
+            outcome |= _write(gateway, route, entity_type, half, id_property)
+        except Trouble as raised:
+            stumbling.append((half, raised))
+    if len(stumbling) == 2:
+        raise trouble
+    for half, again in stumbling:
+        if len(half) == 1:
+            outcome[half[0].trace_id] = Written("failed", problem=Problem(again.status, ""))
+        else:
+            outcome |= _isolate(gateway, route, entity_type, half, id_property, again)
+    return outcome
 
 
 def _halves(

@@ -212,5 +212,17 @@ class Refused(TlHubspotError):
         super().__init__(f"HubSpot refused the request: {problem.message}", where=where)
 
 
+class Trouble(Unreachable):
+    """HubSpot answered 5xx to every repeat: it is in trouble, or one record of the call gives it trouble."""
+
+    def __init__(self, status: int, why: str, *, where: str) -> None:
+        self.status = status
+        super().__init__(
+            f"HubSpot did not take the call: {why} (status {status})",
+            where=where,
+            mend="Run again later: what was confirmed is remembered",
+        )
+
+
 class AnswerLost(Unreachable):
     """A write got no usable answer and must not be repeated blindly: it may have been carried out. Read back first."""

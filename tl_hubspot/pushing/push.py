@@ -7,7 +7,7 @@ may be pushed at all (guards, approval) is decided before.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -127,4 +127,4 @@ def _account_for_the_rest(work: Work, changes: Sequence[Change]) -> None:
 
 
 def _frame(work: Work) -> pl.DataFrame:
-    return pl.DataFrame([asdict(outcome) for outcome in work.outcomes.values()], schema=OUTCOMES)
+    return pl.DataFrame([vars(outcome) for outcome in work.outcomes.values()], schema=OUTCOMES)

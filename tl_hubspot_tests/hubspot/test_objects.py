@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tl_hubspot.errors import BadAnswer
+from tl_hubspot.errors import BadAnswer, Unreachable
 from tl_hubspot.hubspot import objects
 from tl_hubspot.hubspot.objects import MISSING, Write, batch_read, batch_update, batch_upsert, get_record, list_records
 from tl_hubspot.sandbox.control import Fault
@@ -169,6 +169,25 @@ def test_an_unexplained_refusal_of_a_whole_batch_is_narrowed_down(ready: Portal)
     ready.sandbox.faults.add(Fault("status", path="batch/update", status=400, body=body, times=5))
     outcome = batch_update(ready.gateway, "contact", updates(ids, firstname="Ann"))
     assert [outcome[f"t{i}"].state for i in ids] == ["failed"] + ["done"] * 15
+
+
+def test_a_record_that_makes_hubspot_stumble_does_not_stop_the_others(ready: Portal) -> None:
+    """503 to all six attempts of the whole batch, of its first half, and of its first record."""
+    ids = load(ready, 4)
+    ready.sandbox.faults.add(Fault("status", path="batch/update", status=503, times=12))
+    ready.sandbox.faults.add(Fault("status", path="batch/update", status=503, times=6, skip=1))
+    outcome = batch_update(ready.gateway, "contact", updates(ids, firstname="Ann"))
+    assert [outcome[f"t{i}"].state for i in ids] == ["failed", "done", "done", "done"]
+    problem = outcome[f"t{ids[0]}"].problem
+    assert problem and problem.reason == "http_503"
+
+
+def test_hubspot_in_trouble_is_not_taken_for_a_bad_record(ready: Portal) -> None:
+    ids = load(ready, 100)
+    ready.sandbox.faults.add(Fault("status", path="batch/update", status=503, times=None))
+    with pytest.raises(Unreachable):
+        batch_update(ready.gateway, "contact", updates(ids, firstname="Ann"))
+    assert ready.calls("batch/update") == 18
 
 
 def test_poison_in_a_batch(ready: Portal) -> None:
