@@ -194,33 +194,25 @@ class _Entity:
             self.kind, self.own.source, self.own.eligible, self.own.decisions, self.inputs.reference, mapping, portal
         )
         if self.kind == "contact" and MARKETING in own.frame.columns:
-            asked = own.frame.select(teamleader_id=KEY).join(
-                self._asked(), on="teamleader_id", how="left", maintain_order="left"
-            )
-            refused = ~asked["asked"].fill_null(True)
-            own = Desired(own.frame.with_columns(own.frame[MARKETING].set(refused, "false")), own.notices)
+            never_ask = pl.concat([self.opted_out, self.inputs.opt_outs.drop_nulls("hubspot_id")["hubspot_id"]])
+            stopped = self.matches.filter(pl.col("hubspot_id").is_in(never_ask.implode()))["teamleader_id"]
+            marketing = pl.when(pl.col(KEY).is_in(stopped.implode())).then(pl.lit("false")).otherwise(MARKETING)
+            own = Desired(own.frame.with_columns(marketing.alias(MARKETING)), own.notices)
         extra = [
             marked(self.kind, self.matches.filter(pl.col("kind") == kind)["teamleader_id"], kind, mapping, portal)
             for kind in (OUT_OF_SCOPE, "deleted")
         ]
         return Desired(pl.concat([own.frame, *extra], how="diagonal"), own.notices)
 
-    def _asked(self) -> pl.DataFrame:
-        """teamleader_id, asked: false where HubSpot shows the record as opted out, or this plan unsubscribes it."""
-        stopped = pl.concat(
-            [
-                self.active.filter(pl.col("opted_out").fill_null(False)).select(hubspot_id="id"),
-                self.inputs.opt_outs.drop_nulls("hubspot_id").select("hubspot_id"),
-            ]
-        )
-        return self.matches.select(
-            "teamleader_id", asked=~pl.col("hubspot_id").is_in(stopped["hubspot_id"].implode()).fill_null(False)
-        )
+    @property
+    def opted_out(self) -> pl.Series:
+        """HubSpot ids of contacts that HubSpot shows as opted out."""
+        return self.active.filter(pl.col("opted_out").fill_null(False))["id"]
 
     # --- what is written ---
 
     def _rows(self) -> pl.DataFrame:
-        """One row per record with news in Teamleader: its match, `fields`, `shadow`, `asked`."""
+        """One row per record with news in Teamleader: its match, `fields`, `shadow`."""
         portal = self.inputs.portal
         types = {r.property: portal.property_type(self.kind, r.property) or r.type for r in self.rules}
         shadows = self.inputs.shadows.filter(pl.col("entity_type") == self.kind)
@@ -232,10 +224,7 @@ class _Entity:
             self.rules,
             diff.Portal(types, portal.stages.symbols),
         )
-        rows = self.matches.join(found, on="teamleader_id")
-        if self.kind != "contact":
-            return rows
-        return rows.join(self._asked(), on="teamleader_id", how="left")
+        return self.matches.join(found, on="teamleader_id")
 
     def _changes(self) -> pl.DataFrame:
         writes = self.rows.filter((pl.col("fields") != "{}") | (pl.col("outcome") == "create")).select(
@@ -281,7 +270,8 @@ class _Entity:
                     "keep_old": json_text.boolean(pl.col("email_keep_old").fill_null(False)),
                 }
             )
-            members["asked"] = json_text.boolean(pl.col("asked").fill_null(True))
+            opted_out = pl.col("hubspot_id").is_in(self.opted_out.implode()).fill_null(False)
+            members["asked"] = json_text.boolean(~opted_out)
             members["email"] = pl.when(pl.col("email_action").fill_null("none") != "none").then(email)
         return json_text.object_of(members)
 
