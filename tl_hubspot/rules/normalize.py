@@ -132,10 +132,10 @@ def _registrable(host: str, excluded: frozenset[str]) -> str | None:
     if any(".".join(labels[i:]) in excluded for i in range(len(labels) - 1)):
         return None
     parts = _suffixes().extract_str(ascii_host)
-    if not parts.suffix and not parts.ipv4:
-        # The list's own rule for what it does not name: the last label is the suffix.
-        return ".".join(labels[-2:]) if len(labels) > 1 else None
-    return parts.top_domain_under_public_suffix or None
+    if parts.suffix:
+        return parts.top_domain_under_public_suffix or None
+    # The list's own rule for what it does not name: the last label is the suffix. A number is no name.
+    return None if labels[-1].isdigit() else ".".join(labels[-2:])
 
 
 def vat_numbers(texts: pl.Series, countries: pl.Series) -> pl.Series:
@@ -208,9 +208,11 @@ def name_key(name: pl.Expr) -> pl.Expr:
     (a name that is nothing but a legal form keeps it).
     """
     key = (
-        name.str.to_lowercase()
+        # Decomposed, the acute accent that people type for an apostrophe would leave a space.
+        name.str.replace_all("´", "'", literal=True)
         .str.normalize("NFKD")
-        .str.replace_all(r"[\x{0300}-\x{036F}.'’‘‛ʼ`´′]", "")
+        .str.to_lowercase()
+        .str.replace_all(r"[\x{0300}-\x{036F}.'’‘‛ʼ`′]", "")
         .str.replace_many(_WITHOUT_DECOMPOSITION)
         .str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ")
         .str.strip_chars()

@@ -117,6 +117,8 @@ def test_addresses_are_stable(values: list[str]) -> None:
         ("https://acme.github.io/site", "acme.github.io"),
         ("acme.blogspot.com", "acme.blogspot.com"),
         ("github.io", None),
+        # what the list does not name has a suffix of one label
+        ("www.acme.local", "acme.local"),
         # nobody's
         (None, None),
         ("", None),
@@ -125,7 +127,8 @@ def test_addresses_are_stable(values: list[str]) -> None:
         ("be", None),
         ("co.uk", None),
         ("localhost", None),
-        ("server.local", None),
+        ("version 1.2", None),
+        ("1.2.3", None),
         ("192.168.1.1", None),
         ("http://[::1]/", None),
         ("acme", None),
@@ -243,6 +246,8 @@ def names(values: Iterable[str | None]) -> list[str | None]:
         ("Acme S.A.R.L.", "acme"),
         ("Café de l'Étoile", "cafe de letoile"),
         ("Café de l’Étoile", "cafe de letoile"),
+        ("Café de l´Étoile", "cafe de letoile"),
+        ("𝐀cme İ", "acme i"),
         ("Smith & Sons", "smith sons"),
         ("Smith and Sons", "smith and sons"),
         ("Foo-Bar/Baz_Qux", "foo bar baz qux"),
