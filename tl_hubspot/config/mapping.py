@@ -253,10 +253,12 @@ class _Reader:
             self.wrong(node, "'pipeline' and 'dealstage' must have the same policy", "Give both the same policy")
 
     def row(self, node: yaml.Node, entity_type: str) -> FieldRule | None:
+        before = len(self.mistakes)
         members = self.members(node, _ROW, "a row")
         source, property_ = self.text(members, "source"), self.text(members, "property")
         if not source or not property_:
-            self.wrong(node, "A row needs `source` and `property`", "Add what is missing")
+            if len(self.mistakes) == before:
+                self.wrong(node, "A row needs `source` and `property`", "Add what is missing")
             return None
         if not is_source(entity_type, source):
             known = source_names(entity_type)

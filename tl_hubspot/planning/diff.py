@@ -160,14 +160,14 @@ def _compare(chunk: pl.DataFrame, mirror: pl.DataFrame, rules: Mapping[str, Fiel
 
 
 def _held(hubspot_ids: pl.Series, mirror: pl.DataFrame, properties: Sequence[str]) -> pl.DataFrame:
-    """What HubSpot holds for each id (null: no record yet): a text column per property, and the further addresses."""
-    further = (
-        pl.col("secondary_emails").list.sort().list.join(";") if "secondary_emails" in mirror.columns else pl.lit("")
-    )
-    rows = pl.DataFrame({"id": hubspot_ids}).join(
-        mirror.select("id", "properties", further.alias(SECONDARY_EMAILS)), on="id", how="left", maintain_order="left"
-    )
-    return json_text.columns_of(rows["properties"], properties).with_columns(rows[SECONDARY_EMAILS])
+    """What HubSpot holds for each id (null: no record yet): a text column per property, and a contact's addresses."""
+    columns = ["id", "properties", *(c for c in ("email", "secondary_emails") if c in mirror.columns)]
+    rows = pl.DataFrame({"id": hubspot_ids}).join(mirror.select(columns), on="id", how="left", maintain_order="left")
+    held = json_text.columns_of(rows["properties"], properties)
+    if "secondary_emails" not in columns:
+        return held
+    further = rows.select(pl.col("secondary_emails").list.sort().list.join(";")).to_series()
+    return held.with_columns(rows["email"].alias(EMAIL), further.alias(SECONDARY_EMAILS))
 
 
 def _quoted_filled(name: str) -> pl.Expr:
@@ -240,13 +240,19 @@ def _email(chunk: pl.DataFrame, holds: pl.DataFrame) -> dict[str, pl.Series]:
     """The address as the matching decided: the primary, or the whole list of further addresses."""
     action = pl.col("@email_action")
     given_up = pl.when(action == "replace_secondary").then("@email_old").fill_null("")
-    kept = (
+    old = (
         pl.col(SECONDARY_EMAILS).fill_null("").str.split(";").list.set_difference(pl.concat_list(pl.lit(""), given_up))
     )
-    further = kept.list.set_union(pl.concat_list("@email_new")).list.sort().list.join(";")
-    frame = chunk.select("@email_action", "@email_new", "@email_old").with_columns(holds[SECONDARY_EMAILS])
+    # An address that is the primary already only takes the old one's place.
+    new = pl.when(pl.col("@email_new") != pl.col(EMAIL).fill_null("")).then("@email_new").fill_null("")
+    further = old.list.set_union(pl.concat_list(new)).list.set_difference(pl.concat_list(pl.lit("")))
+    frame = chunk.select("@email_action", "@email_new", "@email_old").with_columns(
+        holds[EMAIL], holds[SECONDARY_EMAILS]
+    )
     chosen = frame.select(
         pl.when(action.is_in(["set", "replace_primary"])).then("@email_new").alias(EMAIL),
-        pl.when(action.is_in(["add_secondary", "replace_secondary"])).then(further).alias(SECONDARY_EMAILS),
+        pl.when(action.is_in(["add_secondary", "replace_secondary"]))
+        .then(further.list.sort().list.join(";"))
+        .alias(SECONDARY_EMAILS),
     )
     return {EMAIL: chosen[EMAIL], SECONDARY_EMAILS: chosen[SECONDARY_EMAILS]}

@@ -518,16 +518,11 @@ def _no_changes() -> pl.DataFrame:
 
 
 def _canonical_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows made elsewhere, with canonical JSON and in a fixed order, so that they count in the digest by content."""
-    if rows.is_empty():
-        return _no_changes()
-    return (
-        rows.select(list(CHANGES))
-        .with_columns(
-            *(
-                pl.Series(c, [json_text.canonical(t) if t else "{}" for t in rows[c].to_list()], dtype=pl.String)
-                for c in ("fields", "details")
-            )
-        )
-        .sort("action", "teamleader_id", "details")
+    """Rows made elsewhere, in their own order, with canonical JSON so that the digest sees only their content."""
+    return pl.DataFrame(
+        {
+            c: [json_text.canonical(t) if t else "{}" for t in rows[c]] if c in ("fields", "details") else rows[c]
+            for c in CHANGES
+        },
+        schema=CHANGES,
     )

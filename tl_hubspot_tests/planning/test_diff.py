@@ -240,6 +240,11 @@ def test_email_replace_secondary() -> None:
     assert row["fields"]["hs_additional_emails"]["new"] == "new@example.com;other@example.com"
 
 
+def test_email_replace_secondary_by_the_present_primary_only_takes_the_old_one_away() -> None:
+    row = email_row("replace_secondary", email_new="h@example.com")
+    assert row["fields"]["hs_additional_emails"]["new"] == "other@example.com"
+
+
 def test_email_none_leaves_the_address_alone_and_remembers_it() -> None:
     row = email_row("none")
     assert not {"email", "hs_additional_emails"} & set(row["fields"]) and "email" not in row["details"]
@@ -258,6 +263,7 @@ def test_an_email_action_is_planned_even_when_nothing_else_is_new() -> None:
     world.contact("a")
     world.push(world.plan("contact"))
     assert world.plan("contact").changes.is_empty()
+    world.mirror["contact"]["new-contact-a"]["email"] = "person@example.com"
     world.matches["contact"]["a"] |= {"email_action": "add_secondary", "email_new": "a@example.com"}
     assert new(world.plan("contact"), "a") == {"hs_additional_emails": "a@example.com"}
 
