@@ -69,7 +69,11 @@ def _say_duplicate(facts: Facts, hit: bool) -> Said:
 def _say_opted_out(facts: Facts, hit: bool) -> Said:
     consent = _consent(facts)
     if hit and facts["opted_out_by"] == facts["id"]:
-        return Said("This person opted out of marketing e-mail in Teamleader, so it is no marketing contact.", consent)
+        return Said(
+            "Marketing e-mail is switched off for this contact in Teamleader, which counts as an opt-out,"
+            " so it is no marketing contact.",
+            consent,
+        )
     if hit:
         return Said(
             f"Contact {facts['opted_out_by']} with the same e-mail address opted out of marketing e-mail in Teamleader;"

@@ -44,7 +44,11 @@ def test_steps_of_a_contact() -> None:
         ([contact("c1", changed="2020-02-29")], 4, "29 February 2020; that is more than 5 years ago"),
         ([contact("c1", status="deactivated")], 5, "never in HubSpot"),
         ([contact("c1"), contact("c2", email="c1@example.com", changed="2026-06-01")], 6, "Contact c2 has the same"),
-        ([contact("c1", marketing_mails_consent=False)], 7, "This person opted out"),
+        (
+            [contact("c1", marketing_mails_consent=False)],
+            7,
+            "switched off for this contact in Teamleader, which counts as an opt-out",
+        ),
         (
             [contact("c1"), contact("c2", email="c1@example.com", changed="2016-01-01", marketing_mails_consent=False)],
             7,
