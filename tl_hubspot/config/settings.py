@@ -6,20 +6,53 @@ handed over as their own small settings objects; the mapping file is read in `co
 
 from __future__ import annotations
 
+import io
 import os
 import tomllib
+from collections.abc import Iterable
+from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from dotenv.parser import parse_stream
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from tl_hubspot.errors import ConfigurationError
 
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or True)
+    except ValueError:
+        usable = False
+    if not usable or parts.username or parts.password:
+        raise ValueError("it must be an address like https://api.example.com, without a user name")
+    return value.rstrip("/")
+
+
+def _timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("it is no time zone; write one like Europe/Brussels") from None
+    return value
+
+
+def _date_as_text(value: Any) -> Any:
+    """YAML and TOML read an unquoted date as a date."""
+    return value.isoformat() if isinstance(value, date) else value
+
+
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Count = Annotated[int, Field(ge=0)]
+_Url = Annotated[str, AfterValidator(_url)]
+_Timezone = Annotated[str, AfterValidator(_timezone)]
 
 
 class _Group(BaseModel):
@@ -31,22 +64,22 @@ class _Group(BaseModel):
 class TeamleaderSettings(_Group):
     """Teamleader Focus: where it is and how to sign in."""
 
-    api_url: str = "https://api.focus.teamleader.eu"
-    auth_url: str = "https://focus.teamleader.eu"
+    api_url: _Url = "https://api.focus.teamleader.eu"
+    auth_url: _Url = "https://focus.teamleader.eu"
     rate_limit: Annotated[int, Field(ge=1)] = 180
     client_id: str | None = None
     client_secret: SecretStr | None = None
     refresh_token: SecretStr | None = None
     overlap_seconds: Annotated[int, Field(ge=1)] = 300
     link_rereads_per_run: _Count = 100
-    phase_history_timezone: str = "UTC"
+    phase_history_timezone: _Timezone = "UTC"
     workers: Annotated[int, Field(ge=1, le=32)] = 4
 
 
 class HubSpotSettings(_Group):
     """HubSpot: where it is, its token, and our share of its limits."""
 
-    api_url: str = "https://api.hubapi.com"
+    api_url: _Url = "https://api.hubapi.com"
     access_token: SecretStr | None = None
     rate_limit: Annotated[int, Field(ge=1)] = 100
     rate_share: Annotated[float, Field(gt=0, le=1)] = 0.95
@@ -57,8 +90,8 @@ class HubSpotSettings(_Group):
 class CrmofficeSettings(_Group):
     """Crmoffice: where it is and how to sign in."""
 
-    api_url: str | None = None
-    auth_url: str | None = None
+    api_url: _Url | None = None
+    auth_url: _Url | None = None
     client_id: str | None = None
     client_secret: SecretStr | None = None
     refresh_token: SecretStr | None = None
@@ -123,21 +156,12 @@ class Settings(_Group):
     relations: RelationSettings = RelationSettings()
     guards: GuardSettings = GuardSettings()
     automation: AutomationSettings = AutomationSettings()
-    timezone: str = "Europe/Brussels"
+    timezone: _Timezone = "Europe/Brussels"
     data: Path = Path("data")
     mapping: Path | None = None
-    as_of: str | None = None
+    as_of: Annotated[str | None, BeforeValidator(_date_as_text)] = None
     full_sweep_hours: Annotated[int, Field(ge=1)] = 24
     lock_timeout_seconds: Annotated[float, Field(ge=0)] = 60
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_timezone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"'{value}' is no time zone; write one like Europe/Brussels") from error
-        return value
 
     @property
     def database(self) -> Path:
@@ -199,6 +223,7 @@ ENVIRONMENT: dict[str, tuple[str, ...]] = {
 }
 _PREFIX = "TL_HUBSPOT_"  # every other setting: TL_HUBSPOT_CONSENT__FALSE_MEANS, TL_HUBSPOT_TIMEZONE, …
 _RESERVED = {"TL_HUBSPOT_CONFIG"}
+_SYSTEMS = ("TEAMLEADER_", "HUBSPOT_", "CRMOFFICE_")
 
 
 def load(environment: dict[str, str] | None = None, *, directory: Path | None = None) -> Settings:
@@ -209,10 +234,9 @@ def load(environment: dict[str, str] | None = None, *, directory: Path | None = 
         ConfigurationError: unreadable file, unknown key, or a value that cannot be.
     """
     directory = directory or Path.cwd()
-    given = dict(os.environ if environment is None else environment)
-    dotenv = {k: v for k, v in dotenv_values(directory / ".env").items() if v is not None}
     # an empty variable counts as not set: shells and compose files pass empty strings for absent values
-    merged = {**dotenv, **{k: v for k, v in given.items() if v != ""}}
+    given = {k: v for k, v in (os.environ if environment is None else environment).items() if v != ""}
+    merged = {**_dotenv(directory / ".env"), **given}
     values: dict[str, Any] = {}
     origins: dict[tuple[str, ...], str] = {}
     config_file = merged.get("TL_HUBSPOT_CONFIG")
@@ -241,8 +265,42 @@ def _place(name: str) -> tuple[str, ...] | None:
 
 def _put(values: dict[str, Any], where: tuple[str, ...], value: Any) -> None:
     for part in where[:-1]:
-        values = values.setdefault(part, {})
+        if not isinstance(values.get(part), dict):
+            values[part] = {}
+        values = values[part]
     values[where[-1]] = value
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    """Variables of a `.env` file, {} when there is none; a name that looks like ours but is unknown is an error."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The .env file cannot be read: {_reason(error)}", where=str(path)) from None
+    for line in parse_stream(io.StringIO(text)):
+        if line.error:
+            raise ConfigurationError(
+                "The .env file is not valid", where=f"{path}, line {line.original.line}", mend="Write NAME=value there"
+            )
+        if line.key and line.key.startswith(_SYSTEMS) and line.key not in ENVIRONMENT:
+            raise ConfigurationError(
+                f"Unknown configuration key '{line.key}'",
+                where=f"{path}, line {line.original.line}",
+                mend=_did_you_mean(line.key, ENVIRONMENT),
+            )
+    return {k: v for k, v in dotenv_values(stream=io.StringIO(text)).items() if v}
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8 text"
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    known = sorted(known)
+    close = get_close_matches(word, known, n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known here: {', '.join(known)}"
 
 
 def _put_file(values: dict[str, Any], origins: dict[tuple[str, ...], str], path: Path) -> None:
@@ -251,20 +309,20 @@ def _put_file(values: dict[str, Any], origins: dict[tuple[str, ...], str], path:
         where = _place(key) if key.isupper() else (key,)
         if where is None:
             raise ConfigurationError(
-                f"Unknown configuration key '{key}'", where=str(path), mend="Remove it or correct its spelling"
+                f"Unknown configuration key '{key}'", where=str(path), mend=_did_you_mean(key, ENVIRONMENT)
             )
         if isinstance(value, dict):
-            values[key] = {**values.get(key, {}), **value}
-            for inner in value:
-                origins[key, str(inner)] = f"{key}.{inner} in {path}"
-        else:
+            for inner, innermost in value.items():
+                _put(values, (*where, str(inner)), innermost)
+                origins[*where, str(inner)] = f"{key}.{inner} in {path}"
+        elif value is not None:  # `timezone:` with nothing behind it counts as not set
             _put(values, where, value)
         origins[where] = f"{key} in {path}"
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         content = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
     except FileNotFoundError:
         raise ConfigurationError(
@@ -273,8 +331,9 @@ def _read(path: Path) -> dict[str, Any]:
             mend="Correct TL_HUBSPOT_CONFIG or create the file",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigurationError(f"The configuration file cannot be read: {reason}", where=str(path)) from None
+        raise ConfigurationError(
+            f"The configuration file cannot be read: {_reason(error)}", where=str(path), mend="Mend TL_HUBSPOT_CONFIG"
+        ) from None
     except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -299,11 +358,11 @@ def _explained(error: ValidationError, origins: dict[tuple[str, ...], str]) -> C
     count = error.error_count()
     more = f" ({count - 1} more like this)" if count > 1 else ""
     if problem["type"] == "extra_forbidden":
-        known = ", ".join(sorted(_known(where[:-1])))
-        return ConfigurationError(
-            f"Unknown configuration key '{'.'.join(where)}'{more}", where=origin, mend=f"Known keys here: {known}"
-        )
+        mend = _did_you_mean(where[-1], _known(where[:-1]))
+        return ConfigurationError(f"Unknown configuration key '{'.'.join(where)}'{more}", where=origin, mend=mend)
     message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "model_type":
+        message = f"it is a group; set one of {', '.join(_known(where))}"
     return ConfigurationError(
         f"{'.'.join(where)} cannot be used: {message}{more}", where=origin, mend="Correct its value"
     )
