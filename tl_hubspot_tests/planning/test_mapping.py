@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tl_hubspot.planning.mapping import REQUIRED, FieldRule, Mapping
+from pathlib import Path
+
+from tl_hubspot.planning.mapping import POLICIES, REQUIRED, FieldRule, Mapping
+from tl_hubspot.planning.sources import SOURCES
+from tl_hubspot.planning.transforms import TRANSFORMS
 from tl_hubspot_tests.planning.builders_plan import default_mapping
 
 STATUS = ("active", "deactivated", "deleted", "out_of_scope")
@@ -120,3 +124,12 @@ def test_views_of_a_mapping() -> None:
     assert mapping.properties("contact") == ["a", "b"] and mapping.of("deal") == rules[2:]
     assert mapping.property_for("contact", "nothing") is None
     assert mapping.without({("contact", "a")}).properties("contact") == ["b"]
+
+
+def test_the_documentation_names_every_source_transform_policy_and_default_row() -> None:
+    path = Path(__file__).parents[2] / "docs" / "mapping.md"
+    text = path.read_text(encoding="utf-8")
+    names = {name for kind in SOURCES for name in SOURCES[kind]} | set(TRANSFORMS) | set(POLICIES)
+    assert {name for name in names if f"`{name}`" not in text} == set()
+    for rule in default_mapping().fields:
+        assert f"| `{rule.source}` | {'+ ' if rule.custom else ''}`{rule.property}` | {rule.type}" in text
