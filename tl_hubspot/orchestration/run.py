@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+import duckdb
 import polars as pl
 from filelock import FileLock, Timeout
 
@@ -74,6 +75,7 @@ class Platform:
     """The first error that a step raised: Dagster keeps only its text."""
     _runs: dict[str, Run] = field(default_factory=dict)
     _lock: FileLock | None = None
+    _held: duckdb.DuckDBPyConnection | None = None
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -164,7 +166,10 @@ class Platform:
         return self._runs[run_id]
 
     def close(self) -> None:
-        """Release the run lock."""
+        """Let go of the database and of the run lock."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -183,6 +188,7 @@ class Platform:
                 mend="Wait until it is done; the Dagster UI shows it",
             ) from None
         self._lock = lock
+        self._held = self.warehouse.hold()
 
     def _open(self, run_id: str) -> Run:
         as_of = self.as_of()

@@ -18,7 +18,10 @@ from tl_hubspot.sandbox.teamleader import TeamleaderSandbox
 from tl_hubspot.sandbox.worlds import World, world
 
 CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN = "sandbox-client", "sandbox-secret", "sandbox-refresh"
-HUBSPOT_CALLS = 190
+TEAMLEADER_CALLS, HUBSPOT_CALLS = 180, 190
+"""Per 60 s and per 10 s."""
+NO_LIMIT = 1_000_000
+"""What the product is told when a system's limit is lifted."""
 
 
 class LocalSystems:
@@ -61,6 +64,7 @@ class LocalSystems:
             refresh_token=REFRESH_TOKEN,
         )
         self.hubspot = HubSpotSandbox(paths[1], seed=seed, clock=self.clock, profile=profile)
+        self._teamleader_limit, self._hubspot_limit = teamleader_limit, hubspot_limit
         if not teamleader_limit:
             self.teamleader.set_switches(rate_limit=None)
         if not hubspot_limit:
@@ -93,12 +97,13 @@ class LocalSystems:
         values = {
             "TEAMLEADER_API_URL": teamleader,
             "TEAMLEADER_AUTH_URL": teamleader,
+            "TEAMLEADER_RATE_LIMIT": str(TEAMLEADER_CALLS if self._teamleader_limit else NO_LIMIT),
             "TEAMLEADER_CLIENT_ID": CLIENT_ID,
             "TEAMLEADER_CLIENT_SECRET": CLIENT_SECRET,
             "TEAMLEADER_REFRESH_TOKEN": REFRESH_TOKEN,
             "HUBSPOT_API_URL": hubspot,
             "HUBSPOT_ACCESS_TOKEN": self.hubspot.profile.access_token,
-            "HUBSPOT_RATE_LIMIT": str(HUBSPOT_CALLS),
+            "HUBSPOT_RATE_LIMIT": str(HUBSPOT_CALLS if self._hubspot_limit else NO_LIMIT),
         }
         if self.world:
             values["TL_HUBSPOT_AS_OF"] = self.world.as_of.isoformat()

@@ -62,6 +62,15 @@ class Warehouse:
         finally:
             con.close()
 
+    def hold(self) -> duckdb.DuckDBPyConnection:
+        """A connection that keeps the file open until it is closed: opening anew then costs next to nothing.
+
+        For the length of a run, which nobody else may disturb anyway; other processes cannot open the file meanwhile.
+        """
+        if not self._prepared:
+            self._prepare()
+        return _open(self.path, read_only=self.read_only, timeout=self.lock_timeout)
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A writing connection in one transaction: all of it is stored, or nothing."""
@@ -163,8 +172,6 @@ class Warehouse:
         except Timeout:
             raise WarehouseError("The published copy is being made by another process", where=str(target)) from None
         try:
-            with self.connect() as con:
-                con.execute("checkpoint").fetchall()
             version = target.with_name(f"{target.stem}.{time.time_ns()}{target.suffix}")
             self._copy(version)
             link = target.with_name(f".{target.name}.new")
@@ -179,21 +186,20 @@ class Warehouse:
             lock.release()
 
     def _copy(self, version: Path) -> None:
-        # A read-only connection keeps writers out meanwhile. The copy is made by a child process: DuckDB's lock is a
-        # POSIX lock, which the owner loses when it opens and closes the same file by other means.
-        holder = _open(self.path, read_only=True, timeout=self.lock_timeout)
-        try:
+        # The open connection keeps other processes out meanwhile. A child process makes the copy: DuckDB's lock is a
+        # POSIX lock, which its owner loses when it opens and closes the same file by other means.
+        with self.connect() as holder:
+            holder.execute("checkpoint").fetchall()
             if self.path.with_name(self.path.name + ".wal").exists():
                 raise WarehouseError(
                     "The database has changes that are not yet in its file", where=str(self.path), mend="Try again"
                 )
-            subprocess.run(["cp", "--", str(self.path), str(version)], check=True, capture_output=True)
-        except subprocess.CalledProcessError as error:
-            version.unlink(missing_ok=True)
-            reason = error.stderr.decode(errors="replace").strip()
-            raise WarehouseError(f"The copy could not be made: {reason}", where=str(version)) from None
-        finally:
-            holder.close()
+            try:
+                subprocess.run(["cp", "--", str(self.path), str(version)], check=True, capture_output=True)
+            except subprocess.CalledProcessError as error:
+                version.unlink(missing_ok=True)
+                reason = error.stderr.decode(errors="replace").strip()
+                raise WarehouseError(f"The copy could not be made: {reason}", where=str(version)) from None
         with version.open("rb+") as file:
             os.fsync(file.fileno())
 
