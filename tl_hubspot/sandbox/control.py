@@ -460,6 +460,7 @@ class LoopbackServer:
         self._port = listener.getsockname()[1]
         config = uvicorn.Config(
             self._app,
+            log_config=None,
             log_level="error",
             access_log=False,
             lifespan="off",

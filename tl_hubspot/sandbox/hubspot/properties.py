@@ -188,6 +188,10 @@ class Properties:
     def unique(self, kind: ObjectType) -> list[str]:
         return [item.name for item in self._live[kind.name].values() if item.hasUniqueValue]
 
+    def dates(self, kind: ObjectType) -> dict[str, str]:
+        """Name → type of the date and datetime properties."""
+        return {item.name: item.type for item in self._live[kind.name].values() if item.type in ("date", "datetime")}
+
     def is_unique(self, kind: ObjectType, name: str) -> bool:
         found = self.find(kind, name)
         return found is not None and found.hasUniqueValue

@@ -24,7 +24,7 @@ from tl_hubspot.sandbox.hubspot.errors import (
 from tl_hubspot.sandbox.hubspot.object_types import OBJECT_TYPES, ObjectType
 from tl_hubspot.sandbox.hubspot.store import Record
 from tl_hubspot.sandbox.hubspot.times import parse_instant, to_iso
-from tl_hubspot.sandbox.hubspot.values import Scalar, normalise_email, split_list
+from tl_hubspot.sandbox.hubspot.values import Scalar, normalise, normalise_email, split_list
 
 if TYPE_CHECKING:
     from tl_hubspot.sandbox.hubspot.portal import Portal
@@ -176,10 +176,14 @@ class Records:
             )
         if not trusted and "lifecyclestage" in changes and _goes_back(properties, changes["lifecyclestage"]):
             del changes["lifecyclestage"]
-        unique = [name for name in portal.properties.unique(kind) if name in changes]
+        unique = [
+            name
+            for name in portal.properties.unique(kind)
+            if name in changes and changes[name] != properties.get(name, "")
+        ]
         for name in unique:
             self._check_unique(kind, owner, name, changes[name])
-        old_address = properties.get(addresses.PRIMARY)
+        old_address, old_addresses = properties.get(addresses.PRIMARY), addresses.addresses_of(properties)
         for name, value in changes.items():
             if value == "":
                 properties.pop(name, None)
@@ -189,7 +193,7 @@ class Records:
             self._store.remove_keys(kind, record.id, name)
             if changes[name]:
                 self._store.add_keys([(kind.number, name, changes[name], record.id, True)])
-        if kind is CONTACTS and addresses.PRIMARY in changes:
+        if kind is CONTACTS and addresses.addresses_of(properties) != old_addresses:
             addresses.write_keys(portal, record)
             if properties.get(addresses.PRIMARY) != old_address:
                 self._address_changed(record)
@@ -458,9 +462,10 @@ class Records:
     # Bulk loading
 
     def load(self, kind: ObjectType, given: Iterable[LoadedRecord]) -> int:
-        """Store records as they stand, without HubSpot's checks of values; ValueError names what cannot be."""
+        """Store records without checking their values (dates are brought to HubSpot's form); ValueError if unknown."""
         known = frozenset(self._portal.properties.names(kind))
         unique = self._portal.properties.unique(kind)
+        dates = self._portal.properties.dates(kind)
         records: list[Record] = []
         gone: list[Record] = []
         keys: list[tuple[int, str, str, int, bool]] = []
@@ -468,6 +473,9 @@ class Records:
             if unknown := item.properties.keys() - known:
                 raise ValueError(f"{kind.name} have no property {', '.join(sorted(unknown))}")
             record = self._loaded(kind, item)
+            for name in dates.keys() & item.properties.keys():
+                if name in record.properties:
+                    record.properties[name] = normalise(dates[name], "date", record.properties[name], None, "")
             records.append(record)
             gone += [
                 Record(int(old), {"hs_object_id": old}, record.created_at, record.updated_at, merged_into=record.id)

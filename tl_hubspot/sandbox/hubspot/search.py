@@ -96,16 +96,22 @@ def _check_limits(call: Call, body: SearchBody) -> tuple[int, int]:
     return limit, int(text)
 
 
-def _comparable(definition: Definition, text: str) -> Comparable:
-    """A value in the order of its type: numbers and instants as numbers, everything else as lower-case text."""
+def _wanted(definition: Definition, text: str) -> Comparable:
+    """A filter's value in the form in which stored ones compare."""
     try:
-        if definition.type == "number":
-            return float(text)
         if definition.type in ("date", "datetime"):
-            return float(parse_instant(text))
+            iso = to_iso(parse_instant(text))
+            return iso if definition.type == "datetime" else iso[:10]
+        return _comparable(definition, text)
     except (ValueError, OverflowError):
         raise validation_error(f"{text} is not a valid value for {definition.name}.") from None
-    return text.lower()
+
+
+def _comparable(definition: Definition, text: str) -> Comparable:
+    """A stored value in the order of its type: numbers as such, dates as the ISO text they are, text in lower case."""
+    if definition.type == "number":
+        return float(text)
+    return text if definition.type in ("date", "datetime") else text.lower()
 
 
 def _stored(definition: Definition, values: dict[str, str]) -> Comparable | None:
@@ -136,7 +142,7 @@ def _test(definition: Definition, wanted: Filter) -> Test:
         # Text in a list is compared as it stands with lower-case stored text: HubSpot asks for lower case there.
         given = {str(value) for value in wanted.values}
         if definition.type in ("number", "date", "datetime"):
-            listed: set[Comparable] = {_comparable(definition, value) for value in given}
+            listed: set[Comparable] = {_wanted(definition, value) for value in given}
         else:
             listed = set(given)
         inside = operator == "IN"
@@ -147,14 +153,14 @@ def _test(definition: Definition, wanted: Filter) -> Test:
     if operator in ("CONTAINS_TOKEN", "NOT_CONTAINS_TOKEN"):
         has = operator == "CONTAINS_TOKEN"
         return lambda values: _contains(" ".join(_texts(definition, values)), text) == has
-    value = _comparable(definition, text)
+    value = _wanted(definition, text)
     if operator in ("EQ", "NEQ"):
         same = operator == "EQ"
         return lambda values: (value in _found(definition, values)) == same
     if operator == "BETWEEN":
         if wanted.highValue is None:
             raise validation_error("Operator BETWEEN needs a highValue.")
-        high = _comparable(definition, str(wanted.highValue))
+        high = _wanted(definition, str(wanted.highValue))
         low_test, high_test = _ordered(definition, "GTE", value), _ordered(definition, "LTE", high)
         return lambda values: low_test(values) and high_test(values)
     return _ordered(definition, operator, value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = datetime(1970, 1, 1)
 _MILLISECOND = timedelta(milliseconds=1)
 DAY_MS = 86_400_000
 
@@ -19,8 +20,7 @@ def to_ms(instant: datetime) -> int:
 
 def to_iso(milliseconds: int) -> str:
     """`2026-01-31T09:30:00.123Z`"""
-    instant = _EPOCH + timedelta(milliseconds=milliseconds)
-    return f"{instant.strftime('%Y-%m-%dT%H:%M:%S')}.{milliseconds % 1000:03d}Z"
+    return (_NAIVE_EPOCH + timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds") + "Z"
 
 
 def parse_instant(text: str) -> int:

@@ -40,10 +40,8 @@ def url(_server: tuple[HubSpotSandbox, str]) -> str:
     return _server[1]
 
 
-@pytest.fixture
-def http(sandbox: HubSpotSandbox, url: str) -> Iterator[httpx.Client]:
-    """A client whose answers must fit the OpenAPI documents wherever these describe the route."""
-
+@pytest.fixture(scope="session")
+def _http(_server: tuple[HubSpotSandbox, str]) -> Iterator[httpx.Client]:
     def check(response: httpx.Response) -> None:
         response.read()
         method, path = response.request.method, response.request.url.raw_path.decode().split("?")[0]
@@ -52,9 +50,15 @@ def http(sandbox: HubSpotSandbox, url: str) -> Iterator[httpx.Client]:
         body = response.json() if response.content else None
         openapi.check_response(method, path, response.status_code, body)
 
-    headers = {"Authorization": f"Bearer {sandbox.profile.access_token}"}
-    with httpx.Client(base_url=url, headers=headers, event_hooks={"response": [check]}, timeout=20) as client:
+    headers = {"Authorization": f"Bearer {Profile().access_token}"}
+    with httpx.Client(base_url=_server[1], headers=headers, event_hooks={"response": [check]}, timeout=20) as client:
         yield client
+
+
+@pytest.fixture
+def http(sandbox: HubSpotSandbox, _http: httpx.Client) -> httpx.Client:
+    """A client whose answers must fit the OpenAPI documents wherever these describe the route."""
+    return _http
 
 
 @pytest.fixture

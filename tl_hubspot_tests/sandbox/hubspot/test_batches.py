@@ -266,10 +266,13 @@ def test_update_by_unique_property(http: httpx.Client, keyed: HubSpotSandbox) ->
 @pytest.mark.parametrize("call", ["create", "read", "update", "upsert", "archive"])
 def test_101_inputs_are_too_many(http: httpx.Client, sandbox: HubSpotSandbox, call: str) -> None:
     def body(count: int) -> dict[str, Any]:
-        item = {
-            "create": lambda n: {"properties": {"email": f"a{n}@x.be"}},
-            "upsert": lambda n: {"id": f"a{n}@x.be", "idProperty": "email", "properties": {}},
-        }.get(call, lambda n: {"id": str(n), "properties": {}})
+        def item(number: int) -> dict[str, Any]:
+            if call == "create":
+                return {"properties": {"email": f"a{number}@x.be"}}
+            if call == "upsert":
+                return {"id": f"a{number}@x.be", "idProperty": "email", "properties": {}}
+            return {"id": str(number), "properties": {}}
+
         return {"inputs": [item(number) for number in range(count)]} | ({"properties": []} if call == "read" else {})
 
     assert http.post(f"{CONTACTS}/{call}", json=body(101)).status_code == 400

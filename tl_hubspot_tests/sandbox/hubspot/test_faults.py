@@ -152,14 +152,14 @@ def test_association_batches(http: httpx.Client, sandbox: HubSpotSandbox, when: 
 
 def test_which_calls_are_writes(http: httpx.Client, sandbox: HubSpotSandbox) -> None:
     sandbox.set_profile(marketing_enterprise=True)
-    reads = [
+    reads: list[tuple[str, str, Any]] = [
         ("POST", f"{CONTACTS}/search", {}),
         ("POST", f"{CONTACTS}/batch/read", {"inputs": []}),
         ("POST", "/crm/v4/associations/contacts/companies/batch/read", {"inputs": []}),
         ("POST", "/communication-preferences/v4/statuses/batch/unsubscribe-all/read?channel=EMAIL", {"inputs": []}),
         ("GET", CONTACTS, None),
     ]
-    writes = [
+    writes: list[tuple[str, str, Any]] = [
         ("POST", CONTACTS, {"properties": {"email": "a@x.be"}}),
         ("POST", UPSERT, {"inputs": []}),
         ("PUT", "/contacts/v1/secondary-email/1/email/b%40x.be", None),

@@ -141,7 +141,7 @@ class Contacts(RuleBasedStateMachine):
 
 def test_contacts(http: httpx.Client, sandbox: HubSpotSandbox) -> None:
     machine = type("BoundContacts", (Contacts,), {"http": http, "sandbox": sandbox})
-    case = machine.TestCase
+    case: Any = machine.TestCase  # type: ignore[attr-defined]
     case.settings = FAST
     case().runTest()
 

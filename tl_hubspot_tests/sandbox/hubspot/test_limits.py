@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -111,7 +113,7 @@ class _SteppedClock(Clock):
         super().advance(seconds)
         self._still = super().now()
 
-    def now(self):  # type: ignore[no-untyped-def]
+    def now(self) -> datetime:
         return self._still
 
 

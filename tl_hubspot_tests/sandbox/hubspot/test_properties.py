@@ -41,8 +41,9 @@ def code(answer: httpx.Response) -> str:
             "country hs_additional_emails hs_marketable_status hs_marketable_reason_type hs_marketable_reason_id "
             "hs_marketable_until_renewal hs_email_optout hs_analytics_source hs_analytics_source_data_1 "
             "hs_latest_source hs_latest_source_data_2 hs_object_source hs_object_source_detail_3 "
-            "hs_analytics_first_referrer hs_analytics_last_referrer hs_analytics_first_url hs_merged_object_ids hs_calculated_merged_vids "
-            "hs_all_contact_vids lifecyclestage createdate lastmodifieddate hs_object_id hubspot_owner_id",
+            "hs_analytics_first_referrer hs_analytics_last_referrer hs_analytics_first_url "
+            "hs_merged_object_ids hs_calculated_merged_vids hs_all_contact_vids lifecyclestage createdate "
+            "lastmodifieddate hs_object_id hubspot_owner_id",
         ),
         (
             "companies",

@@ -121,7 +121,7 @@ def test_query(http: httpx.Client, world: HubSpotSandbox) -> None:
 
 
 def test_properties_and_paging(http: httpx.Client, world: HubSpotSandbox) -> None:
-    pages = []
+    pages: list[list[str]] = []
     after: str | None = None
     while after is not None or not pages:
         body = {"limit": 2, "sorts": ["hs_object_id"], "properties": ["city"]} | ({"after": after} if after else {})
