@@ -16,7 +16,7 @@ from tl_hubspot.hubspot.reactions import Problem
 from tl_hubspot.pushing import records
 from tl_hubspot.pushing.change import EMAIL, SECONDARY_EMAILS, Change
 from tl_hubspot.pushing.ledger import Row
-from tl_hubspot.pushing.work import Key, Work
+from tl_hubspot.pushing.work import Key, Work, grouped
 
 
 def update(work: Work, changes: Sequence[Change], step: str) -> None:
@@ -121,7 +121,10 @@ def _correct(work: Work, emails: SecondaryEmails, changes: Sequence[Change]) -> 
     settled: list[Change] = []
     for change in changes:
         email, hubspot_id = change.email, ids.get(change.key)
-        if email is None or hubspot_id is None or hubspot_id not in now:
+        if email is None or hubspot_id is None:
+            continue
+        if hubspot_id not in now:
+            work.ledger.log([work.fail(change, "deleted_in_hubspot", Problem(404, "OBJECT_NOT_FOUND"))])
             continue
         before = now[hubspot_id]
         wanted = [email.new] if email.is_secondary else [email.old] if email.keep_old and email.old else []
@@ -136,8 +139,10 @@ def _correct(work: Work, emails: SecondaryEmails, changes: Sequence[Change]) -> 
             settled.append(change)
     if corrections:
         work.ledger.intend([c.intention for c in corrections])
-    for _, correction in work.gateway.run(partial(_carry_out, emails), corrections):
-        _remember(work, correction)
+    for finished in grouped(work.gateway.run(partial(_carry_out, emails), corrections)):
+        with work.ledger.together():
+            for _, correction in finished:
+                _remember(work, correction)
     if settled:
         with work.ledger.together():
             work.ledger.link([work.link_row(change, ids[change.key]) for change in settled])
@@ -167,14 +172,12 @@ def _remember(work: Work, correction: _Correction) -> None:
             work.succeed(change, hubspot_id, "unchanged", "email_taken")
     else:
         logged.append(work.fail(change, "address_not_written", problem))
-    with work.ledger.together():
-        work.ledger.settle(
-            [work.settlement(correction.intention, hubspot_id=hubspot_id, message=problem.message if problem else None)]
-        )
-        if problem is None and change.email and change.email.is_secondary:
-            work.ledger.link([work.link_row(change, hubspot_id)])
-            work.ledger.shadow([_shadow(work, change)])
-        work.ledger.log(logged)
+    message = problem.message if problem else None
+    work.ledger.settle([work.settlement(correction.intention, hubspot_id=hubspot_id, message=message)])
+    if problem is None and change.email and change.email.is_secondary:
+        work.ledger.link([work.link_row(change, hubspot_id)])
+        work.ledger.shadow([_shadow(work, change)])
+    work.ledger.log(logged)
 
 
 def _shadow(work: Work, change: Change) -> Row:

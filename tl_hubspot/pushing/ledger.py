@@ -16,7 +16,8 @@ class Ledger(Protocol):
     """Durable memory of a push. Rows have exactly the columns of their table unless said otherwise."""
 
     def together(self) -> AbstractContextManager[None]:
-        """What is called inside becomes durable at once or not at all (one transaction); committed on leaving."""
+        """What is called inside becomes durable at once or not at all (one transaction); committed on leaving
+        the outermost one."""
         ...
 
     def intend(self, rows: Sequence[Row]) -> None:

@@ -19,13 +19,16 @@ _IMAGES = {"hs_marketable_status": {"before": "false", "after": "true"}}
 def push(work: Work, changes: Sequence[Change]) -> None:
     """Carry out rows `marketing`; contacts that are not in HubSpot after all are left to the next run."""
     by_id: dict[str, Change] = {}
+    skipped: list[Row] = []
     for change in changes:
         hubspot_id = work.hubspot_id(change.key, change.hubspot_id)
         if hubspot_id is None or work.failed(change.key):
-            work.counts["marketing_skipped"] += 1
-            work.ledger.log([work.skip_row(change, "record_failed")])
+            skipped.append(work.skip_row(change, "record_failed"))
         else:
             by_id[hubspot_id] = change
+    if skipped:
+        work.counts["marketing_skipped"] += len(skipped)
+        work.ledger.log(skipped)
     if not by_id:
         return
     call_id = work.new_call()

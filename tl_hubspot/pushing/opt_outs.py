@@ -11,7 +11,7 @@ from tl_hubspot.hubspot.reactions import Problem
 from tl_hubspot.hubspot.subscriptions import BATCH, Subscriptions
 from tl_hubspot.pushing.change import Change
 from tl_hubspot.pushing.ledger import Row
-from tl_hubspot.pushing.work import Work, chunked
+from tl_hubspot.pushing.work import Work, chunked, grouped
 
 STEP = "opt-outs"
 _IMAGES = {"hs_email_optout": {"before": None, "after": "true"}}
@@ -20,8 +20,14 @@ _IMAGES = {"hs_email_optout": {"before": None, "after": "true"}}
 def push(work: Work, changes: Sequence[Change]) -> None:
     """Carry out rows `unsubscribe`; an opt-out counts as done when all its addresses are unsubscribed."""
     subscriptions = Subscriptions(work.gateway)
+    ready = [c for c in changes if work.hubspot_id(c.key, c.hubspot_id) is not None]
+    if len(ready) < len(changes):
+        # Contacts that were to be created in this push and were not: HubSpot does not know their addresses.
+        skipped = [work.skip_row(c, "record_failed") for c in changes if work.hubspot_id(c.key, c.hubspot_id) is None]
+        work.counts["unsubscribes_skipped"] += len(skipped)
+        work.ledger.log(skipped)
     done = 0
-    for chunk in chunked([c for c in changes if _ready(work, c)], BATCH):
+    for chunk in chunked(ready, BATCH):
         call_id = work.new_call()
         intentions = {
             c.key: work.intention(call_id, f"{call_id}-{n}", c, work.hubspot_id(c.key, c.hubspot_id), _IMAGES)
@@ -34,45 +40,37 @@ def push(work: Work, changes: Sequence[Change]) -> None:
             for address in wanted[change.key]:
                 of_address.setdefault(address, []).append(change)
         problems: dict[tuple[str, str], Problem] = {}
-        for address, problem in subscriptions.unsubscribe(list(of_address)):
-            for change in of_address[address]:
-                if problem is not None:
-                    problems[change.key] = problem
-                wanted[change.key].discard(address)
-                if not wanted[change.key]:
-                    _settle(work, change, intentions[change.key], problems.get(change.key))
-                    done += 1
-        work.progress(STEP, done, len(changes))
-
-
-def _ready(work: Work, change: Change) -> bool:
-    if work.hubspot_id(change.key, change.hubspot_id) is not None:
-        return True
-    # The contact was to be created in this push and was not: HubSpot does not know the address.
-    work.counts["unsubscribes_skipped"] += 1
-    work.ledger.log([work.skip_row(change, "record_failed")])
-    return False
+        for answered in grouped(subscriptions.unsubscribe(list(of_address))):
+            with work.ledger.together():
+                for address, problem in answered:
+                    for change in of_address[address]:
+                        if problem is not None:
+                            problems[change.key] = problem
+                        wanted[change.key].discard(address)
+                        if not wanted[change.key]:
+                            _settle(work, change, intentions[change.key], problems.get(change.key))
+                            done += 1
+            work.progress(STEP, done, len(changes))
 
 
 def _settle(work: Work, change: Change, intention: Row, problem: Problem | None) -> None:
     hubspot_id = intention["hubspot_id"]
     message = problem.message if problem else None
-    with work.ledger.together():
-        work.ledger.settle([work.settlement(intention, hubspot_id=hubspot_id, message=message)])
-        if problem is None:
-            work.counts["unsubscribed"] += 1
-            work.ledger.opt_out(
-                [
-                    {
-                        "address": change.details["address"],
-                        "unsubscribed": list(change.details["addresses"]),
-                        "run_id": work.settings.run_id,
-                        "at": work.settings.now(),
-                    }
-                ]
-            )
-            work.ledger.log([work.log_row(change, hubspot_id, message="unsubscribed from all e-mail")])
-        else:
-            work.counts["unsubscribes_failed"] += 1
-            message = f"not unsubscribed: {problem.message}"
-            work.ledger.log([work.failure_row(change, hubspot_id, problem.reason, message, problem)])
+    work.ledger.settle([work.settlement(intention, hubspot_id=hubspot_id, message=message)])
+    if problem is None:
+        work.counts["unsubscribed"] += 1
+        work.ledger.opt_out(
+            [
+                {
+                    "address": change.details["address"],
+                    "unsubscribed": list(change.details["addresses"]),
+                    "run_id": work.settings.run_id,
+                    "at": work.settings.now(),
+                }
+            ]
+        )
+        work.ledger.log([work.log_row(change, hubspot_id, message="unsubscribed from all e-mail")])
+    else:
+        work.counts["unsubscribes_failed"] += 1
+        message = f"not unsubscribed: {problem.message}"
+        work.ledger.log([work.failure_row(change, hubspot_id, problem.reason, message, problem)])

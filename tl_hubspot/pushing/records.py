@@ -64,11 +64,14 @@ def _creates(work: Work, entity_type: str, changes: Sequence[Change]) -> Iterato
     for chunk in chunked(changes, BATCH):
         batch = _Batch(entity_type, creates=True)
         call_id = work.new_call()
-        for place, change in enumerate(chunk):
-            fields = _resolved_fields(work, change)
-            if fields is not None:
-                _add(work, batch, call_id, place, change, None, fields, before={})
-        yield from _intended(work, batch)
+        with work.ledger.together():
+            for place, change in enumerate(chunk):
+                fields = _resolved_fields(work, change)
+                if fields is not None:
+                    _add(work, batch, call_id, place, change, None, fields, before={})
+            _intend(work, batch)
+        if batch.sent:
+            yield batch
 
 
 def _updates(work: Work, entity_type: str, changes: Sequence[Change]) -> Iterator[_Batch]:
@@ -77,26 +80,33 @@ def _updates(work: Work, entity_type: str, changes: Sequence[Change]) -> Iterato
     for chunk, current in work.gateway.run(read, chunked(changes, BATCH)):
         batch = _Batch(entity_type, creates=False)
         call_id = work.new_call()
-        for place, change in enumerate(chunk):
-            record = current.get(change.hubspot_id or "")
-            if record is None:
-                work.ledger.log([work.fail(change, "deleted_in_hubspot", Problem(404, "OBJECT_NOT_FOUND"))])
-                continue
-            if record.id in claimed:
-                work.ledger.log([work.fail(change, "claimed_by_other", message="two records were merged into one")])
-                continue
-            claimed.add(record.id)
-            fields = _resolved_fields(work, change)
-            if fields is None:
-                continue
-            if change.email is not None and change.email.is_secondary:
-                work.open_addresses.add(change.key)
-            if fields:
-                _add(work, batch, call_id, place, change, record.id, fields, before=record.properties)
-            else:
-                # Only addresses change; that is the next step's work.
-                work.succeed(change, record.id, "updated")
-        yield from _intended(work, batch)
+        with work.ledger.together():
+            for place, change in enumerate(chunk):
+                record = current.get(change.hubspot_id or "")
+                if record is None:
+                    work.ledger.log([work.fail(change, "deleted_in_hubspot", Problem(404, "OBJECT_NOT_FOUND"))])
+                elif record.id in claimed:
+                    message = "its HubSpot record was merged into that of another"
+                    work.ledger.log([work.fail(change, "claimed_by_other", message=message)])
+                else:
+                    claimed.add(record.id)
+                    _prepare_update(work, batch, call_id, place, change, record)
+            _intend(work, batch)
+        if batch.sent:
+            yield batch
+
+
+def _prepare_update(work: Work, batch: _Batch, call_id: str, place: int, change: Change, record: Record) -> None:
+    fields = _resolved_fields(work, change)
+    if fields is None:
+        return
+    if change.email is not None and change.email.is_secondary:
+        work.open_addresses.add(change.key)
+    if fields:
+        _add(work, batch, call_id, place, change, record.id, fields, before=record.properties)
+    else:
+        # Only addresses change; that is the next step's work.
+        work.succeed(change, record.id, "updated")
 
 
 def _current(work: Work, entity_type: str, chunk: Sequence[Change]) -> dict[str, Record]:
@@ -142,10 +152,9 @@ def _add(
     batch.sent[trace] = _Sent(change, fields, before, work.intention(call_id, trace, change, hubspot_id, images))
 
 
-def _intended(work: Work, batch: _Batch) -> Iterator[_Batch]:
+def _intend(work: Work, batch: _Batch) -> None:
     if batch.sent:
         work.ledger.intend([s.intention for s in batch.sent.values()])
-        yield batch
 
 
 # --- calls and what became of them -----------------------------------------------------------------------------------
@@ -245,4 +254,6 @@ def _again_without_address(work: Work, refused: Sequence[_Sent]) -> Iterator[_Ba
                 _add(work, batch, call_id, place, sent.change, hubspot_id, fields, sent.before)
             else:
                 work.succeed(sent.change, hubspot_id, "unchanged", "email_taken")
-        yield from _intended(work, batch)
+        _intend(work, batch)
+        if batch.sent:
+            yield batch

@@ -37,10 +37,14 @@ class _Call:
 def push(work: Work, changes: Sequence[Change]) -> None:
     """Carry out rows `associate` and `disassociate`. A relation of a record that failed is left to the next run."""
     kinds: dict[Kind, list[_Relation]] = {}
+    skipped: list[Row] = []
     for change in changes:
-        relation = _ready(work, change)
+        relation = _ready(work, change, skipped)
         if relation is not None:
             kinds.setdefault(relation.kind, []).append(relation)
+    if skipped:
+        work.counts["relations_skipped"] += len(skipped)
+        work.ledger.log(skipped)
     done = len(changes) - sum(map(len, kinds.values()))
     # Primary companies go first: the first company that a contact gets by the default route becomes primary by itself.
     for kind in sorted(kinds, key=lambda k: (k[0], k[1], k[2], not k[3])):
@@ -88,7 +92,7 @@ def _connected(pairs: Sequence[Pair]) -> list[list[Pair]]:
     return list(groups.values())
 
 
-def _ready(work: Work, change: Change) -> _Relation | None:
+def _ready(work: Work, change: Change, skipped: list[Row]) -> _Relation | None:
     details = change.details
     ends = [
         ((details["from_type"], details["from_id"]), details.get("from_hubspot_id")),
@@ -96,9 +100,8 @@ def _ready(work: Work, change: Change) -> _Relation | None:
     ]
     ids = [work.hubspot_id(key, planned) for key, planned in ends]
     if any(work.failed(key) for key, _ in ends) or not all(ids):
-        work.counts["relations_skipped"] += 1
         reason = "record_failed" if any(work.failed(key) for key, _ in ends) else "record_not_in_hubspot"
-        work.ledger.log([work.skip_row(change, reason)])
+        skipped.append(work.skip_row(change, reason))
         return None
     primary = bool(details.get("primary")) and change.action == "associate"
     kind = (change.action, details["from_type"], details["to_type"], primary)

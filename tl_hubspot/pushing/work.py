@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from tl_hubspot.errors import TlHubspotError
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.provision import PipelineWanted, PropertyWanted
 from tl_hubspot.hubspot.reactions import Problem
@@ -22,6 +23,8 @@ from tl_hubspot.planning.protected import DEFAULT_PROTECTED_NAMES
 from tl_hubspot.pushing.change import Change
 from tl_hubspot.pushing.ledger import Ledger, Row
 from tl_hubspot.pushing.wire import Wire
+
+T = TypeVar("T")
 
 Key = tuple[str, str]
 """(entity_type, teamleader_id)"""
@@ -228,6 +231,24 @@ class Work:
                 "message": message,
             }
         )
+
+
+def grouped(items: Iterable[T], size: int = 25) -> Iterator[list[T]]:
+    """Finished results in groups, so that single calls do not each cost a transaction; what was finished before a
+    failure is handed out before the failure is."""
+    group: list[T] = []
+    try:
+        for item in items:
+            group.append(item)
+            if len(group) == size:
+                yield group
+                group = []
+    except TlHubspotError:
+        if group:
+            yield group
+        raise
+    if group:
+        yield group
 
 
 def to_json(value: Any) -> str:

@@ -139,5 +139,12 @@ def test_an_import_whose_answer_was_lost_is_found_or_made_once(portal: Portal, w
     assert portal.calls("/imports/?$", "POST") == (1 if when == "after" else 2)
 
 
+def test_more_contacts_than_a_file_holds(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tl_hubspot.hubspot.marketing.ROWS_PER_FILE", 50)
+    load(portal, 120)
+    outcomes = list(make_marketing(portal.gateway, [str(i) for i in range(1, 121)], "run 1"))
+    assert [len(ids) for ids, _ in outcomes] == [50, 50, 20] and len(marketable(portal)) == 120
+
+
 def test_nobody_to_ask_is_no_call(portal: Portal) -> None:
     assert list(make_marketing(portal.gateway, [], "run 1")) == [] and portal.calls() == 0

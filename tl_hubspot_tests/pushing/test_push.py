@@ -269,6 +269,18 @@ def test_a_push_that_stops_remembers_what_was_confirmed(portal: Portal, ledger: 
     assert ledger.hubspot_id("company", "k1") and [r["teamleader_id"] for r in ledger.open()] == ["t1"]
 
 
+def test_a_push_that_stops_in_the_middle_settles_what_was_under_way(
+    portal: Portal, ledger: MemoryLedger, run: Push
+) -> None:
+    """The second of many batches meets the end of the daily limit; batches that were on their way still count."""
+    body = {"policyName": "DAILY", "message": "You have reached your daily limit."}
+    portal.sandbox.faults.add(Fault("status", path="batch/upsert", status=429, body=body, skip=1, times=None))
+    result = run(*(create("contact", f"t{i}", email=f"c{i}@example.be") for i in range(1000)))
+    created = {t for t, (bucket, _) in buckets(result).items() if bucket == "created"}
+    assert len(created) == 100 == len(list(portal.sandbox.all("contacts"))) and result.outcomes.height == 1000
+    assert {t for _, t in ledger.links} == created == set(contacts(portal))
+
+
 def test_values_are_cleared_and_marks_are_written(portal: Portal, run: Push) -> None:
     (hubspot_id,) = load(portal, 1, phone="1")
     run(row("contact", "t0", hubspot_id, "mark_deleted", {"teamleader_status": "deleted", "phone": ""}))
