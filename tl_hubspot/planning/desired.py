@@ -62,19 +62,21 @@ def desired(
     """
     rules = writable_rules(entity_type, mapping, portal)
     frame = records(entity_type, source, eligible, decisions, reference, [r.source for r in rules])
-    columns: list[pl.Series] = [frame["id"].alias(KEY)]
+    said = as_text(frame.select(expression(r.source, entity_type).alias(r.property) for r in rules))
     told = [no_notices()]
+    columns = []
     for rule in rules:
-        values = frame.select(expression(rule.source, entity_type).alias(rule.property)).to_series()
-        column = apply(values, Context(rule, frame, portal, mapping.default_country))
-        told.append(_left_out(rule, frame["id"], column.is_null() & (as_text(values) != "")))
-        long = column.str.len_chars() > MAX_LENGTH
-        if long.any():
-            told.append(_truncated(rule, frame["id"], long))
-            column = column.str.slice(0, MAX_LENGTH)
+        column = apply(said[rule.property], Context(rule, frame, portal, mapping.default_country))
+        told.append(_left_out(rule, frame["id"], column))
         columns.append(column)
+    state = pl.DataFrame(columns)
+    long = state.select(pl.all().str.len_chars() > MAX_LENGTH)
+    for rule in rules:
+        if long[rule.property].any():
+            told.append(_truncated(rule, frame["id"], long[rule.property]))
+            state = state.with_columns(pl.col(rule.property).str.slice(0, MAX_LENGTH))
     unique = pl.concat(told).unique(["code", "teamleader_id"], keep="first", maintain_order=True)
-    return Desired(pl.DataFrame(columns), unique)
+    return Desired(state.insert_column(0, frame["id"].alias(KEY)), unique)
 
 
 def marked(entity_type: str, ids: pl.Series, status: str, mapping: Mapping, portal: Portal) -> pl.DataFrame:
@@ -90,8 +92,8 @@ def marked(entity_type: str, ids: pl.Series, status: str, mapping: Mapping, port
     )
 
 
-def _left_out(rule: FieldRule, ids: pl.Series, missing: pl.Series) -> pl.DataFrame:
-    code = TRANSFORMS[rule.transform].left_out
+def _left_out(rule: FieldRule, ids: pl.Series, column: pl.Series) -> pl.DataFrame:
+    code, missing = TRANSFORMS[rule.transform].left_out, column.is_null()
     if code is None or not missing.any():
         return no_notices()
     other = "A value of this {} does not fit the property " + rule.property + "; it is left out."

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
+import polars.selectors as cs
 
 from tl_hubspot.planning import json_text
-from tl_hubspot.planning.desired import KEY
+from tl_hubspot.planning.desired import KEY, STATUS
 from tl_hubspot.planning.mapping import EMAIL, SECONDARY_EMAILS, FieldRule
 from tl_hubspot.planning.transforms import canonical
 
@@ -103,59 +104,126 @@ def _remembered(property_: str) -> pl.Expr:
 
 
 def _compare(chunk: pl.DataFrame, mirror: pl.DataFrame, rules: Mapping[str, FieldRule], portal: Portal) -> pl.DataFrame:
-    """DIFFERENCES of some rows."""
+    """DIFFERENCES of some rows.
+
+    Works on one wide frame; `said:p` is what Teamleader says, `remembered:p` what it said at the last push, `holds:p`
+    what HubSpot holds, and `now:p`, `before:p`, `wrote:p`, `held:p` are comparable forms.
+    """
     properties = sorted(rules)
-    before = json_text.columns_of(chunk["@fields"], properties)
-    now = {p: _form(chunk[p], p, portal) for p in properties}
-    # A value left out is never news.
-    changed = {p: chunk[p].is_not_null() & (now[p] != _form(before[p], p, portal)) for p in properties}
-    anything = pl.DataFrame(changed).select(pl.any_horizontal(pl.all())).to_series() | (
-        chunk["@email_action"] != "none"
+    said, remembered = chunk.select(properties), json_text.columns_of(chunk["@fields"], properties)
+    wide = _wide(
+        said=said, remembered=remembered, now=_forms(said, portal), before=_forms(remembered, portal)
+    ).with_columns(_changed(p).alias(f"changed:{p}") for p in properties)
+    wide = pl.concat([chunk.select(KEY, _AT), wide], how="horizontal").filter(
+        pl.any_horizontal(f"changed:{p}" for p in properties) | (pl.col("@email_action") != "none")
     )
-    chunk, before = chunk.filter(anything), before.filter(anything)
-    changed = {p: c.filter(anything) for p, c in changed.items()}
-    now = {p: c.filter(anything) for p, c in now.items()}
-    if chunk.is_empty():
+    if wide.is_empty():
         return pl.DataFrame(schema=DIFFERENCES)
 
-    wrote = json_text.columns_of(chunk["@written"], properties)
-    holds = _held(chunk["@hubspot_id"], mirror, properties)
+    wrote = json_text.columns_of(wide["@written"], properties)
+    holds = _held(wide["@hubspot_id"], mirror, properties)
+    forms = {"wrote": _forms(wrote, portal), "held": _forms(holds.select(properties), portal)}
+    wide = pl.concat([wide, _wide(holds=holds, **forms)], how="horizontal")
 
-    new = {
-        p: _sent(rules[p], chunk, now[p], changed[p], wrote[p], _form(holds[p], p, portal), portal)
-        for p in properties
-        if not (p == EMAIL and rules[p].entity_type == "contact")
-    }
-    if all(p in new and rules[p].policy == "always" for p in TOGETHER):
-        _send_together(new, chunk, changed, holds, portal)
-    _send_close_date(new, chunk, holds)
-    if EMAIL in properties and EMAIL not in new:
-        new |= _email(chunk, holds)
-
-    table = pl.DataFrame(
-        [chunk[KEY].alias("teamleader_id")]
-        + [c.alias(f"new:{p}") for p, c in new.items()]
-        + [holds[p].alias(f"old:{p}") for p in new]
-        + [chunk[p].alias(f"now:{p}") for p in properties]
-        + [before[p].alias(f"before:{p}") for p in properties]
+    new = {p: _sent(rule) for p, rule in rules.items()}
+    if all(p in rules and rules[p].policy == "always" for p in TOGETHER):
+        new |= _together()
+    if EMAIL in rules and rules[EMAIL].entity_type == "contact":
+        new |= _email()
+    wide = wide.with_columns(value.alias(f"new:{p}") for p, value in new.items())
+    if CLOSE_DATE in rules and "dealstage" in rules:
+        wide = wide.with_columns(_close_date(properties).alias(f"new:{CLOSE_DATE}"))
+    return wide.select(
+        pl.col(KEY).alias("teamleader_id"),
+        json_text.object_of({p: _old_and_new(p) for p in new}).alias("fields"),
+        json_text.object_of({p: _shadow(p) for p in properties}).alias("shadow"),
     )
-    fields = {
-        p: pl.when(pl.col(f"new:{p}").is_not_null()).then(
-            json_text.object_of(
-                {"new": json_text.quoted(pl.col(f"new:{p}")), "old": json_text.or_null(_quoted_filled(f"old:{p}"))}
-            )
-        )
-        for p in new
+
+
+_AT = cs.starts_with("@") - cs.by_name(KEY)
+
+
+def _wide(**frames: pl.DataFrame) -> pl.DataFrame:
+    """Frames side by side, their columns prefixed with the name of the frame."""
+    named = [frame.rename({c: f"{name}:{c}" for c in frame.columns}) for name, frame in frames.items()]
+    return pl.concat(named, how="horizontal")
+
+
+def _forms(values: pl.DataFrame, portal: Portal) -> pl.DataFrame:
+    """Comparable forms of columns; symbols of stages that exist by now count as their ids."""
+    text = values.select(pl.all().cast(pl.String).str.strip_chars().fill_null(""))
+    typed = [canonical(text[p], t) for p in text.columns if (t := portal.types.get(p, "string")) != "string"]
+    staged = [p for p in TOGETHER if p in text.columns and portal.symbols]
+    return text.with_columns(typed).with_columns(
+        pl.col(staged).replace(list(portal.symbols), list(portal.symbols.values()))
+    )
+
+
+def _changed(p: str) -> pl.Expr:
+    """Whether Teamleader's value is another than at the last push; a value left out is never news."""
+    return pl.col(f"said:{p}").is_not_null() & (pl.col(f"now:{p}") != pl.col(f"before:{p}"))
+
+
+def _sent(rule: FieldRule) -> pl.Expr:
+    """The value to send, null where nothing is sent."""
+    p = rule.property
+    now, held, wrote = pl.col(f"now:{p}"), pl.col(f"held:{p}"), pl.col(f"wrote:{p}")
+    if rule.policy == "on_create":
+        send = pl.col("@is_create") & (now != "")
+    elif rule.policy == "if_empty":
+        send = (now != "") & (held == "")
+    else:
+        overwrite, clear = (now != "") & (now != held), (now == "") & (wrote != "") & (wrote == held)
+        send = overwrite | clear
+    return pl.when(pl.col(f"changed:{p}") & send).then(f"said:{p}")
+
+
+def _together() -> dict[str, pl.Expr]:
+    """Pipeline and stage count as one field."""
+    moved = pl.any_horizontal(f"changed:{p}" for p in TOGETHER)
+    differs = pl.any_horizontal(pl.col(f"now:{p}") != pl.col(f"held:{p}") for p in TOGETHER)
+    placed = pl.all_horizontal(pl.col(f"said:{p}").is_not_null() for p in TOGETHER)
+    return {p: pl.when(moved & differs & placed).then(f"said:{p}") for p in TOGETHER}
+
+
+def _close_date(properties: Sequence[str]) -> pl.Expr:
+    """The close date goes with every stage: HubSpot would put in the present moment when a deal is closed without.
+
+    Where the date itself has no news, HubSpot's own date is sent again, so that a person's date survives; an empty one
+    stays empty while the deal is open.
+    """
+    new, holds, said = (pl.col(f"{name}:{CLOSE_DATE}") for name in ("new", "holds", "said"))
+    closed = pl.col(f"said:{STATUS}").is_in(_CLOSED) if STATUS in properties else pl.lit(False)
+    kept = pl.when(holds != "").then(holds).otherwise(pl.when(closed & (said != "")).then(said))
+    return pl.coalesce(new, pl.when(pl.col("new:dealstage").is_not_null()).then(kept))
+
+
+def _email() -> dict[str, pl.Expr]:
+    """The address as the matching decided: the primary, or the whole list of further addresses."""
+    action, address = pl.col("@email_action"), pl.col("@email_new")
+    nothing = pl.concat_list(pl.lit(""))
+    given_up = pl.concat_list(pl.when(action == "replace_secondary").then("@email_old").fill_null(""))
+    old = pl.col(f"holds:{SECONDARY_EMAILS}").fill_null("").str.split(";").list.set_difference(given_up)
+    # An address that is the primary already only takes the old one's place.
+    added = pl.concat_list(pl.when(address != pl.col(f"holds:{EMAIL}").fill_null("")).then(address).fill_null(""))
+    further = old.list.set_union(added).list.set_difference(nothing).list.sort().list.join(";")
+    return {
+        EMAIL: pl.when(action.is_in(["set", "replace_primary"])).then(address),
+        SECONDARY_EMAILS: pl.when(action.is_in(["add_secondary", "replace_secondary"])).then(further),
     }
-    shadow = {
-        p: pl.coalesce(
-            pl.when(pl.col(f"now:{p}") == "").then(pl.lit("null")),
-            json_text.quoted(pl.coalesce(f"now:{p}", f"before:{p}")),
-        )
-        for p in properties
-    }
-    return table.select(
-        "teamleader_id", json_text.object_of(fields).alias("fields"), json_text.object_of(shadow).alias("shadow")
+
+
+def _old_and_new(p: str) -> pl.Expr:
+    new, old = pl.col(f"new:{p}"), pl.col(f"holds:{p}")
+    members = {"new": json_text.quoted(new), "old": json_text.or_null(json_text.quoted(pl.when(old != "").then(old)))}
+    return pl.when(new.is_not_null()).then(json_text.object_of(members))
+
+
+def _shadow(p: str) -> pl.Expr:
+    """JSON of the value to remember; what is left out keeps what was remembered."""
+    said = pl.col(f"said:{p}")
+    return (
+        pl.when(said == "").then(pl.lit("null")).otherwise(json_text.quoted(said.fill_null(pl.col(f"remembered:{p}"))))
     )
 
 
@@ -168,91 +236,3 @@ def _held(hubspot_ids: pl.Series, mirror: pl.DataFrame, properties: Sequence[str
         return held
     further = rows.select(pl.col("secondary_emails").list.sort().list.join(";")).to_series()
     return held.with_columns(rows["email"].alias(EMAIL), further.alias(SECONDARY_EMAILS))
-
-
-def _quoted_filled(name: str) -> pl.Expr:
-    return json_text.quoted(pl.when(pl.col(name) != "").then(name))
-
-
-def _form(values: pl.Series, property_: str, portal: Portal) -> pl.Series:
-    """Comparable form of a column; symbols of stages that exist by now count as their ids."""
-    form = canonical(values, portal.types.get(property_, "string"))
-    if property_ in TOGETHER and portal.symbols:
-        return form.replace(list(portal.symbols), list(portal.symbols.values()))
-    return form
-
-
-def _sent(
-    rule: FieldRule,
-    chunk: pl.DataFrame,
-    now: pl.Series,
-    changed: pl.Series,
-    wrote: pl.Series,
-    held: pl.Series,
-    portal: Portal,
-) -> pl.Series:
-    """The value to send, null where nothing is sent; `now` and `held` in comparable form."""
-    if rule.policy == "on_create":
-        send = chunk["@is_create"] & (now != "")
-    elif rule.policy == "if_empty":
-        send = (now != "") & (held == "")
-    else:
-        written = _form(wrote, rule.property, portal)
-        send = (now != held) & (now != "") | (now == "") & (written != "") & (written == held)
-    return chunk[rule.property].set(~(changed & send), None)
-
-
-def _send_together(
-    new: dict[str, pl.Series],
-    chunk: pl.DataFrame,
-    changed: Mapping[str, pl.Series],
-    holds: pl.DataFrame,
-    portal: Portal,
-) -> None:
-    """Pipeline and stage count as one field."""
-    first, second = TOGETHER
-    moved = changed[first] | changed[second]
-    differs = pl.Series([False]).new_from_index(0, len(chunk))
-    for p in TOGETHER:
-        differs |= _form(chunk[p], p, portal) != _form(holds[p], p, portal)
-    send = moved & differs & chunk[first].is_not_null() & chunk[second].is_not_null()
-    for p in TOGETHER:
-        new[p] = chunk[p].set(~send, None)
-
-
-def _send_close_date(new: dict[str, pl.Series], chunk: pl.DataFrame, holds: pl.DataFrame) -> None:
-    """The close date goes with every stage: HubSpot would put in the present moment when a deal is closed without.
-
-    Where the date itself has no news, HubSpot's own date is sent again, so that a person's date survives; an empty one
-    stays empty while the deal is open.
-    """
-    if CLOSE_DATE not in new or "dealstage" not in new:
-        return
-    held = holds[CLOSE_DATE].fill_null("")
-    status = chunk["teamleader_status"] if "teamleader_status" in chunk.columns else pl.Series([None] * len(chunk))
-    ours = chunk[CLOSE_DATE].set((chunk[CLOSE_DATE] == "") | ~status.is_in(_CLOSED).fill_null(False), None)
-    kept = pl.select(pl.when(held != "").then(held).otherwise(ours)).to_series()
-    silent = new["dealstage"].is_not_null() & new[CLOSE_DATE].is_null()
-    new[CLOSE_DATE] = pl.select(pl.when(silent).then(kept).otherwise(new[CLOSE_DATE])).to_series()
-
-
-def _email(chunk: pl.DataFrame, holds: pl.DataFrame) -> dict[str, pl.Series]:
-    """The address as the matching decided: the primary, or the whole list of further addresses."""
-    action = pl.col("@email_action")
-    given_up = pl.when(action == "replace_secondary").then("@email_old").fill_null("")
-    old = (
-        pl.col(SECONDARY_EMAILS).fill_null("").str.split(";").list.set_difference(pl.concat_list(pl.lit(""), given_up))
-    )
-    # An address that is the primary already only takes the old one's place.
-    new = pl.when(pl.col("@email_new") != pl.col(EMAIL).fill_null("")).then("@email_new").fill_null("")
-    further = old.list.set_union(pl.concat_list(new)).list.set_difference(pl.concat_list(pl.lit("")))
-    frame = chunk.select("@email_action", "@email_new", "@email_old").with_columns(
-        holds[EMAIL], holds[SECONDARY_EMAILS]
-    )
-    chosen = frame.select(
-        pl.when(action.is_in(["set", "replace_primary"])).then("@email_new").alias(EMAIL),
-        pl.when(action.is_in(["add_secondary", "replace_secondary"]))
-        .then(further.list.sort().list.join(";"))
-        .alias(SECONDARY_EMAILS),
-    )
-    return {EMAIL: chosen[EMAIL], SECONDARY_EMAILS: chosen[SECONDARY_EMAILS]}

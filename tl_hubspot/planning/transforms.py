@@ -16,6 +16,7 @@ from typing import Any
 
 import phonenumbers
 import polars as pl
+import polars.selectors as cs
 import pycountry
 
 from tl_hubspot.planning.mapping import FieldRule
@@ -84,23 +85,21 @@ class Transform:
     source: str | None = None
 
 
-def apply(values: pl.Series, context: Context) -> pl.Series:
-    """Values of a source → text for HubSpot ("" empty, null left out), cut at 65,536 characters by the caller.
-
-    Instants become ISO text in UTC with milliseconds, booleans `true`/`false`, everything else trimmed text.
-    """
-    text = as_text(values)
+def apply(text: pl.Series, context: Context) -> pl.Series:
+    """Text of a source (see `as_text`) → text for HubSpot: "" where the source is empty, null where it is left out."""
     result = TRANSFORMS[context.rule.transform].function(text, context)
-    return pl.select(pl.when(text == "").then(pl.lit("")).otherwise(result))["literal"].alias(context.rule.property)
+    return pl.select(pl.when(text == "").then(pl.lit("")).otherwise(result).alias(context.rule.property)).to_series()
 
 
-def as_text(values: pl.Series) -> pl.Series:
-    """Any source column as trimmed text, "" for null."""
-    if isinstance(values.dtype, pl.Datetime):
-        text = values.dt.convert_time_zone("UTC").dt.strftime(ISO_INSTANT)
-    else:
-        text = values.cast(pl.String).str.strip_chars()
-    return text.fill_null("")
+def as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """Columns of any type as trimmed text, "" for null.
+
+    Instants become ISO text in UTC with milliseconds, booleans `true` and `false`.
+    """
+    instants = cs.datetime()
+    return frame.with_columns(instants.dt.convert_time_zone("UTC").dt.strftime(ISO_INSTANT)).select(
+        pl.all().cast(pl.String).str.strip_chars().fill_null("")
+    )
 
 
 # --- canonical forms -------------------------------------------------------------------------------------------------
@@ -200,7 +199,7 @@ def _number(text: pl.Series, context: Context) -> pl.Series:
 
 
 def _amount(text: pl.Series, context: Context) -> pl.Series:
-    currency = as_text(context.records["estimated_value_currency"])
+    currency = as_text(context.records.select("estimated_value_currency")).to_series()
     return _number(text, context).set(_currency(currency, context).is_null() & (currency != ""), None)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tl_hubspot.planning.mapping import FieldRule
-from tl_hubspot.planning.transforms import TRANSFORMS, Context, Portal, apply, canonical
+from tl_hubspot.planning.transforms import TRANSFORMS, Context, Portal, apply, as_text, canonical
 from tl_hubspot.warehouse.store import frame_of
 from tl_hubspot_tests.planning.builders_plan import definition, portal, stage_rows
 
@@ -26,7 +26,8 @@ def transformed(
 ) -> list[str | None]:
     rule = FieldRule(entity, "x", "hs_language" if transform == "language" else "x", transform)
     frame = pl.DataFrame(columns)
-    return apply(pl.Series("x", values), Context(rule, frame, own or portal(), "BE")).to_list()
+    text = as_text(pl.DataFrame({"x": values})).to_series()
+    return apply(text, Context(rule, frame, own or portal(), "BE")).to_list()
 
 
 def phones(*numbers: tuple[str, str | None]) -> list[str | None]:
