@@ -102,15 +102,19 @@ def explain(entity: Entity, record: Annotated[str, typer.Argument(metavar="ID")]
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Check configuration, credentials, scopes, properties, pipelines and limits; say how to mend each."""
-    from tl_hubspot.orchestration.steps import doctor as checks
+    from tl_hubspot.orchestration.steps.doctor import examine
     from tl_hubspot.reporting import checklist
 
-    findings = list(checks.examine(_settings()))
+    with _progress() as progress:
+        findings = []
+        for finding in examine(_settings):
+            findings.append(finding)
+            progress(f"looked at {finding.topic}", len(findings), None)
     if as_json:
         _print_json([f.as_dict() for f in findings])
     else:
         _out.print(checklist.render(findings))
-    _exit(checks.exit_code(findings))
+    _exit(checklist.exit_code(findings))
 
 
 @app.command()
@@ -280,10 +284,10 @@ def _only(text: str | None) -> tuple[str, ...]:
     if text is None:
         return ()
     names = {"contacts": "contact", "companies": "company", "deals": "deal"}
-    given = [part.strip().lower() for part in text.split(",") if part.strip()]
+    given = [part.strip().lower() for part in text.split(",")]
     if unknown := [part for part in given if part not in names]:
         raise ConfigurationError(
-            f"--only does not know '{unknown[0]}'", where="--only", mend="Write a list of contacts, companies, deals"
+            f"'{unknown[0]}' is nothing that can be synchronised", where="--only", mend="Write contacts,companies,deals"
         )
     return tuple(names[part] for part in given)
 

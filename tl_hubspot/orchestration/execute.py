@@ -17,7 +17,7 @@ import dagster as dg
 
 from tl_hubspot.errors import ExitCode, TlHubspotError
 from tl_hubspot.orchestration.run import Platform
-from tl_hubspot.orchestration.steps import conclude, publish
+from tl_hubspot.orchestration.steps import conclude, preflight, publish
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def execute(platform: Platform) -> Finished:
     """
     from tl_hubspot.definitions import build_definitions
 
-    platform.as_of()  # a wrong date is wrong usage: say so before anything is opened
+    preflight.settings(platform)  # wrong usage is said before anything is opened
     platform.warehouse.count("sync.runs")
     home = dagster_home(platform.settings.data)
     job = build_definitions(platform).resolve_job_def(_JOBS[platform.options.command])

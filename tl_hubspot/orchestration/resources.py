@@ -14,6 +14,7 @@ from pydantic import Field
 
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration.run import Platform, RunOptions
+from tl_hubspot.orchestration.steps import conclude
 from tl_hubspot.warehouse.store import Warehouse
 
 
@@ -51,4 +52,6 @@ def platform_resource(context: dg.InitResourceContext) -> Iterator[Platform]:
     try:
         yield platform
     finally:
+        if platform.error is not None and context.run_id is not None:
+            conclude.stopped(platform, context.run_id, platform.error)
         platform.close()

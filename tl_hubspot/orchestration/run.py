@@ -7,6 +7,7 @@ work stands in `orchestration.assets`; nothing here decides or computes.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from filelock import FileLock, Timeout
 from tl_hubspot.config import mapping as mapping_file
 from tl_hubspot.config.settings import Settings
 from tl_hubspot.errors import ConfigurationError, WarehouseError
+from tl_hubspot.hubspot import mirror
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.planning.mapping import Mapping
 from tl_hubspot.rules.settings import RuleSettings
@@ -70,6 +72,8 @@ class Platform:
     options: RunOptions = RunOptions()
     progress: Progress = lambda stream, done, total: None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], None] = time.sleep
+    """How the clients wait before they try again."""
     meter: CallMeter = field(default_factory=CallMeter)
     error: BaseException | None = None
     """The first error that a step raised: Dagster keeps only its text."""
@@ -102,6 +106,7 @@ class Platform:
             rate_limit=s.rate_limit,
             meter=self.meter,
             workers=s.workers,
+            sleep=self.sleep,
         )
 
     @cached_property
@@ -117,7 +122,13 @@ class Platform:
             search_rate=s.search_rate,
             workers=s.workers,
             meter=self.meter,
+            sleep=self.sleep,
         )
+
+    @cached_property
+    def definitions(self) -> mirror.Definitions:
+        """What the portal allows, read once per run: properties, pipelines, owners, currencies."""
+        return mirror.read_definitions(self.hubspot)
 
     def rules(self, run: Run) -> RuleSettings:
         """What the rules need to know in this run."""
@@ -164,6 +175,10 @@ class Platform:
             self._take_lock()
             self._runs[run_id] = self._open(run_id)
         return self._runs[run_id]
+
+    def is_open(self, run_id: str) -> bool:
+        """Whether the run of that id was opened."""
+        return run_id in self._runs
 
     def close(self) -> None:
         """Let go of the database and of the run lock."""

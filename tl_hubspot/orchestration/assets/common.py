@@ -11,6 +11,7 @@ import dagster as dg
 import polars as pl
 
 from tl_hubspot.orchestration.run import Platform, Run
+from tl_hubspot.orchestration.steps import preflight
 from tl_hubspot.warehouse import schema
 
 OWNERS = ["team:crm"]
@@ -26,11 +27,14 @@ PREVIEW = frozenset(
 
 @contextlib.contextmanager
 def run_of(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Run]:
-    """The run of this step; the first error of a step is kept for who started the run."""
+    """The run of this step. The first error of a step is kept for who started the run, and ends the run: steps that do
+    not depend on the failed one fail with the same error, instead of going on reading for nothing."""
+    if platform.error is not None:
+        raise platform.error
     try:
-        yield platform.run(context.run.run_id)
+        yield preflight.enter(platform, context.run.run_id)
     except BaseException as error:
-        platform.error = platform.error or error
+        platform.error = error
         raise
 
 

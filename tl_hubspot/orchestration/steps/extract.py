@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 
 from tl_hubspot.orchestration.run import Platform, Run
+from tl_hubspot.orchestration.steps import preflight
 from tl_hubspot.rules import changes, demand
 from tl_hubspot.teamleader.calls import plan_calls
 from tl_hubspot.teamleader.extraction import Batch, Extraction, Links, Presence, Stream
@@ -27,7 +28,10 @@ _NO_INSTANT = pl.lit(None, pl.Datetime("us", "UTC"))
 def reference(platform: Platform, run: Run) -> int:
     """All small lists, read anew in every run."""
     rows = [dict(row) | _stamp(platform, run) for row in _extraction(platform).reference()]
-    return platform.warehouse.replace("teamleader.reference", frame_of("teamleader.reference", rows))
+    frame = frame_of("teamleader.reference", rows)
+    # a renamed custom field would look emptied everywhere, and the sync would carry that over
+    preflight.custom_fields(platform, frame)
+    return platform.warehouse.replace("teamleader.reference", frame)
 
 
 def records(platform: Platform, run: Run, stream: Stream) -> dict[str, int]:

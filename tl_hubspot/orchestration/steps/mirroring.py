@@ -21,7 +21,7 @@ _RELATIONS = (("contact", "company"), ("deal", "contact"), ("deal", "company"))
 
 def definitions(platform: Platform, run: Run) -> dict[str, int]:
     """Properties, pipelines, owners and currencies of the portal."""
-    found = mirror.read_definitions(platform.hubspot)
+    found = platform.definitions
     tables = {
         "hubspot.properties": found.properties,
         "hubspot.pipeline_stages": found.pipeline_stages,

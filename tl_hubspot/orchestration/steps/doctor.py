@@ -1,0 +1,294 @@
+"""Everything that a sync needs, looked at one by one and without changing anything: findings in a fixed order.
+
+Each look is a small function that yields findings; an error of the product becomes a finding and the next look goes on
+with what there is. Words and layout of the list are in `reporting.checklist`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from tl_hubspot.config.settings import Settings
+from tl_hubspot.errors import ConfigurationError, CredentialsRefused, ExitCode, TlHubspotError
+from tl_hubspot.hubspot import routes
+from tl_hubspot.hubspot.reactions import Refused
+from tl_hubspot.hubspot.routes import Route
+from tl_hubspot.orchestration.run import Platform
+from tl_hubspot.orchestration.steps import preflight as portal
+from tl_hubspot.planning import preflight, stages
+from tl_hubspot.reporting.checklist import Finding
+from tl_hubspot.teamleader.extraction import Extraction
+from tl_hubspot.warehouse.store import Warehouse, frame_of
+
+_LOCK_SECONDS = 2.0
+_LONGEST_WAIT = 0.5
+"""Seconds between tries: who runs the doctor wants to know now, not after a minute of patience."""
+_FEW_CALLS = 0.1
+"""Share of the daily calls below which it says so."""
+
+Look = Callable[["_Patient"], Iterator[Finding]]
+
+
+@dataclass
+class _Patient:
+    """What later looks use of earlier ones."""
+
+    platform: Platform
+    reference: pl.DataFrame | None = None
+    """Teamleader's small lists, None when they cannot be read."""
+
+
+def examine(load: Callable[[], Settings]) -> Iterator[Finding]:
+    """All findings, each as soon as it is known. `load` reads the configuration."""
+    try:
+        settings = load()
+    except ConfigurationError as error:
+        yield Finding.of("Configuration", error)
+        return
+    patient = _Patient(Platform(settings, sleep=lambda seconds: time.sleep(min(seconds, _LONGEST_WAIT))))
+    for topic, look in _LOOKS:
+        try:
+            yield from look(patient)
+        except TlHubspotError as error:
+            yield Finding.of(topic, error)
+
+
+# --- this machine ----------------------------------------------------------------------------------------------------
+
+
+def _configuration(patient: _Patient) -> Iterator[Finding]:
+    settings = patient.platform.settings
+    as_of = patient.platform.as_of()
+    fixed = settings.as_of is not None
+    yield Finding(
+        "Configuration",
+        "warning" if fixed else "ok",
+        f"Read without mistakes; rules are decided as of {'a fixed time' if fixed else 'now'},"
+        f" {as_of:%Y-%m-%d %H:%M} UTC, dates in {settings.timezone}.",
+        "Remove TL_HUBSPOT_AS_OF unless you want to stay at that time." if fixed else "",
+    )
+
+
+def _data(patient: _Patient) -> Iterator[Finding]:
+    settings = patient.platform.settings
+    folder = settings.data.absolute()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        why = "it cannot be written to" if existing.is_dir() else "it is a file"
+        raise ConfigurationError(
+            f"The data folder cannot be used: {why}",
+            where=str(existing),
+            mend="Set TL_HUBSPOT_DATA to a folder that you may write to",
+        )
+    if not settings.database.exists():
+        yield Finding("Data folder", "ok", f"{folder} can be written to; the first run makes the database.")
+        return
+    warehouse = Warehouse(settings.database, lock_timeout=_LOCK_SECONDS)
+    links = warehouse.count("sync.links")
+    yield Finding("Data folder", "ok", f"{folder} holds a database with {links:,} linked records.")
+    last = warehouse.read("select command, status, started_at from sync.runs order by started_at desc limit 1")
+    for command, status, started_at in last.iter_rows():
+        fine = status in ("done", "planned", "running")
+        yield Finding(
+            "Data folder",
+            "ok" if fine else "warning",
+            f"The last run ({command}, {started_at:%Y-%m-%d %H:%M} UTC) is {status.replace('_', ' ')}.",
+            "" if fine else "`tl-hubspot explain` and sync.outcomes say why; the next run goes on from there.",
+        )
+
+
+def _mapping(patient: _Patient) -> Iterator[Finding]:
+    mapping = patient.platform.mapping
+    rows = ", ".join(
+        f"{len(mapping.of(e))} {name}" for e, name in (("contact", "contact"), ("company", "company"), ("deal", "deal"))
+    )
+    names = len(mapping.protected_names)
+    yield Finding("Mapping", "ok", f"{mapping.file} has {rows} fields; {names} names are protected and never written.")
+
+
+def _consent(patient: _Patient) -> Iterator[Finding]:
+    means = patient.platform.settings.consent.false_means
+    explained = {
+        "opt_out": "an unticked consent box counts as an opt-out, also when the person was never asked: such people are"
+        " unsubscribed in HubSpot from all e-mail, which the sync never takes back",
+        "not_asked": "an unticked consent box counts as never asked: only a box that goes from ticked to unticked"
+        " between two runs is carried over as an opt-out",
+    }
+    yield Finding("Consent", "ok", f"consent.false_means is {means}: {explained[means]}.")
+
+
+# --- Teamleader ------------------------------------------------------------------------------------------------------
+
+
+def _teamleader(patient: _Patient) -> Iterator[Finding]:
+    client = patient.platform.teamleader
+    extraction = Extraction(client)
+    account = extraction.account_id()
+    yield Finding("Teamleader", "ok", f"{client.api_url} answers; signed in to account {account}.")
+    refused = {name: refusal for name, refusal in extraction.access().items() if refusal is not None}
+    for refusal in refused.values():
+        yield Finding.of("Teamleader", refusal)
+    if not refused:
+        yield Finding("Teamleader", "ok", "All lists that the sync reads may be read.")
+        patient.reference = frame_of("teamleader.reference", extraction.reference())
+
+
+# --- HubSpot ---------------------------------------------------------------------------------------------------------
+
+_READS: tuple[tuple[str, Route, dict[str, str]], ...] = (
+    *((f"crm.objects.{name}.read", routes.LIST, {"type": name}) for name in ("contacts", "companies", "deals")),
+    *(
+        (f"crm.schemas.{name}.read", routes.PROPERTY_LIST, {"type": name})
+        for name in ("contacts", "companies", "deals")
+    ),
+    ("crm.objects.owners.read", routes.OWNER_LIST, {}),
+    ("crm.import", routes.IMPORT_LIST, {}),
+    ("communication_preferences.read_write", routes.DEFINITIONS_V3, {}),
+)
+_WRITES = (
+    "crm.objects.contacts.write, crm.objects.companies.write, crm.objects.deals.write, crm.schemas.contacts.write,"
+    " crm.schemas.companies.write, crm.schemas.deals.write, communication_preferences.read_write and crm.import"
+)
+
+
+def _hubspot(patient: _Patient) -> Iterator[Finding]:
+    gateway = patient.platform.hubspot
+    gateway.call(routes.ACCOUNT_DETAILS)
+    account = patient.platform.definitions.account
+    yield Finding(
+        "HubSpot", "ok", f"{gateway.api_url} answers; portal {account.portal_id} ({account.account_type or 'no type'})."
+    )
+    refused = 0
+    for scope, route, path in _READS:
+        try:
+            gateway.call(route, path=path, expect=(403,))
+        except Refused as refusal:
+            refused += 1
+            scopes = ", ".join(refusal.problem.scopes) or scope
+            lacking = CredentialsRefused(
+                f"HubSpot's access token lacks a scope: {scopes}",
+                where=f"{route.method} {route.path}",
+                mend="Add it in HubSpot under Settings, Integrations, Private apps (or Service keys)",
+            )
+            yield Finding.of("HubSpot", lacking)
+    if not refused:
+        yield Finding("HubSpot", "ok", f"All {len(_READS)} kinds of reading were tried and are allowed.")
+    yield Finding(
+        "HubSpot",
+        "warning",
+        "The right to write cannot be tried without writing.",
+        f"See in HubSpot under Settings, Integrations, Private apps that the token has {_WRITES}.",
+    )
+
+
+def _calls(patient: _Patient) -> Iterator[Finding]:
+    account = patient.platform.definitions.account
+    settings = patient.platform.settings.hubspot
+    pace = f"at most {int(settings.rate_limit * settings.rate_share)} calls per 10 s"
+    if account.calls_per_day is None or account.calls_today is None:
+        yield Finding("Calls", "ok", f"HubSpot does not tell how many calls are left today; the sync makes {pace}.")
+        return
+    left = max(account.calls_per_day - account.calls_today, 0)
+    few = left < account.calls_per_day * _FEW_CALLS
+    yield Finding(
+        "Calls",
+        "warning" if few else "ok",
+        f"{left:,} of {account.calls_per_day:,} HubSpot calls are left today; the sync makes {pace}.",
+        "A first sync needs about one call per 50 records: start it after midnight in the portal's time zone."
+        if few
+        else "",
+    )
+
+
+def _properties(patient: _Patient) -> Iterator[Finding]:
+    mapping = patient.platform.mapping
+    wanted, problems = preflight.check(mapping, portal.properties(patient.platform), patient.reference)
+    for problem in problems:
+        error = ConfigurationError(problem.what, where=problem.where, mend=problem.mend)
+        yield Finding.of("Properties", error)
+    made = [f"{p.object_type}.{p.name}" for p in wanted if p.action == "create"]
+    grown = [f"{p.object_type}.{p.name}" for p in wanted if p.action == "extend"]
+    if made:
+        yield Finding("Properties", "ok", f"The first sync creates {len(made)} properties: {', '.join(made)}.")
+    if grown:
+        yield Finding("Properties", "ok", f"The next sync adds options to {', '.join(grown)}.")
+    if not wanted and not problems:
+        yield Finding("Properties", "ok", "HubSpot has every property that the mapping writes.")
+
+
+def _pipelines(patient: _Patient) -> Iterator[Finding]:
+    if patient.reference is None:
+        yield Finding(
+            "Pipelines",
+            "warning",
+            "Not checked, because Teamleader's lists could not be read.",
+            "Mend the findings about Teamleader first.",
+        )
+        return
+    found = frame_of("hubspot.pipeline_stages", patient.platform.definitions.pipeline_stages)
+    resolved = stages.resolve(patient.platform.mapping.pipelines, patient.reference, found)
+    for problem in resolved.problems:
+        yield Finding("Pipelines", "problem", problem, "Mend `pipelines` in the mapping file.", ExitCode.USAGE)
+    for pipeline in resolved.to_provision:
+        labels = ", ".join(stage.label for stage in pipeline.stages)
+        what = f"the stages {labels} in" if pipeline.pipeline_id else f"the pipeline with the stages {labels}:"
+        yield Finding("Pipelines", "ok", f"The first sync creates {what} {pipeline.label}.")
+    if not resolved.to_provision and not resolved.problems:
+        yield Finding("Pipelines", "ok", "Every pipeline and phase of Teamleader has its place in HubSpot.")
+
+
+# --- what only a person can see ----------------------------------------------------------------------------------------
+
+
+def _marketing(patient: _Patient) -> Iterator[Finding]:
+    marketing = patient.platform.settings.marketing
+    if marketing.method == "workflow":
+        yield Finding(
+            "Marketing",
+            "warning",
+            "marketing.method is workflow: HubSpot itself must set the marketing status.",
+            "See in HubSpot under Automation, Workflows that one reads the contact property teamleader_marketing.",
+        )
+    elif marketing.method == "property_only":
+        yield Finding("Marketing", "ok", "marketing.method is property_only: only teamleader_marketing is written.")
+    else:
+        yield Finding("Marketing", "ok", "marketing.method is import: marketing status is set by an import of ids.")
+    if marketing.tier is None and marketing.method != "property_only":
+        yield Finding(
+            "Marketing",
+            "warning",
+            "How many marketing contacts the portal has bought is not known, so no limit protects it.",
+            "Look in HubSpot under Account & Billing, Usage & Limits, and set TL_HUBSPOT_MARKETING__TIER to it.",
+        )
+    elif marketing.tier is not None:
+        yield Finding("Marketing", "ok", f"New marketing contacts are held above the tier of {marketing.tier:,}.")
+
+
+def _automatic_companies(patient: _Patient) -> Iterator[Finding]:
+    yield Finding(
+        "Companies",
+        "warning",
+        "Whether HubSpot itself makes companies for new contacts cannot be read by its API.",
+        "Look in HubSpot under Settings, Objects, Companies, and switch off `Create and associate companies with"
+        " contacts`: those companies would stand beside the ones from Teamleader.",
+    )
+
+
+_LOOKS: tuple[tuple[str, Look], ...] = (
+    ("Configuration", _configuration),
+    ("Data folder", _data),
+    ("Mapping", _mapping),
+    ("Consent", _consent),
+    ("Teamleader", _teamleader),
+    ("HubSpot", _hubspot),
+    ("Calls", _calls),
+    ("Properties", _properties),
+    ("Pipelines", _pipelines),
+    ("Marketing", _marketing),
+    ("Companies", _automatic_companies),
+)
