@@ -109,7 +109,7 @@ def doctor(as_json: Json = False) -> None:
         findings = []
         for finding in examine(_settings):
             findings.append(finding)
-            progress(f"looked at {finding.topic}", len(findings), None)
+            progress("Looking", len(findings), None)
     if as_json:
         _print_json([f.as_dict() for f in findings])
     else:

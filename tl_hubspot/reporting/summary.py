@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 from rich import box
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -27,18 +28,21 @@ _STATUS = {
 
 def render(run: dict[str, Any], outcomes: pl.DataFrame) -> RenderableType:
     """Summary of `run` (row of sync.runs) with its `outcomes` (rows of sync.outcomes)."""
-    parts: list[RenderableType] = [Text(_STATUS.get(run["status"], run["status"]), style="bold"), _buckets(outcomes)]
+    parts: list[RenderableType] = [Text(_STATUS.get(run["status"], run["status"]), style="bold")]
+    if outcomes.height:
+        parts += [Text(), _buckets(outcomes), Text("\nEvery record read from Teamleader is in exactly one column.\n")]
     reasons = outcomes.filter(pl.col("bucket").is_in(["skipped", "held", "failed"]))
     if reasons.height:
-        parts.append(_reasons(reasons))
+        parts += [_reasons(reasons), Text()]
     counts = _json(run["counts"], {})
     if relations := counts.get("also"):
         done = ", ".join(f"{count:,} {name}" for name, count in relations.items() if count)
-        parts.append(Text(f"Also: {done or 'nothing else'}."))
+        parts.append(Text(f"Also: {done.replace('_', ' ') or 'nothing else'}."))
     parts.append(_calls(_json(run["calls"], {})))
     parts.append(Text(f"Writes to protected properties: {run['protected_writes']}."))
     if notices := _json(run["notices"], []):
-        parts.append(_notices(notices))
+        parts.append(Text("\nTo look at", style="bold"))
+        parts += _notices(notices)
     for limit in _json(run["limits"], []):
         if limit["exceeded"]:
             parts.append(Text(f"Limit: {limit['sentence']}", style="bold red"))
@@ -46,8 +50,8 @@ def render(run: dict[str, Any], outcomes: pl.DataFrame) -> RenderableType:
 
 
 def _buckets(outcomes: pl.DataFrame) -> Table:
-    table = Table(box=box.SIMPLE, title=None, pad_edge=False)
-    for name in ("", *BUCKETS, "sum", "in Teamleader"):
+    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("", *BUCKETS, "sum", "read"):
         table.add_column(name, justify="left" if not name else "right")
     for entity, name in _NAMES.items():
         rows = outcomes.filter(pl.col("entity_type") == entity)
@@ -60,7 +64,7 @@ def _buckets(outcomes: pl.DataFrame) -> Table:
 
 
 def _reasons(outcomes: pl.DataFrame) -> Table:
-    table = Table(box=box.SIMPLE, pad_edge=False)
+    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("why", "", "records"):
         table.add_column(name, justify="right" if name == "records" else "left")
     grouped = outcomes.group_by("entity_type", "bucket", "reason").len().sort("entity_type", "bucket", "reason")
@@ -78,16 +82,15 @@ def _calls(calls: dict[str, dict[str, int]]) -> Text:
     return Text("Calls. " + "; ".join(sentences) + ".")
 
 
-def _notices(notices: list[dict[str, Any]]) -> Table:
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    for name in ("to look at", "records", "what it means"):
-        table.add_column(name, justify="right" if name == "records" else "left")
+def _notices(notices: list[dict[str, Any]]) -> list[RenderableType]:
+    """One paragraph per kind of notice: how many records, and the sentence about the first."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for notice in notices:
         groups.setdefault(notice["code"], []).append(notice)
-    for code, rows in sorted(groups.items()):
-        table.add_row(code, f"{len(rows):,}", rows[0]["message"])
-    return table
+    return [
+        Padding(Text(f"{code}, {len(rows):,}{', for example' if len(rows) > 1 else ''}: {rows[0]['message']}"), (0, 2))
+        for code, rows in sorted(groups.items())
+    ]
 
 
 def print_summary(run: dict[str, Any], outcomes: pl.DataFrame, console: Console) -> None:

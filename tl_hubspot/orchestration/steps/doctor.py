@@ -189,7 +189,7 @@ def _hubspot(patient: _Patient) -> Iterator[Finding]:
 def _calls(patient: _Patient) -> Iterator[Finding]:
     account = patient.platform.definitions.account
     settings = patient.platform.settings.hubspot
-    pace = f"at most {int(settings.rate_limit * settings.rate_share)} calls per 10 s"
+    pace = f"at most {int(settings.rate_limit * settings.rate_share):,} calls per 10 s"
     if account.calls_per_day is None or account.calls_today is None:
         yield Finding("Calls", "ok", f"HubSpot does not tell how many calls are left today; the sync makes {pace}.")
         return
@@ -236,13 +236,13 @@ def _pipelines(patient: _Patient) -> Iterator[Finding]:
         yield Finding("Pipelines", "problem", problem, "Mend `pipelines` in the mapping file.", ExitCode.USAGE)
     for pipeline in resolved.to_provision:
         labels = ", ".join(stage.label for stage in pipeline.stages)
-        what = f"the stages {labels} in" if pipeline.pipeline_id else f"the pipeline with the stages {labels}:"
-        yield Finding("Pipelines", "ok", f"The first sync creates {what} {pipeline.label}.")
+        what = f"stages in the pipeline {pipeline.label}" if pipeline.pipeline_id else f"the pipeline {pipeline.label}"
+        yield Finding("Pipelines", "ok", f"The next sync creates {what}: {labels}.")
     if not resolved.to_provision and not resolved.problems:
         yield Finding("Pipelines", "ok", "Every pipeline and phase of Teamleader has its place in HubSpot.")
 
 
-# --- what only a person can see ----------------------------------------------------------------------------------------
+# --- what only a person can see --------------------------------------------------------------------------------------
 
 
 def _marketing(patient: _Patient) -> Iterator[Finding]:
