@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -74,6 +75,8 @@ def run_demo(
 def run_dev(port: int, *, console: Console) -> int:
     """The Dagster UI on 127.0.0.1:`port` until stopped, with the sandbox of the demo behind it."""
     data = folder("demo")
+    # a supervisor stops with SIGTERM: the processes started below must not outlive this one
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _sandbox("demo", data / "sandbox", hubspot_limit=True) as environment:
         home = dagster_home(data)
         console.print(f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C stops it)")

@@ -89,8 +89,9 @@ def _latest(warehouse: Warehouse, column: str) -> pl.DataFrame:
 
 
 def _limits(warehouse: Warehouse, *names: str) -> pl.DataFrame:
+    """Exceeded limits of the latest plan whose name starts with one of `names`."""
     limits = json.loads(_run(warehouse)["limits"] or "[]")
-    over = [limit for limit in limits if limit["exceeded"] and (not names or limit["name"] in names)]
+    over = [limit for limit in limits if limit["exceeded"] and limit["name"].startswith(names)]
     return pl.DataFrame(
         [{"name": limit["name"], "value": str(limit["value"]), "maximum": str(limit["maximum"])} for limit in over],
         schema=dict.fromkeys(("name", "value", "maximum"), pl.String()),
