@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-_MARKS = {"passed": ("·", "dim"), "hit": ("►", "bold"), "not_reached": (" ", "dim")}
+_MARKS = {"passed": ("·", "dim"), "hit": ("►", "bold"), "not reached": (" ", "dim")}
 _BUCKETS = {
     "created": "The last run created it in HubSpot.",
     "updated": "The last run updated it in HubSpot.",
@@ -52,7 +52,7 @@ def render(answer: dict[str, Any]) -> RenderableType:
         lines.append(Text(f"Decided as of {answer['as_of'][:10]}.\n"))
     for step in answer["steps"]:
         mark, style = _MARKS[step["outcome"]]
-        if step["outcome"] == "not_reached":
+        if step["outcome"] == "not reached":
             lines.append(Text(f" {mark} {step['number']}. {step['question']} Not reached.", style=style))
         else:
             lines.append(Text(f" {mark} {step['number']}. {step['question']} {step['sentence']}", style=style))
