@@ -64,14 +64,18 @@ class WarehouseLedger:
             upsert(con, "sync.journal", frame_of("sync.journal", rows).select(names))
 
     def link(self, rows: Sequence[Row]) -> None:
-        """Confirmed pairs; a HubSpot record has one link."""
+        """Confirmed pairs; a HubSpot record has one link, and what was pushed to it goes over with the record."""
         frame = _last(frame_of("sync.links", rows), ["entity_type", "teamleader_id"])
         with self._open() as con:
             con.register("_links", frame)
-            con.execute(
-                "delete from sync.links t using _links s where t.entity_type = s.entity_type"
+            others = (
+                "from sync.links t join _links s on t.entity_type = s.entity_type"
                 " and t.hubspot_id = s.hubspot_id and t.teamleader_id <> s.teamleader_id"
             )
+            taken_over = fetch(con, f"select t.entity_type, t.teamleader_id as old, s.teamleader_id as new {others}")
+            _hand_over(con, taken_over)
+            dropped = taken_over.select("entity_type", teamleader_id="old")
+            delete(con, "sync.links", dropped)
             known = fetch(
                 con,
                 "select t.entity_type, t.teamleader_id, t.first_run as known_run from sync.links t"
@@ -117,9 +121,12 @@ class WarehouseLedger:
             delete(con, "sync.relations", pl.DataFrame(rows, schema=dict.fromkeys(key, pl.String())).select(key))
 
     def opt_out(self, rows: Sequence[Row]) -> None:
-        """Opt-outs carried over."""
+        """Opt-outs carried over; the addresses unsubscribed earlier for the same address stay known."""
         with self._open() as con:
-            upsert(con, "sync.opt_outs", _last(frame_of("sync.opt_outs", rows), ["address"]))
+            stored = fetch(con, "select address, unsubscribed as earlier from sync.opt_outs")
+            frame = _last(frame_of("sync.opt_outs", rows), ["address"]).join(stored, on="address", how="left")
+            known = pl.col("unsubscribed").list.set_union(pl.col("earlier").fill_null([])).list.sort()
+            upsert(con, "sync.opt_outs", frame.with_columns(unsubscribed=known).drop("earlier"))
 
     def marketing_request(self, rows: Sequence[Row]) -> None:
         """Marketing status asked for."""
@@ -142,6 +149,24 @@ def append_log(path: Path, rows: Sequence[Row]) -> None:
     lines = b"".join(msgspec.json.encode({name: row.get(name) for name in names}) + b"\n" for row in rows)
     with path.open("ab") as file:
         file.write(lines)
+
+
+def _hand_over(con: duckdb.DuckDBPyConnection, taken_over: pl.DataFrame) -> None:
+    """Shadows of records whose HubSpot record went to another: the other one goes on from them (`old` → `new`)."""
+    if taken_over.is_empty():
+        return
+    shadows = {(row["entity_type"], row["teamleader_id"]): row for row in fetch(con, "sync.shadows").to_dicts()}
+    merged: dict[tuple[str, str], Row] = {}
+    gone = []
+    for entity_type, old, new in taken_over.sort(pl.all()).iter_rows():
+        before = shadows.get((entity_type, old))
+        if before is None:
+            continue
+        gone.append({"entity_type": entity_type, "teamleader_id": old})
+        own = merged.get((entity_type, new)) or shadows.get((entity_type, new)) or before | {"teamleader_id": new}
+        merged[entity_type, new] = own | {n: _merge(before[n], own[n]) for n in ("fields", "written")}
+    upsert(con, "sync.shadows", frame_of("sync.shadows", list(merged.values())))
+    delete(con, "sync.shadows", pl.DataFrame(gone, schema={"entity_type": pl.String(), "teamleader_id": pl.String()}))
 
 
 def _merge(before: str | None, new: str) -> str:

@@ -168,11 +168,14 @@ class _Entity:
             outcome=pl.when(unplaced).then(pl.lit("held")).otherwise("outcome"),
             reason=pl.when(unplaced).then("decided").otherwise("reason"),
         )
-        # The HubSpot record of a link that a winner took over belongs to the winner's row.
+        # The HubSpot record of a link that a winner took over belongs to the winner's row; one that merely stands in
+        # the way of a held record stays with its own.
+        written = matched.filter(pl.col("outcome") == "update")
         free = (
             self.links.join(self.active.select(hubspot_id="id"), on="hubspot_id", how="semi")
-            .join(matched.drop_nulls("hubspot_id"), on="hubspot_id", how="anti")
+            .join(written.select("hubspot_id"), on="hubspot_id", how="anti")
             .join(matched, on="teamleader_id", how="anti")
+            .sort("teamleader_id")
         )
         gone = self.own.source.filter(pl.col("deleted_at").is_not_null()).select(teamleader_id="id")
         skipped = decided.filter(pl.col("decided_status") == "skip").join(gone, on="teamleader_id", how="anti")
@@ -182,11 +185,13 @@ class _Entity:
                 kind=pl.lit("deleted"), decided=pl.lit(DELETED)
             ),
         ]
-        extra = [
-            rows.with_columns(outcome=pl.lit("update"), matched_by=pl.lit("link"), first_match=pl.lit(False))
-            for rows in marked_rows
-        ]
-        return pl.concat([matched, *extra], how="diagonal_relaxed")
+        # HubSpot may have merged the records of several: one update per HubSpot record, the one that exists first.
+        marks = (
+            pl.concat(rows.select("teamleader_id", "hubspot_id", "decided", "kind") for rows in marked_rows)
+            .unique("hubspot_id", keep="first", maintain_order=True)
+            .with_columns(outcome=pl.lit("update"), matched_by=pl.lit("link"), first_match=pl.lit(False))
+        )
+        return pl.concat([matched, marks], how="diagonal_relaxed")
 
     def _desired(self) -> Desired:
         mapping, portal = self.settings.mapping, self.inputs.portal

@@ -33,9 +33,9 @@ class Product:
         """One run of a command (sync unless `command` says otherwise)."""
         return execute(self.platform(**options))
 
-    def read(self, query: str) -> pl.DataFrame:
+    def read(self, query: str, parameters: list[Any] | None = None) -> pl.DataFrame:
         """A query on the working database."""
-        return self.platform().warehouse.read(query)
+        return self.platform().warehouse.read(query, parameters)
 
     def outcome(self, entity_type: str, teamleader_id: str) -> dict[str, Any]:
         """The row of sync.outcomes."""

@@ -193,6 +193,29 @@ def test_a_loser_whose_hubspot_record_went_to_the_winner_is_not_marked() -> None
     assert new(plan, "w")["teamleader_id"] == "w" and "teamleader_status" not in new(plan, "w")
 
 
+def test_the_owner_of_a_record_that_another_one_claims_is_still_marked() -> None:
+    world = linked_world("contact")
+    world.contact("x", status="skip")
+    world.contact("other", address="x@example.com")
+    world.matched("contact", "other", "new-contact-x", outcome="held", reason="claimed_by_other")
+    plan = world.plan("contact")
+    assert new(plan, "x") == {"teamleader_status": "out_of_scope", "teamleader_marketing": "false"}
+    assert bucket(plan, "contact", "other") == ("held", "claimed_by_other")
+
+
+def test_two_records_out_of_scope_on_one_merged_hubspot_record_give_one_update() -> None:
+    world = linked_world("contact")
+    world.contact("x", status="skip")
+    world.contact("y", status="skip")
+    world.linked("contact", "y", "new-contact-x", {"teamleader_id": "y", "teamleader_status": "active"})
+    world.contact("z")
+    world.linked("contact", "z", "new-contact-x", {"teamleader_id": "z", "teamleader_status": "active"})
+    world.delete("contact", "z")
+    plan = world.plan("contact")
+    assert [(r["teamleader_id"], r["hubspot_id"]) for r in rows(plan)] == [("x", "new-contact-x")]
+    assert bucket(plan, "contact", "y") == ("skipped", "too_old")
+
+
 def test_a_deal_without_stage_is_held_and_a_linked_one_still_gets_its_other_fields() -> None:
     world = linked_world("deal")
     world.deal("x", status="held", reason="unmapped_stage", current_phase_id="gone", title="Renamed")
