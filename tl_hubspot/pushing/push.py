@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from tl_hubspot.errors import TlHubspotError
+from tl_hubspot.errors import ConfigurationError, TlHubspotError
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.provision import Provisioned, provision
 from tl_hubspot.pushing import addresses, marketing, opt_outs, records, relations
@@ -69,20 +69,21 @@ def push(
     """Carry out a plan's `changes`. Rows `hold` are nobody's call; an empty plan makes no call at all.
 
     `on_progress(step, done, total)`. Raises ProtectedProperty before the first call when a row names a protected
-    property, ConfigurationError when the portal cannot take the mapping; anything that ends the push later is in
-    `PushResult.stopped`.
+    property, ConfigurationError when the portal cannot take the mapping (before any record is written); anything else
+    that ends the push early is in `PushResult.stopped`.
     """
     changes = [c for c in changes_of(plan_changes) if c.action != "hold"]
     work = Work(gateway, ledger, settings, on_progress)
     work.wire.check_plan(changes)
     if not changes:
         return PushResult(_frame(work))
-    provisioned = provision(gateway, settings.properties, settings.pipelines, group=settings.property_group)
-    work.symbols = provisioned.symbols
+    provisioned = Provisioned()
     stopped: TlHubspotError | None = None
     try:
+        provisioned = provision(gateway, settings.properties, settings.pipelines, group=settings.property_group)
+        work.symbols = provisioned.symbols
         _steps(work, changes)
-    except ProtectedProperty:
+    except (ProtectedProperty, ConfigurationError):
         raise
     except TlHubspotError as error:
         stopped = error
