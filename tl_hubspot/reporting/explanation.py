@@ -8,16 +8,19 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
-_MARKS = {"passed": ("·", "dim"), "hit": ("►", "bold"), "not reached": (" ", "dim")}
+from tl_hubspot.reporting.words import meaning, to_do
+
 _BUCKETS = {
     "created": "The last run created it in HubSpot.",
     "updated": "The last run updated it in HubSpot.",
     "unchanged": "HubSpot already held everything; the last run wrote nothing.",
     "skipped": "The last run left it alone.",
-    "held": "The last run held it until a person looks at it",
-    "failed": "The last run could not write it; the next run tries again",
+    "held": "The last run held it: {meaning}.",
+    "failed": "The last run could not write it ({meaning}); the next run tries again.",
 }
 _VERDICTS = {
     "marketing": "belongs in HubSpot as a marketing contact",
@@ -40,54 +43,65 @@ _KEYS = {
 def render(answer: dict[str, Any]) -> RenderableType:
     """The explanation as text."""
     who = f"{answer['entity_type'].capitalize()} {answer['teamleader_id']}"
-    lines: list[RenderableType] = []
     if answer["deleted_in_teamleader"]:
-        lines.append(
-            Text(f"{who} was deleted in Teamleader. HubSpot keeps its record, marked as deleted.", style="bold")
-        )
-    else:
-        decision = answer["decision"]
-        verdict = _VERDICTS.get(decision["status"], decision["status"])
-        lines.append(Text(f"{who} {verdict} (reason {decision['reason']}).", style="bold"))
-        lines.append(Text(f"Decided as of {answer['as_of'][:10]}.\n"))
-    for step in answer["steps"]:
-        mark, style = _MARKS[step["outcome"]]
+        verdict = f"{who} was deleted in Teamleader. HubSpot keeps its record, marked as deleted."
+        return Group(Text(verdict, style="bold"), *_section("In HubSpot", _in_hubspot(answer)))
+    decision = answer["decision"]
+    verdict = _VERDICTS.get(decision["status"], decision["status"])
+    return Group(
+        Text(f"{who} {verdict}: {meaning(decision['reason'])}.", style="bold"),
+        Text(f"Decided as of {answer['as_of'][:10]}, reason code {decision['reason']}."),
+        Text("\nThe rules, in order; the one marked ► decided", style="bold"),
+        _steps(answer["steps"]),
+        *_section("What would change this", answer["what_would_change"]),
+        *_section("In HubSpot", _in_hubspot(answer)),
+        *_pushes(answer["last_pushes"]),
+    )
+
+
+def _steps(steps: list[dict[str, Any]]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column()
+    for step in steps:
         if step["outcome"] == "not reached":
-            lines.append(Text(f" {mark} {step['number']}. {step['question']} Not reached.", style=style))
-        else:
-            lines.append(Text(f" {mark} {step['number']}. {step['question']} {step['sentence']}", style=style))
-    if answer["what_would_change"]:
-        lines.append(Text("\nWhat would change this", style="bold"))
-        lines.extend(Text(f"   {sentence}") for sentence in answer["what_would_change"])
-    lines.append(Text("\nIn HubSpot", style="bold"))
-    lines.extend(Text(f"   {sentence}") for sentence in _in_hubspot(answer))
-    return Group(*lines)
+            continue
+        hit = step["outcome"] == "hit"
+        table.add_row(f"{'►' if hit else ' '} {step['number']}", Text(step["sentence"], style="bold" if hit else ""))
+    return table
+
+
+def _section(title: str, sentences: list[str]) -> list[RenderableType]:
+    if not sentences:
+        return []
+    return [Text(f"\n{title}", style="bold"), *(Padding(Text(s), (0, 0, 0, 3)) for s in sentences)]
 
 
 def _in_hubspot(answer: dict[str, Any]) -> list[str]:
-    sentences = []
-    if answer["hubspot_id"]:
-        sentences.append(f"Its HubSpot record is {answer['hubspot_id']}.")
-    else:
-        sentences.append("It has no HubSpot record.")
+    sentences = [
+        f"Its HubSpot record is {answer['hubspot_id']}." if answer["hubspot_id"] else "It has no HubSpot record."
+    ]
     for row in answer["planned"]:
         if row["matched_by"] in _KEYS and row["matched_by"] != "link":
             sentences.append(f"They were matched because {_KEYS[row['matched_by']]}.")
-    outcome = answer["outcome"]
-    if outcome:
-        sentence = _BUCKETS[outcome["bucket"]]
-        reason = f": {outcome['reason']}." if outcome["bucket"] in ("held", "failed") else ""
-        sentences.append(sentence + reason)
+    if outcome := answer["outcome"]:
+        sentences.append(_BUCKETS[outcome["bucket"]].format(meaning=meaning(outcome["reason"])))
+        if outcome["bucket"] == "held":
+            sentences.append(to_do(outcome["reason"], answer["entity_type"], answer["teamleader_id"]))
     sentences.extend(notice["message"] for notice in answer["notices"])
-    for push in answer["last_pushes"]:
+    return [s for s in sentences if s]
+
+
+def _pushes(pushes: list[dict[str, Any]]) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for push in pushes:
         state = {"done": "confirmed", "failed": "failed", "intended": "not confirmed"}[push["state"]]
-        when = (push["settled_at"] or "")[:16].replace("T", " ")
-        sentences.append(f"{when} {push['action']}, {state}:")
-        for name, value in push["fields"].items():
-            sentences.append(f"   {name}: {_shown(value.get('before'))} → {_shown(value.get('after'))}")
+        when = (push["settled_at"] or push["intended_at"] or "")[:16].replace("T", " ")
+        lines = [f"{name}: {_shown(v.get('before'))} → {_shown(v.get('after'))}" for name, v in push["fields"].items()]
         if push["message"]:
-            sentences.append(f"   {push['message']}")
-    return sentences
+            lines.append(push["message"])
+        parts.extend(_section(f"{when} UTC: {push['action']}, {state}", lines or ["no fields"]))
+    return parts
 
 
 def _shown(value: str | None) -> str:

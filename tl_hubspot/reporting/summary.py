@@ -15,6 +15,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from tl_hubspot.reporting.words import meaning
+
 BUCKETS = ("created", "updated", "unchanged", "skipped", "held", "failed")
 _NAMES = {"contact": "Contacts", "company": "Companies", "deal": "Deals"}
 _STATUS = {
@@ -88,9 +90,15 @@ def _notices(notices: list[dict[str, Any]]) -> list[RenderableType]:
     for notice in notices:
         groups.setdefault(notice["code"], []).append(notice)
     return [
-        Padding(Text(f"{code}, {len(rows):,}{', for example' if len(rows) > 1 else ''}: {rows[0]['message']}"), (0, 2))
+        Padding(Text(f"{code} ({len(rows):,}){_which(rows)}: {rows[0]['message']}"), (0, 2))
         for code, rows in sorted(groups.items())
     ]
+
+
+def _which(rows: list[dict[str, Any]]) -> str:
+    first = rows[0]
+    record = f"{first['entity_type']} {first['teamleader_id'] or first['hubspot_id']}" if first["entity_type"] else ""
+    return f", for example {record}" if record and len(rows) > 1 else f", {record}" if record else ""
 
 
 def print_summary(run: dict[str, Any], outcomes: pl.DataFrame, console: Console) -> None:
