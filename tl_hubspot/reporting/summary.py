@@ -67,11 +67,11 @@ def _buckets(outcomes: pl.DataFrame) -> Table:
 
 def _reasons(outcomes: pl.DataFrame) -> Table:
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("why", "", "records"):
-        table.add_column(name, justify="right" if name == "records" else "left")
+    for name in ("", "records", "reason", "in words"):
+        table.add_column(name, justify="right" if name == "records" else "left", no_wrap=name != "in words")
     grouped = outcomes.group_by("entity_type", "bucket", "reason").len().sort("entity_type", "bucket", "reason")
     for entity, bucket, reason, count in grouped.iter_rows():
-        table.add_row(f"{_NAMES[entity]} {bucket}", reason or "", f"{count:,}")
+        table.add_row(f"{_NAMES[entity]} {bucket}", f"{count:,}", reason or "", meaning(reason))
     return table
 
 

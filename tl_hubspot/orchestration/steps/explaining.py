@@ -156,7 +156,7 @@ def _notices(warehouse: Warehouse, entity_type: str, teamleader_id: str) -> list
 
 def _pushes(warehouse: Warehouse, entity_type: str, teamleader_id: str) -> list[dict[str, Any]]:
     rows = warehouse.read(
-        "select run_id, action, state, settled_at, fields, message from sync.journal"
+        "select run_id, action, state, intended_at, settled_at, fields, message from sync.journal"
         " where entity_type = ? and teamleader_id = ? order by intended_at desc limit ?",
         [entity_type, teamleader_id, _LAST_PUSHES],
     )

@@ -1,0 +1,54 @@
+"""Reason codes in words: what each means, and, where a person must act, what to do. Words only, no decisions."""
+
+from __future__ import annotations
+
+MEANING = {
+    # contacts
+    "no_email": "no e-mail address in Teamleader",
+    "invalid_email": "the e-mail address is not valid",
+    "no_date": "Teamleader knows no date for it",
+    "too_old": "not changed for more than 5 years",
+    "deactivated": "deactivated in Teamleader",
+    "duplicate_email": "another contact with the same address goes first",
+    "opted_out": "the address opted out of marketing e-mail",
+    "consent_unknown": "consent is not known",
+    "changed_within_2_years": "changed less than 2 years ago",
+    "changed_2_to_5_years": "changed 2 to 5 years ago",
+    # companies
+    "duplicate_company": "the same company as another one",
+    "eligible_contact": "one of its contacts is in HubSpot",
+    "no_eligible_contact": "none of its contacts belongs in HubSpot",
+    # deals
+    "no_contact": "the deal names no contact",
+    "contact_not_eligible": "its contact does not belong in HubSpot",
+    "inactive": "open, no change for 2 years: labelled inactief",
+    "closed": "won or lost",
+    "closed_too_old": "won or lost more than 2 years ago",
+    "unmapped_stage": "its phase has no stage in HubSpot",
+    # matching and pushing
+    "claimed_by_other": "its HubSpot record belongs to another one",
+    "deleted_in_hubspot": "deleted or archived in HubSpot by a person",
+    "out_of_scope": "in HubSpot, but no longer belongs there: marked",
+    "guard": "the plan is over a limit",
+    "email_taken": "its new address belongs to another HubSpot contact",
+    "not_attempted": "the push stopped before it",
+}
+
+TO_DO = {
+    "claimed_by_other": "Two Teamleader contacts lead to one HubSpot contact. Merge the two in Teamleader, or give the"
+    " HubSpot contact only the addresses of one of them; the next sync sees it.",
+    "deleted_in_hubspot": "Its HubSpot record was archived or deleted, so it is not made again. To sync it anyway:"
+    " `tl-hubspot release {entity_type} {teamleader_id}`.",
+    "unmapped_stage": "Name a HubSpot stage for its phase under `pipelines` in the mapping file.",
+    "guard": "Look at `tl-hubspot plan`, then push it with `tl-hubspot approve DIGEST`, or mend the cause.",
+}
+
+
+def meaning(reason: str | None) -> str:
+    """A reason code in a few words; unknown codes are HubSpot's own, given as they are."""
+    return MEANING.get(reason or "", (reason or "").replace("_", " "))
+
+
+def to_do(reason: str | None, entity_type: str, teamleader_id: str) -> str:
+    """What a person should do about a held record; empty when nothing."""
+    return TO_DO.get(reason or "", "").format(entity_type=entity_type, teamleader_id=teamleader_id)
