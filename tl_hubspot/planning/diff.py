@@ -57,14 +57,15 @@ def differences(
     """
     work = _working_frame(desired, matches)
     properties = [r.property for r in rules if r.property in work.columns]
-    with_shadow = work.join(
+    work = work.join(
         shadows.select(**{"@shadow_of": "teamleader_id", "@fields": "fields", "@written": "written"}),
         on="@shadow_of",
         how="left",
-        maintain_order="left",
-    ).with_columns(json_text.object_of({p: _remembered(p) for p in properties}).alias("@now"))
-    settled_long_ago = (pl.col("@now") == pl.col("@fields")).fill_null(False) & (pl.col("@email_action") == "none")
-    rest = with_shadow.filter(~settled_long_ago).drop("@now")
+    )
+    # The same text as was stored is the common case: such records are not looked at further.
+    new = pl.col("@fields").is_null() | (pl.col("@email_action") != "none")
+    text = json_text.object_of({p: _remembered(pl.col(p)) for p in properties})
+    rest = pl.concat([work.filter(new), work.filter(~new).filter(text != pl.col("@fields"))])
     by_property = {r.property: r for r in rules if r.property in properties}
     chunks = [_compare(chunk, mirror, by_property, portal) for chunk in rest.iter_slices(CHUNK)]
     return pl.concat([pl.DataFrame(schema=DIFFERENCES), *chunks])
@@ -97,9 +98,8 @@ def _working_frame(desired: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame
     return work
 
 
-def _remembered(property_: str) -> pl.Expr:
+def _remembered(value: pl.Expr) -> pl.Expr:
     """JSON of the value to remember: null when empty, left out when left out."""
-    value = pl.col(property_)
     return pl.when(value == "").then(pl.lit("null")).otherwise(json_text.quoted(value))
 
 
@@ -136,7 +136,10 @@ def _compare(chunk: pl.DataFrame, mirror: pl.DataFrame, rules: Mapping[str, Fiel
     return wide.select(
         pl.col(KEY).alias("teamleader_id"),
         json_text.object_of({p: _old_and_new(p) for p in new}).alias("fields"),
-        json_text.object_of({p: _shadow(p) for p in properties}).alias("shadow"),
+        # What is left out keeps what was remembered.
+        json_text.object_of({p: _remembered(pl.coalesce(f"said:{p}", f"remembered:{p}")) for p in properties}).alias(
+            "shadow"
+        ),
     )
 
 
@@ -217,14 +220,6 @@ def _old_and_new(p: str) -> pl.Expr:
     new, old = pl.col(f"new:{p}"), pl.col(f"holds:{p}")
     members = {"new": json_text.quoted(new), "old": json_text.or_null(json_text.quoted(pl.when(old != "").then(old)))}
     return pl.when(new.is_not_null()).then(json_text.object_of(members))
-
-
-def _shadow(p: str) -> pl.Expr:
-    """JSON of the value to remember; what is left out keeps what was remembered."""
-    said = pl.col(f"said:{p}")
-    return (
-        pl.when(said == "").then(pl.lit("null")).otherwise(json_text.quoted(said.fill_null(pl.col(f"remembered:{p}"))))
-    )
 
 
 def _held(hubspot_ids: pl.Series, mirror: pl.DataFrame, properties: Sequence[str]) -> pl.DataFrame:
