@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sqlite3
 import sys
 import traceback
 from collections.abc import Iterator
@@ -143,15 +144,21 @@ def sandbox(
     """Run the local Teamleader and HubSpot until stopped; prints the environment to use them."""
     from tl_hubspot.sandbox.serve import serve_forever
 
-    serve_forever(
-        world,
-        contacts=contacts,
-        state=state,
-        ports=(teamleader_port, hubspot_port),
-        teamleader_limit=teamleader_limit,
-        hubspot_limit=hubspot_limit,
-        announce=_print_json if as_json else _print_environment,
-    )
+    try:
+        serve_forever(
+            world,
+            contacts=contacts,
+            state=state,
+            ports=(teamleader_port, hubspot_port),
+            teamleader_limit=teamleader_limit,
+            hubspot_limit=hubspot_limit,
+            announce=_print_json if as_json else _print_environment,
+        )
+    except (ValueError, OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigurationError(
+            f"The sandbox cannot start: {reason}", mend="Choose another world, port or --state folder"
+        ) from None
 
 
 @app.command()

@@ -36,7 +36,7 @@ class TlHubspotError(Exception):
         """The whole message on one line."""
         where = f" ({self.where})" if self.where else ""
         mend = f" {self.mend}." if self.mend else ""
-        return f"{self.what}{where}.{mend}"
+        return " ".join(f"{self.what}{where}.{mend}".split())
 
 
 class ConfigurationError(TlHubspotError):

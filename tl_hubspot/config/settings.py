@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tomllib
 from collections.abc import Iterable
 from datetime import date
@@ -41,6 +42,12 @@ def _timezone(value: str) -> str:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError("it is no time zone; write one like Europe/Brussels") from None
+    return value
+
+
+def _cron(value: str) -> str:
+    if not re.fullmatch(r"[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}", value) or not set(value) & set("0123456789*"):
+        raise ValueError("it is no cron schedule; write five fields like '0 * * * *' (every hour)")
     return value
 
 
@@ -139,7 +146,7 @@ class AutomationSettings(_Group):
     """What runs by itself; all off unless switched on."""
 
     schedule: bool = False
-    schedule_cron: str = "0 * * * *"
+    schedule_cron: Annotated[str, AfterValidator(_cron)] = "0 * * * *"
     sensor: bool = False
     sensor_seconds: Annotated[int, Field(ge=30)] = 300
 

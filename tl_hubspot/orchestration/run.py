@@ -151,7 +151,8 @@ class Platform:
         """
         if self.options.approved is not None:
             query = "select as_of from sync.runs where digest = ? order by started_at desc limit 1"
-            held = self.warehouse.read(query, [self.options.approved])
+            known = self.settings.database.exists()  # to look must not make one
+            held = self.warehouse.read(query, [self.options.approved]) if known else pl.DataFrame()
             if held.is_empty():
                 raise ConfigurationError(
                     f"No plan has the digest {self.options.approved}",

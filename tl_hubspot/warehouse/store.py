@@ -10,6 +10,7 @@ import contextlib
 import os
 import random
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import duckdb
 import polars as pl
 from filelock import FileLock, Timeout
 
-from tl_hubspot.errors import WarehouseError
+from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.warehouse import schema
 
 _CONFIG = {"autoinstall_known_extensions": "false", "storage_compatibility_version": "v1.5.0"}
@@ -40,7 +41,8 @@ class Warehouse:
     """The working database at `path`; made on first use, unless `read_only`.
 
     Raises WarehouseError from every call when the file is locked for longer than `lock_timeout` seconds, is no DuckDB
-    file, belongs to another program, or was written by a newer version.
+    file, belongs to another program, or was written by a newer version; ConfigurationError for a folder that cannot be
+    written to.
     """
 
     def __init__(self, path: Path, *, lock_timeout: float = 60.0, read_only: bool = False) -> None:
@@ -84,12 +86,15 @@ class Warehouse:
             con.execute("commit")
 
     def _prepare(self) -> None:
+        folder = self.path.parent
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists():
+                tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
-            raise WarehouseError(
-                f"The data folder cannot be made: {error.strerror}",
-                where=str(self.path.parent),
+            raise ConfigurationError(
+                f"The data folder cannot be used: {error.strerror}",
+                where=str(folder),
                 mend="Set TL_HUBSPOT_DATA to a folder that you may write to",
             ) from None
         con = _open(self.path, read_only=False, timeout=self.lock_timeout)

@@ -11,6 +11,12 @@ from tl_hubspot.warehouse.store import frame_of
 
 def release(platform: Platform, entity_type: str, teamleader_id: str) -> None:
     """Remember the release; the next sync of the record uses it up."""
+    if not platform.settings.database.exists():
+        raise ConfigurationError(
+            "Nothing was read yet",
+            where=str(platform.settings.data),
+            mend="Set TL_HUBSPOT_DATA to the folder of an earlier run",
+        )
     if not platform.warehouse.read(f"select id from {SOURCES[entity_type]} where id = ?", [teamleader_id]).height:
         raise ConfigurationError(
             f"Teamleader has no {entity_type} {teamleader_id}", mend="Give the Teamleader id of a record that was read"
