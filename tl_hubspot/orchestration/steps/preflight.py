@@ -12,16 +12,18 @@ import polars as pl
 
 from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.orchestration.run import Platform, Run
+from tl_hubspot.orchestration.steps import recovering
 from tl_hubspot.planning import preflight
 from tl_hubspot.warehouse.store import frame_of
 
 
 def enter(platform: Platform, run_id: str) -> Run:
-    """The run of that id; when it is opened, everything that can be refused is refused."""
+    """The run of that id; when it is opened, what can be refused is refused, and what a crash left open is settled."""
     if not platform.is_open(run_id):
         settings(platform)
-        platform.run(run_id)
+        run = platform.run(run_id)
         portal(platform)
+        recovering.recover(platform, run)
     return platform.run(run_id)
 
 
