@@ -62,7 +62,9 @@ def execute(platform: Platform) -> Finished:
                 tags={"tl_hubspot/command": platform.options.command},
             )
         row = _row(platform, result.run_id)
-        cause = None if result.success or row.get("status") == "held" else _cause(platform, result)
+        # the checks that hold a plan over a limit back fail the job: a held run, and a mere plan, ended all the same
+        ended = result.success or row.get("status") in ("held", "planned")
+        cause = None if ended else _cause(platform, result)
         if cause is not None:
             conclude.stopped(platform, result.run_id, cause)
         publish.publish(platform)

@@ -73,13 +73,13 @@ def pushed(platform: Platform, run: Run, result: PushResult) -> str:
     became = result.outcomes.select(*key, "hubspot_id", "bucket", "reason").rename(
         {"hubspot_id": "_id", "bucket": "_bucket", "reason": "_reason"}
     )
-    # what was only marked (out of scope) stays skipped unless marking it failed
-    keeps = (pl.col("bucket") == "skipped") & (pl.col("_bucket") != "failed")
+    # what went as planned keeps the reason of its decision
+    as_planned = pl.col("_bucket").is_null() | (pl.col("_bucket") == pl.col("bucket"))
     outcomes = intended.join(became, on=key, how="left").select(
         *key,
         hubspot_id=pl.coalesce("_id", "hubspot_id"),
-        bucket=pl.when(keeps).then("bucket").otherwise(pl.coalesce("_bucket", "bucket")),
-        reason=pl.when(keeps).then("reason").otherwise(pl.coalesce("_reason", "reason")),
+        bucket=pl.coalesce("_bucket", "bucket"),
+        reason=pl.when(as_planned).then("reason").otherwise(pl.coalesce("_reason", "reason")),
     )
     _store_outcomes(platform, run, outcomes)
     status = "stopped" if result.stopped else "failed_records" if result.failed else "done"
