@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 LIMIT_SECONDS = 10.0
+_NOT_HUBSPOT = "Check HUBSPOT_API_URL; when it is right, HubSpot has trouble: run again later"
 JITTER_SECONDS = 0.25
 """How much longer our window is than HubSpot's, because calls do not arrive as evenly as they were sent."""
 
@@ -216,7 +217,9 @@ class HubSpotGateway:
         try:
             return msgspec.json.decode(raw, type=answer)
         except msgspec.ValidationError as error:
-            raise BadAnswer("HubSpot sent an answer of an unknown shape", where=_where(route)) from error
+            raise BadAnswer(
+                "HubSpot sent an answer of an unknown shape", where=_where(route), mend=_NOT_HUBSPOT
+            ) from error
         except msgspec.DecodeError:
             raise self._no_answer(route, reactions.BROKEN) from None
 
@@ -224,7 +227,9 @@ class HubSpotGateway:
         if reaction.action is Action.REPEAT and not route.repeatable:
             return AnswerLost(f"HubSpot's answer to a write was lost: {reaction.why}", where=_where(route))
         if reaction is reactions.BROKEN:
-            return _Again(reaction, BadAnswer(f"HubSpot keeps sending {reaction.why}", where=_where(route)))
+            return _Again(
+                reaction, BadAnswer(f"HubSpot keeps sending {reaction.why}", where=_where(route), mend=_NOT_HUBSPOT)
+            )
         return _Again(
             reaction,
             Unreachable(

@@ -209,7 +209,9 @@ class Refused(TlHubspotError):
 
     def __init__(self, problem: Problem, *, where: str = "") -> None:
         self.problem = problem
-        super().__init__(f"HubSpot refused the request: {problem.message}", where=where)
+        # HubSpot's own refusals have a category; without one it was probably somebody else who answered.
+        mend = "" if problem.category else "Check HUBSPOT_API_URL"
+        super().__init__(f"HubSpot refused the request: {problem.message}", where=where, mend=mend)
 
 
 class Trouble(Unreachable):

@@ -199,7 +199,7 @@ class TeamleaderClient:
             raise kind(
                 f"Teamleader gave no usable answer after {_ATTEMPTS} attempts: {error}",
                 where=f"{self.api_url}/{endpoint}",
-                mend="Try again later",
+                mend=f"{'Check TEAMLEADER_API_URL; when it is right, t' if error.broken else 'T'}ry again later",
             ) from None
 
     def _note_retry(self, endpoint: str, state: tenacity.RetryCallState) -> None:

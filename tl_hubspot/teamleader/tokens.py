@@ -261,7 +261,7 @@ class TokenGrant:
             raise Unreachable(
                 f"Teamleader's sign-in service gave no usable answer: {error}",
                 where=self._token_url,
-                mend="Try again later",
+                mend="Check TEAMLEADER_AUTH_URL; when it is right, try again later",
             ) from None
 
     def _ask(self, body: dict[str, str]) -> _Granted:

@@ -326,7 +326,7 @@ def _open(path: Path, *, read_only: bool, timeout: float) -> duckdb.DuckDBPyConn
             if "Could not set lock on file" not in message:
                 raise _unusable(path, message) from None
             if time.monotonic() + delay > deadline:
-                holder = message.partition("held in ")[2].partition(".")[0]
+                holder = message.partition("held in ")[2].partition(". See")[0]
                 raise WarehouseError(
                     f"The database is locked by another program{f' ({holder})' if holder else ''}",
                     where=str(path),

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -51,10 +52,24 @@ def examine(load: Callable[[], Settings]) -> Iterator[Finding]:
         yield Finding.of("Configuration", error)
         return
     patient = _Patient(Platform(settings, sleep=lambda seconds: time.sleep(min(seconds, _LONGEST_WAIT))))
-    for topic, look in _LOOKS:
+    failed: set[str] = set()
+    for topic, look, needs in _LOOKS:
+        if lacking := [system for system in needs if system in failed]:
+            failed.add(topic)
+            yield Finding(
+                topic,
+                "warning",
+                f"Not looked at, because of the problem with {lacking[0]}.",
+                "Mend that first, then run `tl-hubspot doctor` again.",
+            )
+            continue
         try:
-            yield from look(patient)
+            for finding in look(patient):
+                if finding.level == "problem":
+                    failed.add(topic)
+                yield finding
         except TlHubspotError as error:
+            failed.add(topic)
             yield Finding.of(topic, error)
 
 
@@ -158,11 +173,8 @@ _WRITES = (
 
 def _hubspot(patient: _Patient) -> Iterator[Finding]:
     gateway = patient.platform.hubspot
-    gateway.call(routes.ACCOUNT_DETAILS)
-    account = patient.platform.definitions.account
-    yield Finding(
-        "HubSpot", "ok", f"{gateway.api_url} answers; portal {account.portal_id} ({account.account_type or 'no type'})."
-    )
+    details = gateway.call(routes.ACCOUNT_DETAILS, answer=dict[str, Any])
+    yield Finding("HubSpot", "ok", f"{gateway.api_url} answers; the token is of portal {details.get('portalId')}.")
     refused = 0
     for scope, route, path in _READS:
         try:
@@ -222,14 +234,7 @@ def _properties(patient: _Patient) -> Iterator[Finding]:
 
 
 def _pipelines(patient: _Patient) -> Iterator[Finding]:
-    if patient.reference is None:
-        yield Finding(
-            "Pipelines",
-            "warning",
-            "Not checked, because Teamleader's lists could not be read.",
-            "Mend the findings about Teamleader first.",
-        )
-        return
+    assert patient.reference is not None
     found = frame_of("hubspot.pipeline_stages", patient.platform.definitions.pipeline_stages)
     resolved = stages.resolve(patient.platform.mapping.pipelines, patient.reference, found)
     for problem in resolved.problems:
@@ -279,16 +284,16 @@ def _automatic_companies(patient: _Patient) -> Iterator[Finding]:
     )
 
 
-_LOOKS: tuple[tuple[str, Look], ...] = (
-    ("Configuration", _configuration),
-    ("Data folder", _data),
-    ("Mapping", _mapping),
-    ("Consent", _consent),
-    ("Teamleader", _teamleader),
-    ("HubSpot", _hubspot),
-    ("Calls", _calls),
-    ("Properties", _properties),
-    ("Pipelines", _pipelines),
-    ("Marketing", _marketing),
-    ("Companies", _automatic_companies),
+_LOOKS: tuple[tuple[str, Look, tuple[str, ...]], ...] = (
+    ("Configuration", _configuration, ()),
+    ("Data folder", _data, ()),
+    ("Mapping", _mapping, ()),
+    ("Consent", _consent, ()),
+    ("Teamleader", _teamleader, ()),
+    ("HubSpot", _hubspot, ()),
+    ("Calls", _calls, ("HubSpot",)),
+    ("Properties", _properties, ("Mapping", "HubSpot")),
+    ("Pipelines", _pipelines, ("Mapping", "Teamleader", "HubSpot")),
+    ("Marketing", _marketing, ()),
+    ("Companies", _automatic_companies, ()),
 )
