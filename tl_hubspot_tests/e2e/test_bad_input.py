@@ -105,13 +105,13 @@ def test_missing_scopes_of_teamleader(terminal: Terminal, systems: LocalSystems)
 
 
 def test_doctor_names_every_missing_scope(terminal: Terminal, systems: LocalSystems) -> None:
-    lacking = {"crm.objects.owners.read", "crm.import", "communication_preferences.read"}
+    lacking = {"crm.objects.companies.read", "crm.import", "communication_preferences.read"}
     systems.hubspot.set_profile(missing_scopes=frozenset(lacking) | {"communication_preferences.read_write"})
     systems.teamleader.switches.change(missing_scopes=["deals", "users"])
     found = findings(terminal, systems, 4)
     told = " ".join(f["sentence"] + f["mend"] for f in found)
     assert {
-        s for s in ("crm.import", "communication_preferences", "crm.objects.owners.read") if s not in told
+        s for s in ("crm.import", "communication_preferences", "crm.objects.companies.read") if s not in told
     } == set(), told
     assert "`deals`" in told
     assert "`users`" in told

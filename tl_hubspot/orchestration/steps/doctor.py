@@ -145,9 +145,15 @@ def _teamleader(patient: _Patient) -> Iterator[Finding]:
     extraction = Extraction(client)
     account = extraction.account_id()
     yield Finding("Teamleader", "ok", f"{client.api_url} answers; signed in to account {account}.")
-    refused = {name: refusal for name, refusal in extraction.access().items() if refusal is not None}
-    for refusal in refused.values():
-        yield Finding.of("Teamleader", refusal)
+    refused: dict[str, list[str]] = {}
+    for name, refusal in extraction.access().items():
+        if refusal is not None:
+            refused.setdefault(refusal.mend, []).append(name)
+    for mend, names in refused.items():  # one scope covers several lists
+        yield Finding.of(
+            "Teamleader",
+            CredentialsRefused(f"Teamleader does not allow {', '.join(names)}", where=client.api_url, mend=mend),
+        )
     if not refused:
         yield Finding("Teamleader", "ok", "All lists that the sync reads may be read.")
         patient.reference = frame_of("teamleader.reference", extraction.reference())
