@@ -21,11 +21,6 @@ def dumps(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def canonical(text: str) -> str:
-    """Canonical JSON text of a JSON text."""
-    return dumps(json.loads(text))
-
-
 def quoted(text: pl.Expr) -> pl.Expr:
     """Text as a JSON string; null stays null."""
     return pl.concat_str(pl.lit('"'), text.str.replace_many(_ESCAPES), pl.lit('"'))

@@ -20,7 +20,7 @@ from tl_hubspot.planning.desired import KEY, MARKETING, Desired, desired, marked
 from tl_hubspot.planning.guards import Counts, GuardSettings, Limit
 from tl_hubspot.planning.mapping import Mapping as FieldMapping
 from tl_hubspot.planning.match_frames import NOTICES, no_notices, notices
-from tl_hubspot.planning.protected import is_protected
+from tl_hubspot.planning.protected import PROTECTED_PATTERNS, is_protected
 from tl_hubspot.planning.transforms import Portal
 
 CHANGES: dict[str, pl.DataType] = {
@@ -122,9 +122,9 @@ def build(inputs: PlanInputs, settings: PlanSettings) -> Plan:
     """Make the plan of one run."""
     parts = [_Entity(kind, inputs, settings) for kind in PUSH_ORDER if kind in inputs.entities]
     contacts = next((p for p in parts if p.kind == "contact"), None)
-    unsubscribe = _canonical_rows(inputs.opt_outs)
+    unsubscribe = inputs.opt_outs.select(list(CHANGES))
     marketing = contacts.marketing_rows() if contacts else _no_changes()
-    relations = _canonical_rows(inputs.relations)
+    relations = inputs.relations.select(list(CHANGES))
     changes = pl.concat([_no_changes(), *(p.changes for p in parts), relations, unsubscribe, marketing])
     told = [no_notices(), *inputs.notices, *(p.notices for p in parts)]
     return Plan(
@@ -467,9 +467,12 @@ def protected_fields(plan: Plan, names: Iterable[str], properties: pl.DataFrame)
     labels = {(t, n): label for t, n, label in properties.select("object_type", "name", "label").iter_rows()}
     found = []
     seen: dict[tuple[str, str], bool] = {}
-    for kind, id_, fields in (
-        plan.changes.filter(pl.col("fields") != "{}").select("entity_type", "teamleader_id", "fields").iter_rows()
-    ):
+    # Only texts that hold the beginning of a protected name are looked into: a clean plan costs one pass.
+    suspects = {f'"{name}"' for (_, name), label in labels.items() if is_protected(name, label, names)}
+    suspects |= {f'"{name.casefold().replace(" ", "_")}"' for name in names} | {f'"{name}"' for name in names}
+    suspects |= {f'"{pattern.rstrip("*")}' for pattern in PROTECTED_PATTERNS}
+    suspicious = plan.changes.filter(pl.col("fields").str.contains_any(sorted(suspects), ascii_case_insensitive=True))
+    for kind, id_, fields in suspicious.select("entity_type", "teamleader_id", "fields").iter_rows():
         for name in json.loads(fields):
             key = (kind, name)
             if key not in seen:
@@ -520,14 +523,3 @@ def _shown(value: str | None) -> str:
 
 def _no_changes() -> pl.DataFrame:
     return pl.DataFrame(schema=CHANGES)
-
-
-def _canonical_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows made elsewhere, in their own order, with canonical JSON so that the digest sees only their content."""
-    return pl.DataFrame(
-        {
-            c: [json_text.canonical(t) if t else "{}" for t in rows[c]] if c in ("fields", "details") else rows[c]
-            for c in CHANGES
-        },
-        schema=CHANGES,
-    )

@@ -301,8 +301,9 @@ def _changes(action: str, reason: str, frame: pl.DataFrame) -> pl.DataFrame:
     return (
         frame.sort("from_type", "to_type", ~pl.col("primary"), "from_id", "to_id")
         .with_columns(
+            # in the order of the alphabet: canonical JSON, on which the digest of a plan rests
             details=pl.struct(
-                "from_type", "from_id", "to_type", "to_id", "from_hubspot_id", "to_hubspot_id", "primary"
+                "from_hubspot_id", "from_id", "from_type", "primary", "to_hubspot_id", "to_id", "to_type"
             ).struct.json_encode()
         )
         .select(

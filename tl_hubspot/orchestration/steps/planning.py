@@ -5,23 +5,26 @@ Reads tables, calls `planning`, writes `sync.plan`, `sync.planned_outcomes` and 
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
-from tl_hubspot.orchestration.run import ENTITIES, Platform, Run, source
+from tl_hubspot.orchestration.run import ENTITIES, Platform, Run
 from tl_hubspot.orchestration.steps import conclude, deciding
 from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
 from tl_hubspot.planning import match_companies, match_contacts, match_deals, preflight, relations
 from tl_hubspot.planning import plan as plans
+from tl_hubspot.planning.adopt import adopt
 from tl_hubspot.planning.guards import GuardSettings, Limit
 from tl_hubspot.planning.match_frames import Matching
 from tl_hubspot.planning.opt_outs import plan_opt_outs
 from tl_hubspot.planning.plan import EntityInputs, Plan, PlanInputs, PlanSettings
 from tl_hubspot.planning.transforms import Portal
-from tl_hubspot.warehouse.store import delete, insert
+from tl_hubspot.rules.settings import RuleSettings
+from tl_hubspot.warehouse.store import Warehouse, delete, insert
 
 _PLURALS = {"contact": "contacts", "company": "companies", "deal": "deals"}
 
@@ -61,21 +64,34 @@ def stored_plan(platform: Platform, run: dict[str, Any]) -> Plan:
     )
 
 
-def portal(platform: Platform) -> Portal:
-    """What HubSpot offers, as read in this run."""
-    read = platform.warehouse.read
+class _Tables:
+    """Tables as frames, each read once; records of Teamleader without their payload text."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._read = functools.cache(warehouse.read)
+
+    def __call__(self, table: str) -> pl.DataFrame:
+        if table in SOURCES.values():
+            return self._read(f"select * exclude (payload) from {table}")
+        return self._read(table)
+
+    def existing(self, entity_type: str) -> pl.DataFrame:
+        """Records that Teamleader has, deleted ones left out."""
+        return self(SOURCES[entity_type]).filter(pl.col("deleted_at").is_null())
+
+
+def _portal(platform: Platform, tables: _Tables) -> Portal:
     return Portal(
-        properties=read("hubspot.properties"),
-        owners=read("hubspot.owners"),
-        currencies=read("hubspot.currencies"),
+        properties=tables("hubspot.properties"),
+        owners=tables("hubspot.owners"),
+        currencies=tables("hubspot.currencies"),
         stages=deciding.deal_stages(platform),
     )
 
 
-def matchings(platform: Platform, run: Run) -> dict[str, Matching]:
+def _matchings(tables: _Tables, rules: RuleSettings) -> dict[str, Matching]:
     """Which HubSpot record belongs to each eligible record."""
-    read, shadows = platform.warehouse.read, platform.warehouse.read("sync.shadows")
-    links, releases = read("sync.links"), read("sync.releases")
+    links, releases, shadows = tables("sync.links"), tables("sync.releases"), tables("sync.shadows")
 
     def pushed(entity_type: str) -> pl.DataFrame:
         return shadows.filter(pl.col("entity_type") == entity_type)
@@ -83,22 +99,27 @@ def matchings(platform: Platform, run: Run) -> dict[str, Matching]:
     addresses = pushed("contact").select("teamleader_id", address=pl.col("fields").str.json_path_match("$.email"))
     return {
         "contact": match_contacts.match(
-            read("eligible.contacts"), read("decisions.contacts"), read("hubspot.contacts"), links, addresses, releases
+            tables("eligible.contacts"),
+            tables("decisions.contacts"),
+            tables("hubspot.contacts"),
+            links,
+            addresses,
+            releases,
         ),
         "company": match_companies.match(
-            read("eligible.companies"),
-            read("decisions.companies"),
-            source(platform.warehouse, SOURCES["company"]),
-            read("hubspot.companies"),
+            tables("eligible.companies"),
+            tables("decisions.companies"),
+            tables.existing("company"),
+            tables("hubspot.companies"),
             links,
             pushed("company").get_column("teamleader_id"),
             releases,
-            platform.rules(run),
+            rules,
         ),
         "deal": match_deals.match(
-            read("eligible.deals"),
-            read("decisions.deals"),
-            read("hubspot.deals"),
+            tables("eligible.deals"),
+            tables("decisions.deals"),
+            tables("hubspot.deals"),
             links,
             pushed("deal").get_column("teamleader_id"),
             releases,
@@ -107,41 +128,38 @@ def matchings(platform: Platform, run: Run) -> dict[str, Matching]:
 
 
 def _build(platform: Platform, run: Run) -> Plan:
-    read, settings = platform.warehouse.read, platform.settings
-    facts, matched = portal(platform), matchings(platform, run)
-    links = read("sync.links")
-    adopted = {e: deciding.adoption(platform, e) for e in ENTITIES}
-    related = _relations(platform, matched)
+    tables, settings = _Tables(platform.warehouse), platform.settings
+    facts, matched = _portal(platform, tables), _matchings(tables, platform.rules(run))
+    adopted = {
+        e: adopt(e, tables.existing(e).get_column("id"), tables("sync.links"), tables(MIRRORS[e])) for e in ENTITIES
+    }
+    related = _relations(tables, matched, remove_stale=settings.relations.remove_stale)
     opted_out = plan_opt_outs(
-        read("decisions.contacts"), read("hubspot.contacts"), matched["contact"].matches, read("sync.opt_outs")
+        tables("decisions.contacts"), tables("hubspot.contacts"), matched["contact"].matches, tables("sync.opt_outs")
     )
     with platform.warehouse.transaction() as con:  # what was seen in HubSpot or Teamleader, not what will be done
         insert(con, "sync.relations", related.found.with_columns(pl.lit(run.run_id).alias("run_id")))
         delete(con, "sync.relations", related.forget)
         delete(con, "sync.opt_outs", opted_out.forget)
     entities = run.options.entities
-    touched = [e if e in entities else None for e in ENTITIES]
-    both = pl.col("details").str.json_path_match("$.from_type").is_in(touched) & pl.col("details").str.json_path_match(
-        "$.to_type"
-    ).is_in(touched)
     inputs = PlanInputs(
         entities={
             e: EntityInputs(
-                source=read(SOURCES[e]).drop("payload"),
-                decisions=read(f"decisions.{_PLURALS[e]}"),
-                eligible=read(f"eligible.{_PLURALS[e]}"),
+                source=tables(SOURCES[e]),
+                decisions=tables(f"decisions.{_PLURALS[e]}"),
+                eligible=tables(f"eligible.{_PLURALS[e]}"),
                 matches=matched[e].matches,
-                mirror=read(MIRRORS[e]),
+                mirror=tables(MIRRORS[e]),
             )
             for e in entities
         },
-        links=links,
-        shadows=read("sync.shadows"),
-        reference=read("teamleader.reference"),
+        links=tables("sync.links"),
+        shadows=tables("sync.shadows"),
+        reference=tables("teamleader.reference"),
         portal=facts,
-        relations=related.changes.filter(both),
+        relations=_between(related.changes, entities),
         opt_outs=opted_out.changes if "contact" in entities else opted_out.changes.clear(),
-        marketing_requests=read("sync.marketing_requests"),
+        marketing_requests=tables("sync.marketing_requests"),
         notices=[*(matched[e].notices for e in entities), *(adopted[e].notices for e in entities), related.notices],
         vanished={e: _vanished(platform, e) for e in entities},
     )
@@ -167,28 +185,35 @@ def _build(platform: Platform, run: Run) -> Plan:
     )
 
 
-def _relations(platform: Platform, matched: dict[str, Matching]) -> relations.RelationPlan:
-    read = platform.warehouse.read
+def _relations(tables: _Tables, matched: dict[str, Matching], *, remove_stale: bool) -> relations.RelationPlan:
     nobody = pl.DataFrame(schema={"teamleader_id": pl.String(), "duplicate_of": pl.String()})
-    decided = {"contact": read("decisions.contacts"), "company": read("decisions.companies"), "deal": nobody}
+    decided = {"contact": tables("decisions.contacts"), "company": tables("decisions.companies"), "deal": nobody}
     records = {
         e: relations.Records(
             matches=matched[e].matches,
-            source_ids=source(platform.warehouse, SOURCES[e]).get_column("id"),
-            mirror=read(MIRRORS[e]),
+            source_ids=tables.existing(e).get_column("id"),
+            mirror=tables(MIRRORS[e]),
             winners=relations.winners(decided[e]),
         )
         for e in ENTITIES
     }
     return relations.plan_relations(
-        read("eligible.relations"),
-        relations.in_teamleader(read("teamleader.contact_company_links"), source(platform.warehouse, SOURCES["deal"])),
+        tables("eligible.relations"),
+        relations.in_teamleader(tables("teamleader.contact_company_links"), tables.existing("deal")),
         records,
-        read("sync.links"),
-        read("hubspot.associations"),
-        read("sync.relations"),
-        remove_stale=platform.settings.relations.remove_stale,
+        tables("sync.links"),
+        tables("hubspot.associations"),
+        tables("sync.relations"),
+        remove_stale=remove_stale,
     )
+
+
+def _between(changes: pl.DataFrame, entities: tuple[str, ...]) -> pl.DataFrame:
+    """Relations of which both sides may be changed."""
+    if set(entities) == set(ENTITIES):
+        return changes
+    sides = [pl.col("details").str.json_path_match(f"$.{side}_type").is_in(entities) for side in ("from", "to")]
+    return changes.filter(pl.all_horizontal(sides))
 
 
 def _vanished(platform: Platform, entity_type: str) -> tuple[int, int]:
