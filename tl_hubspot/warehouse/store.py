@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.warehouse import schema
 
-_CONFIG = {"autoinstall_known_extensions": "false", "storage_compatibility_version": "v1.5.0"}
+_CONFIG = {"autoinstall_known_extensions": "false", "storage_compatibility_version": "v1.5.0", "memory_limit": "512MB"}
 _MARK = "meta.deployment"
 
 
