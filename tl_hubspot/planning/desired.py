@@ -82,7 +82,7 @@ def desired(
 def marked(entity_type: str, ids: pl.Series, status: str, mapping: Mapping, portal: Portal) -> pl.DataFrame:
     """Desired state of linked records that are `out_of_scope` or `deleted`: their status, contacts also no marketing.
 
-    Everything else is left out, so that nothing else is written (SPEC §3.2, §5, §8).
+    Everything else is left out, so that nothing else is written (behaviour §3.2, §5, §8).
     """
     rules = {r.property for r in writable_rules(entity_type, mapping, portal)}
     frame = pl.DataFrame({KEY: ids.cast(pl.String).sort()})

@@ -1,6 +1,6 @@
 """Which properties are sent: desired state against what Teamleader had at the last push and what HubSpot holds now.
 
-The one rule of SPEC §7, for creates, first matches and later runs alike: a value goes when it changed in Teamleader
+The one rule of behaviour §7, for creates, first matches, later runs alike: a value goes when it changed in Teamleader
 since the last confirmed push and differs from HubSpot. The rest of the plan is assembled in `plan`.
 """
 

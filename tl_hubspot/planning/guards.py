@@ -1,4 +1,4 @@
-"""Guards: limits on what one plan may do before a person must approve it (SPEC §9).
+"""Guards: limits on what one plan may do before a person must approve it (behaviour §9).
 
 Pure arithmetic on counts. Counting is done in `plan`; holding the run and approving is orchestration.
 """

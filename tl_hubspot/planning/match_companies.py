@@ -1,6 +1,6 @@
 """Which HubSpot company each eligible group of Teamleader companies is: link, teamleader_id, then VAT, domain, name.
 
-SPEC §4. The keys of Teamleader's companies and their groups come from `rules.companies`; links from `match_links`.
+behaviour §4. The keys of Teamleader's companies and their groups come from `rules.companies`; links from `match_links`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which HubSpot contact each eligible Teamleader contact is: link, teamleader_id, primary, then secondary address.
 
-SPEC §3.4. Links are made good in `match_links`; what happens to the address itself stands in `match_emails`.
+behaviour §3.4. Links are made good in `match_links`; what happens to the address itself stands in `match_emails`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which HubSpot deal each eligible Teamleader deal is: by link and teamleader_id only, never by title (SPEC §5).
+"""Which HubSpot deal each eligible Teamleader deal is: by link and teamleader_id only, never by title (behaviour §5).
 
 Links are made good in `match_links`.
 """

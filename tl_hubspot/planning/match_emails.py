@@ -54,10 +54,11 @@ def actions(updates: pl.DataFrame, source: pl.DataFrame, index: pl.DataFrame) ->
     """E-mail action per updated contact: `teamleader_id`, the columns of EMAIL, `gives_up` (the address that leaves).
 
     updates: `teamleader_id`, `hubspot_id`, `address` (Teamleader's), `pushed` (address last pushed, null on the first
-    run); source: `teamleader_id`, `address` of all contacts of Teamleader; index: see `addresses`. SPEC §3.4: the
+    run); source: `teamleader_id`, `address` of all contacts of Teamleader; index: see `addresses`. behaviour §3.4: the
     Teamleader address ends up on the record; a primary that was Teamleader's old address gives way, one that a person
     chose stays; a secondary one is exchanged. An address of another HubSpot contact is taken only when that contact
-    gives it up by an action that itself goes through; a ring of contacts that wait for each other is blocked.
+    gives it up by an action that itself goes through. Contacts that exchange addresses in a ring all go through: the
+    push gives one of the old addresses up first.
     """
     owned = index.select("address", owner="hubspot_id", owner_primary="is_primary")
     before = index.select(pushed="address", raw_old="raw", hubspot_id="hubspot_id", old_primary="is_primary")
@@ -131,6 +132,6 @@ def _blocked(rows: pl.DataFrame) -> pl.Series:
             path[at] = None
             at = needs[at]
         # at the end stands nobody, a ring, a contact already looked at, or a giver that waits for nobody
-        stuck = at is None or at in path or blocked.get(at, False)
+        stuck = at is None or blocked.get(at, False)
         blocked |= dict.fromkeys(path, stuck)
     return pl.Series([contact for contact, stuck in blocked.items() if stuck], dtype=pl.String)

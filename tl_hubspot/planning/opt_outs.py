@@ -1,4 +1,4 @@
-"""Which addresses to unsubscribe in HubSpot because Teamleader shows them opted out (SPEC §3.3).
+"""Which addresses to unsubscribe in HubSpot because Teamleader shows them opted out (behaviour §3.3).
 
 Opt-out belongs to the address. Nothing here ever subscribes anybody; whether a contact may be asked for marketing
 status is decided with the rest of the plan.

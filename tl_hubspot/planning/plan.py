@@ -335,7 +335,7 @@ class _Entity:
         frame = late.select("teamleader_id").join(self.links, on="teamleader_id", how="left")
         return notices("future_date", "contact", frame, "This contact was changed in the future; it counts as recent.")
 
-    # --- marketing status (SPEC §3.5) ---
+    # --- marketing status (behaviour §3.5) ---
 
     def wanted_marketing(self) -> pl.DataFrame:
         """Contacts that should be marketing and are not: the match with `decided`, for any method."""
@@ -439,7 +439,7 @@ def digest_of(changes: pl.DataFrame) -> str:
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
-    """The document of `plan --json` (SPEC §13); contacts also say `asked`, unsubscribes which addresses."""
+    """The document of `plan --json` (behaviour §13); contacts also say `asked`, unsubscribes which addresses."""
     return {
         "digest": plan.digest,
         "held": plan.held,
@@ -459,7 +459,7 @@ def _change_json(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def protected_fields(plan: Plan, names: Iterable[str], properties: pl.DataFrame) -> list[dict[str, str]]:
-    """Protected properties that the plan would write: always empty (SPEC §7); checked on the finished plan.
+    """Protected properties that the plan would write: always empty (behaviour §7); checked on the finished plan.
 
     `properties`: `hubspot.properties`, for labels. Rows: entity_type, teamleader_id, property.
     """

@@ -1,4 +1,4 @@
-"""Which associations to make in HubSpot, which are there already, and which a person removed (SPEC §6).
+"""Which associations to make in HubSpot, which are there already, and which a person removed (behaviour §6).
 
 A relation is written once, like a field: what the sync made or found is remembered in `sync.relations`. Which
 relations should exist is decided in `rules.eligible`.

@@ -23,7 +23,7 @@ from tl_hubspot.planning.mapping import FieldRule
 from tl_hubspot.planning.stages import Stages
 
 MAX_LENGTH = 65_536
-"""Characters that a HubSpot text property takes (SPEC §7)."""
+"""Characters that a HubSpot text property takes (behaviour §7)."""
 
 ISO_INSTANT = "%Y-%m-%dT%H:%M:%S%.3fZ"
 

@@ -1,6 +1,6 @@
 """Ranking and winners: which of several records for the same thing counts.
 
-One order for contacts (SPEC words: active before deactivated, latest changed_at, earliest added_at, smallest id) and
+One order for contacts (active before deactivated, latest changed_at, earliest added_at, smallest id) and
 one for companies; what happens to the losers is decided in `contacts` and `companies`.
 """
 

@@ -1,4 +1,4 @@
-"""Which fields are sent: SPEC §7 sentence by sentence, then as properties over random histories."""
+"""Which fields are sent: behaviour §7 sentence by sentence, then as properties over random histories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits of SPEC §9: defaults, when each applies, what it says."""
+"""Limits of behaviour §9: defaults, when each applies, what it says."""
 
 import pytest
 

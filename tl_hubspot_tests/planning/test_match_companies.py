@@ -1,4 +1,4 @@
-"""SPEC §4, matching sentence by sentence: link, teamleader_id, the keys of the winner, then those of its losers."""
+"""Behaviour §4, matching sentence by sentence: link, teamleader_id, keys of the winner, then of its losers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SPEC §3.4, sentence by sentence: who is which HubSpot contact, and what happens to the address."""
+"""Behaviour §3.4, sentence by sentence: who is which HubSpot contact, and what happens to the address."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ class TestAddressChangesFirst:
         assert {row["email_action"] for row in result.values()} == {"replace_primary"}
         assert [result[t]["email_keep_old"] for t in ids] == [True, False, False, False, False]
 
-    def test_a_swap_is_reported_and_left_alone(self) -> None:
+    def test_a_swap_goes_through(self) -> None:
         result = run(
             {"T1": B, "T2": A},
             [{"id": "1", "emails": [A]}, {"id": "2", "emails": [B]}],
@@ -224,11 +224,11 @@ class TestAddressChangesFirst:
             pushed={"T1": A, "T2": B},
         )
         rows = b.by_id(result)
-        assert email(rows["T1"]) == ("none", None, None, False, "2")
-        assert email(rows["T2"]) == ("none", None, None, False, "1")
+        assert email(rows["T1"]) == ("replace_primary", B, A, False, None)
+        assert email(rows["T2"]) == ("replace_primary", A, B, False, None)
         assert {row["outcome"] for row in rows.values()} == {"update"}
 
-    def test_who_waits_for_a_swap_is_blocked_too(self) -> None:
+    def test_who_stands_beside_a_swap_goes_through_too(self) -> None:
         rows = b.by_id(
             run(
                 {"T1": B, "T2": A, "T3": C},
@@ -238,7 +238,7 @@ class TestAddressChangesFirst:
             )
         )
         assert email(rows["T3"]) == ("replace_primary", C, D, True, None)
-        assert rows["T1"]["email_blocked_by"] == "2"
+        assert rows["T1"]["email_blocked_by"] is None
 
 
 class TestAddressIsKept:

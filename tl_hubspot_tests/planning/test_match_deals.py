@@ -1,4 +1,4 @@
-"""SPEC §5: deals match by link and teamleader_id only, never by title."""
+"""Behaviour §5: deals match by link and teamleader_id only, never by title."""
 
 from __future__ import annotations
 

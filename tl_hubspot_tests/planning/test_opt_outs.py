@@ -1,4 +1,4 @@
-"""SPEC §3.3: an opted-out address that HubSpot has is unsubscribed once; nobody is ever subscribed."""
+"""Behaviour §3.3: an opted-out address that HubSpot has is unsubscribed once; nobody is ever subscribed."""
 
 from __future__ import annotations
 

@@ -264,7 +264,7 @@ def test_a_deleted_record_that_was_never_linked_is_no_business_of_the_plan() -> 
     assert world.plan().changes.is_empty()
 
 
-# --- opt-out and marketing status (SPEC §3.3, §3.5) ----------------------------------------------------------------
+# --- opt-out and marketing status (behaviour §3.3, §3.5) -----------------------------------------------------------
 
 
 def contact_in_hubspot(*, marketing: bool = True, **columns: Any) -> World:

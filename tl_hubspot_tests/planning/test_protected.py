@@ -1,4 +1,4 @@
-"""Protected properties (SPEC §7): wildcards, names, labels."""
+"""Protected properties (behaviour §7): wildcards, names, labels."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""SPEC §6: relations are written once, like a field; what people made or removed in HubSpot stays as they left it."""
+"""Behaviour §6: relations are written once, like a field; what people made or removed stays as they left it."""
 
 from __future__ import annotations
 
