@@ -66,10 +66,10 @@ class Keyset:
 
 class _Head(msgspec.Struct):
     id: str
-    status: str | None = None
-    updated_at: str | None = None
-    created_at: str | None = None
-    added_at: str | None = None
+    # Any: a time that is none is a fault of that record, not of the list
+    updated_at: Any = None
+    created_at: Any = None
+    added_at: Any = None
 
 
 class _Info(msgspec.Struct):
@@ -269,10 +269,12 @@ class Walk:
             ) from None
         return rows
 
-    def _key(self, text: str | None) -> int | None:
-        if text is None:
+    def _key(self, text: Any) -> int | None:
+        try:
+            instant = datetime.fromisoformat(text)
+        except (TypeError, ValueError):
             return None
-        seconds = int(datetime.fromisoformat(text).timestamp())
+        seconds = int((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp())
         return -seconds if self._keyset.descending else seconds
 
     def _check(self, rows: list[Row], bound: int | None) -> None:
@@ -312,7 +314,8 @@ class Walk:
 
     def _forget(self, bound: int) -> None:
         """Let go of rows that the filter will not give again, so that memory does not grow with the list."""
-        self._seen = {id: seen for id, seen in self._seen.items() if seen[0] is not None and seen[0] >= bound - 1}
+        # One whose time cannot be read stands anywhere: forgotten, it would seem fresh for ever.
+        self._seen = {id: seen for id, seen in self._seen.items() if seen[0] is None or seen[0] >= bound - 1}
 
     def _explain_the_end(self) -> None:
         """The list stays empty where it must repeat records: right only if all of those are gone from it by now."""

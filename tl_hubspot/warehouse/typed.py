@@ -36,12 +36,27 @@ _CUSTOM_FIELDS = (
 )
 
 
+# DuckDB reads 'infinity' and dates before Christ as instants, which polars and Python cannot hold
+_FIRST, _LAST = "timestamptz '0001-01-01 00:00:00+00'", "timestamptz '9999-12-31 23:59:59.999999+00'"
+_NOT_TEXT = ("emails", "telephones", "primary_address", "tags", "marketing_mails_consent")
+
+
+def _readable(text: str) -> str:
+    """SQL: the instant that `text` says, null when it says none."""
+    instant = f"try_cast({text} as timestamptz)"
+    return f"case when {instant} between {_FIRST} and {_LAST} then {instant} end"
+
+
 def _instant(name: str) -> str:
-    return f"try_cast(j.{name} as timestamptz) as {name}"
+    return f"{_readable(f'j.{name}')} as {name}"
 
 
 def _plain(*names: str) -> str:
-    return ", ".join(f"j.{name} as {name}" for name in names)
+    # PHP writes an empty object as [], also where a text is expected
+    return ", ".join(
+        f"j.{name} as {name}" if name in _NOT_TEXT else f"nullif(nullif(j.{name}, '[]'), '{{}}') as {name}"
+        for name in names
+    )
 
 
 _PARTY = (
@@ -84,13 +99,20 @@ def typed(con: duckdb.DuckDBPyConnection, table: str, records: pl.DataFrame) -> 
         con.unregister("_records")
 
 
+def stored_unreadable(con: duckdb.DuckDBPyConnection, table: str) -> pl.DataFrame:
+    """The same for what `table` holds: columns id, field."""
+    suspects = " or ".join(f"{name} is null" for name in _DATES[table])
+    query = f"select id, payload from {table} where deleted_at is null and ({suspects})"
+    return unreadable(con, table, con.sql(query).pl())
+
+
 def unreadable(con: duckdb.DuckDBPyConnection, table: str, records: pl.DataFrame) -> pl.DataFrame:
     """Dates of `records` (id, payload) that are there but are no date: columns id, field."""
     con.register("_records", records)
     try:
         parts = [
             f"select id, '{name}' as field from _records where (payload->>'{name}') is not null"
-            f" and try_cast(payload->>'{name}' as timestamptz) is null"
+            f" and ({_readable(f'payload->>{name!r}')}) is null"
             for name in _DATES[table]
         ]
         return con.sql(" union all ".join(parts)).pl()
