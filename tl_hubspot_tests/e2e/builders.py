@@ -7,6 +7,7 @@ copy, is run by `test_subset`. What records look like comes from `sandbox.worlds
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -198,6 +199,7 @@ class Story:
 
     def _run(self, platform: Platform) -> Finished:
         """As `orchestration.execute`, without the copy for analysts and with Dagster's memory in memory."""
+        platform.sleep = lambda seconds: time.sleep(min(seconds, 0.01))
         platform.as_of()
         platform.warehouse.count("sync.runs")
         names = {"sync": "sync", "plan": "plan_only", "approve": "approve"}

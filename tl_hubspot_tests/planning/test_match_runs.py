@@ -73,7 +73,12 @@ class Account:
         while waiting:
             owner = {a: record for record, addresses in self.portal.items() for a in addresses}
             ready = next((r for r in waiting if owner.get(r["email_new"]) in (None, r["hubspot_id"])), None)
-            assert ready is not None, "HubSpot would refuse the address"
+            if ready is None:
+                # contacts exchange their addresses: the push gives one of the old ones up first
+                giver = _in_a_ring(waiting, owner)
+                assert giver is not None, "HubSpot would refuse the address"
+                self.portal[giver["hubspot_id"]].remove(giver["email_old"])
+                continue
             waiting.remove(ready)
             self._carry_out(ready, address_of[ready["teamleader_id"]])
         return rows
@@ -91,6 +96,18 @@ class Account:
             own[:] = [a for a in own if a not in (row["email_new"], row["email_old"])]
             own.insert(0 if row["email_action"] in ("set", "replace_primary") else len(own), row["email_new"])
             own.extend([row["email_old"]] if row["email_keep_old"] else [])
+
+
+def _in_a_ring(waiting: list[b.Row], owner: dict[str, str]) -> b.Row | None:
+    """A contact whose address is with one that waits for another … that waits for it."""
+    by_record = {r["hubspot_id"]: r for r in waiting if r["hubspot_id"]}
+    for start in by_record.values():
+        at: b.Row | None = start
+        for _ in waiting:
+            at = by_record.get(owner.get(at["email_new"] or "", "")) if at else None
+            if at is start:
+                return start
+    return None
 
 
 def contacts() -> st.SearchStrategy[dict[str, tuple[str, datetime]]]:
