@@ -15,6 +15,7 @@ from tl_hubspot.orchestration.assets.common import PREVIEW
 from tl_hubspot.orchestration.resources import WarehouseResource
 from tl_hubspot.orchestration.run import source
 from tl_hubspot.rules import checks as rules
+from tl_hubspot.warehouse import typed
 from tl_hubspot.warehouse.store import Warehouse
 
 _SHOWN = 50
@@ -53,6 +54,7 @@ _COLUMNS = PREVIEW | {
     "also_fits",
     "hubspot_ids",
     "unknown",
+    "field",
     "changed_at",
     "position",
     "message",
@@ -66,6 +68,11 @@ def _as_text(value: Any) -> str:
     if isinstance(value, pl.Series | list):
         return ", ".join(str(v) for v in value)
     return "" if value is None else str(value)
+
+
+def _unreadable(warehouse: Warehouse, table: str) -> pl.DataFrame:
+    with warehouse.connect() as con:
+        return typed.stored_unreadable(con, table)
 
 
 def _notices(code: str) -> Offenders:
@@ -180,6 +187,15 @@ CHECKS = [
             source(w, "teamleader.contacts"),
             source(w, "teamleader.companies"),
         ),
+    ),
+    *(
+        _check(
+            table,
+            "unreadable_dates",
+            "Dates that are there but are no date; they count as missing.",
+            lambda w, table=table: _unreadable(w, table),  # type: ignore[misc]
+        )
+        for table in ("teamleader.contacts", "teamleader.companies", "teamleader.deals")
     ),
     _check(
         "plan",

@@ -289,7 +289,7 @@ def _lower(text: pl.Series, context: Context) -> pl.Series:
 
 
 def _deal_status(text: pl.Series, context: Context) -> pl.Series:
-    return text.replace("new", "open")
+    return _option(text.replace("new", "open"), context)
 
 
 def _owner(text: pl.Series, context: Context) -> pl.Series:
@@ -431,7 +431,9 @@ TRANSFORMS: dict[str, Transform] = {
             "currency_not_in_portal",
             "estimated_value.currency",
         ),
-        Transform("deal_status", "enumeration", "`new` → `open`", _deal_status, source="status"),
+        Transform(
+            "deal_status", "enumeration", "`new` → `open`", _deal_status, "option_not_in_portal", source="status"
+        ),
         Transform("pipeline", "enumeration", "HubSpot pipeline, see `pipelines`", _pipeline, source="pipeline"),
         Transform(
             "stage", "enumeration", "HubSpot stage; closed deals go to the closed ones", _stage, source="current_phase"

@@ -63,7 +63,7 @@ _PARTY = (
     _plain(
         "status", "emails", "telephones", "website", "primary_address", "language", "tags", "marketing_mails_consent"
     )
-    + f", {_CUSTOM_FIELDS} as custom_fields, {_instant('added_at')}, {_instant('updated_at')}, j.web_url as web_url"
+    + f", {_CUSTOM_FIELDS} as custom_fields, {_instant('added_at')}, {_instant('updated_at')}, {_plain('web_url')}"
 )
 
 _SELECT = {
@@ -77,7 +77,7 @@ j.estimated_value.amount as estimated_value_amount, j.estimated_value.currency a
 j.pipeline.id as pipeline_id, j.current_phase.id as current_phase_id, j.responsible_user.id as responsible_user_id,
 j.source.id as source_id, j.lost_reason.reason.id as lost_reason_id, j.lost_reason.remark as lost_reason_remark,
 {_CUSTOM_FIELDS} as custom_fields, {_instant("closed_at")}, {_instant("created_at")}, {_instant("updated_at")},
-j.web_url as web_url""",
+{_plain("web_url")}""",
 }
 
 _DATES = {

@@ -128,12 +128,18 @@ def test_the_quick_way_for_telephone_numbers_says_what_phonenumbers_says(pairs: 
         ("list", '["a","b c",null,""]', "a;b c"),
         ("list", "[broken", "[broken"),
         ("list", "plain", "plain"),
-        ("deal_status", "new", "open"),
-        ("deal_status", "won", "won"),
     ],
 )
 def test_values(transform: str, value: Any, expected: str | None) -> None:
     assert transformed(transform, [value]) == [expected]
+
+
+def test_deal_status_that_is_no_option_is_left_out() -> None:
+    options = (("open", "Open"), ("won", "Won"), ("lost", "Lost"))
+    rule = FieldRule("deal", "status", "teamleader_status", "deal_status", options=options)
+    text = pl.Series(["new", "open", "won", "paused"])
+    values = apply(text, Context(rule, pl.DataFrame(), portal(), "BE")).to_list()
+    assert values == ["open", "open", "won", None]
 
 
 @pytest.mark.parametrize(
