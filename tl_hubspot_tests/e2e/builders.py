@@ -7,6 +7,7 @@ copy, is run by `test_subset`. What records look like comes from `sandbox.worlds
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from itertools import count
 from typing import Any
 
 import dagster as dg
+import httpx
 import polars as pl
 
 from tl_hubspot.definitions import build_definitions
@@ -159,6 +161,12 @@ class Story:
             self.portal.patch("contacts", record["id"], {"hs_additional_emails": ";".join(further)})
         return str(record["id"])
 
+    def portal_pipelines(self) -> list[dict[str, Any]]:
+        """Deal pipelines with their stages, as the API shows them."""
+        url = self.product.systems.environment()["HUBSPOT_API_URL"]
+        token = {"Authorization": f"Bearer {self.portal.profile.access_token}"}
+        return list(httpx.get(f"{url}/crm/v3/pipelines/deals", headers=token).json()["results"])
+
     def resubscribe(self, address: str) -> None:
         """The person behind the address subscribes again, by HubSpot's own form (no API does that)."""
         with self.portal.portal.work():
@@ -269,10 +277,11 @@ def story(make: Make, **environment: str) -> Story:
     return Story(product)
 
 
-def second_installation(first: Story, make: Make) -> Story:
-    """Another installation with an empty data folder beside the same two systems."""
+def second_installation(first: Story) -> Story:
+    """Another installation beside the same two systems: an empty data folder but for its sign-in to Teamleader."""
     data = first.product.data.parent / f"{first.product.data.name}-second"
     data.mkdir()
+    shutil.copytree(first.product.data / "tokens", data / "tokens")
     return Story(Product(first.product.systems, data, first.product.environment), first.numbers)
 
 

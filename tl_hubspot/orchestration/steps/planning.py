@@ -219,8 +219,9 @@ def _between(changes: pl.DataFrame, entities: tuple[str, ...]) -> pl.DataFrame:
 def _vanished(platform: Platform, entity_type: str) -> tuple[int, int]:
     """Records found deleted since the last run that pushed, and how many there were before."""
     table = SOURCES[entity_type]
-    settled = "_run_id in (select run_id from sync.runs where status in ('done', 'failed_records'))"
-    vanished = platform.warehouse.count(table, f"deleted_at is not null and not {settled}")
+    # an approved plan is another run than the one that found the records gone: only the time tells
+    pushed = "select max(finished_at) from sync.runs where status in ('done', 'failed_records')"
+    vanished = platform.warehouse.count(table, f"deleted_at > coalesce(({pushed}), '-infinity'::timestamptz)")
     return vanished, platform.warehouse.count(table, "deleted_at is null") + vanished
 
 
