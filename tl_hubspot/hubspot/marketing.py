@@ -15,7 +15,7 @@ import msgspec
 from tl_hubspot.hubspot import routes
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.objects import BATCH, batch_read, pages
-from tl_hubspot.hubspot.reactions import AnswerLost
+from tl_hubspot.hubspot.reactions import AnswerLost, Refused
 
 ROWS_PER_FILE = 1_000_000
 """HubSpot takes 1,048,576 rows, the heading among them."""
@@ -47,12 +47,18 @@ def make_marketing(
     """Ask marketing status for existing contacts; yields (record ids, outcome) per file (one up to 1,000,000 ids).
 
     `name`: of the import, different for each run, so that one whose answer was lost can be found. `patience`: seconds
-    to wait for an import; one that still runs then stays asked and unconfirmed.
+    to wait for an import; one that still runs then stays asked and unconfirmed. A file that HubSpot refuses is an
+    error of each of its ids.
     """
     for start in range(0, len(contact_ids), ROWS_PER_FILE):
         ids = contact_ids[start : start + ROWS_PER_FILE]
         part = name if len(contact_ids) <= ROWS_PER_FILE else f"{name} ({start // ROWS_PER_FILE + 1})"
-        outcome = MarketingOutcome(import_id=_start(gateway, ids, part))
+        try:
+            outcome = MarketingOutcome(import_id=_start(gateway, ids, part))
+        except Refused as refused:
+            # Records are written by now; that HubSpot does not take the file concerns marketing status alone.
+            yield ids, MarketingOutcome(state="REFUSED", errors=dict.fromkeys(ids, refused.problem.reason))
+            continue
         outcome.state = _follow(gateway, outcome.import_id, patience)
         outcome.errors = _errors(gateway, outcome.import_id)
         outcome.confirmed = marketing_contacts(gateway, ids)

@@ -130,6 +130,16 @@ def test_rows_with_errors_are_named(portal: Portal) -> None:
     assert outcome.confirmed == {"1"} and set(outcome.errors) == {"404404"}
 
 
+def test_a_file_that_hubspot_refuses_is_an_error_of_its_ids(portal: Portal) -> None:
+    load(portal, 2)
+    body = {"status": "error", "category": "VALIDATION_ERROR", "message": "too many imports today"}
+    portal.sandbox.faults.add(Fault("status", path="/imports", method="POST", status=400, body=body))
+    ((ids, outcome),) = make_marketing(portal.gateway, ["1", "2"], "run 1")
+    assert set(outcome.errors) == set(ids) == {"1", "2"}
+    assert all(outcome.errors.values())
+    assert not outcome.asked and not outcome.confirmed
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_an_import_whose_answer_was_lost_is_found_or_made_once(portal: Portal, when: Any) -> None:
     load(portal, 2)
