@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tl_hubspot.planning import match_contacts
+from tl_hubspot.planning.json_text import dumps
 from tl_hubspot.planning.opt_outs import OptOutPlan, plan_opt_outs
 from tl_hubspot_tests.planning import builders_match as b
 
@@ -51,6 +52,7 @@ def calls(plan: OptOutPlan) -> list[tuple[Any, ...]]:
 
 def test_row_of_the_plan() -> None:
     row = run([contact("T1", A)], [{"id": "1", "emails": [A]}]).changes.row(0, named=True)
+    assert row["details"] == dumps(json.loads(row["details"])), "canonical: the digest of a plan rests on it"
     assert json.loads(row.pop("details")) == {"address": A, "addresses": [A], "existing": True}
     assert row == {
         "entity_type": "contact",

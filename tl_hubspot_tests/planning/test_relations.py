@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tl_hubspot.planning.json_text import dumps
 from tl_hubspot.planning.match_frames import MATCHES
 from tl_hubspot.planning.relations import Records, RelationPlan, in_teamleader, plan_relations, winners
 from tl_hubspot_tests.planning import builders_match as b
@@ -99,6 +100,7 @@ def pairs(frame: pl.DataFrame) -> list[tuple[Any, ...]]:
 
 def test_row_of_the_plan() -> None:
     row = run([CONTACT_COMPANY]).changes.row(0, named=True)
+    assert row["details"] == dumps(json.loads(row["details"])), "canonical: the digest of a plan rests on it"
     assert json.loads(row.pop("details")) == {
         "from_type": "contact",
         "from_id": "C1",
