@@ -220,7 +220,7 @@ class _Entity:
         """One row per record with news in Teamleader: its match, `fields`, `shadow`."""
         portal = self.inputs.portal
         types = {r.property: portal.property_type(self.kind, r.property) or r.type for r in self.rules}
-        shadows = self.inputs.shadows.filter(pl.col("entity_type") == self.kind)
+        shadows = self._still_true(self.inputs.shadows.filter(pl.col("entity_type") == self.kind))
         found = diff.differences(
             self.desired.frame,
             self.matches,
@@ -230,6 +230,35 @@ class _Entity:
             diff.Portal(types, portal.stages.symbols),
         )
         return self.matches.join(found, on="teamleader_id")
+
+    def _still_true(self, shadows: pl.DataFrame) -> pl.DataFrame:
+        """Shadows without the sync's own statements where HubSpot's record carries another Teamleader id.
+
+        People merged two records there: what was pushed to this one (its id, status, decision) is no longer what the
+        survivor holds, although nothing changed in Teamleader.
+        """
+        carried = self.active.select(hubspot_id="id", carried="teamleader_id")
+        merged = (
+            self.matches.filter((pl.col("outcome") == "update") & (pl.col("kind") == "eligible"))
+            .join(carried, on="hubspot_id")
+            .filter((pl.col("carried") != "") & (pl.col("carried") != pl.col("teamleader_id")))["teamleader_id"]
+        )
+        if merged.is_empty():
+            return shadows
+        own = {
+            r.property for r in self.rules if r.custom and r.source.partition(".")[0] in ("id", "status", "decision")
+        }
+        affected = pl.col("teamleader_id").is_in(merged.implode())
+        stripped = [
+            json_text.dumps({name: value for name, value in json.loads(fields).items() if name not in own})
+            for fields in shadows.filter(affected)["fields"]
+        ]
+        return pl.concat(
+            [
+                shadows.filter(~affected),
+                shadows.filter(affected).with_columns(pl.Series("fields", stripped, pl.String())),
+            ]
+        )
 
     def _changes(self) -> pl.DataFrame:
         writes = self.rows.filter((pl.col("fields") != "{}") | (pl.col("outcome") == "create")).select(

@@ -216,6 +216,21 @@ def test_two_records_out_of_scope_on_one_merged_hubspot_record_give_one_update()
     assert bucket(plan, "contact", "y") == ("skipped", "too_old")
 
 
+@pytest.mark.parametrize("carried", ["y", "", None])
+def test_a_record_that_survived_a_merge_in_hubspot_says_whose_it_is_again(carried: str | None) -> None:
+    world = linked_world("contact")
+    world.holds("contact", "survivor", dict(world.mirror["contact"].pop("new-contact-x")["properties"]))
+    world.mirror["contact"]["survivor"] |= {"teamleader_id": carried, "email": "x@example.com"}
+    world.person("contact", "survivor", teamleader_id=carried, teamleader_status="out_of_scope", firstname="Person")
+    world.links["contact", "x"] = "survivor"
+    world.matched("contact", "x", "survivor", matched_by="link")
+    plan = world.plan("contact")
+    assert new(plan, "x") == ({"teamleader_id": "x", "teamleader_status": "active"} if carried else {})
+    world.push(plan)
+    world.mirror["contact"]["survivor"]["teamleader_id"] = "x"
+    assert world.plan("contact").changes.filter(pl.col("action") == "update").is_empty()
+
+
 def test_a_deal_without_stage_is_held_and_a_linked_one_still_gets_its_other_fields() -> None:
     world = linked_world("deal")
     world.deal("x", status="held", reason="unmapped_stage", current_phase_id="gone", title="Renamed")
