@@ -176,6 +176,10 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
+_CTRL_C = 130
+"""What typer makes of Ctrl-C, as the result of the call."""
+
+
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     sys.exit(run(sys.argv[1:]))
@@ -184,11 +188,10 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command; returns its exit code (0 done, 1 records failed, 2 usage, 3 held, 4 stopped)."""
     try:
-        app(arguments, standalone_mode=False)
+        if app(arguments, standalone_mode=False) == _CTRL_C:
+            raise KeyboardInterrupt
     except _Ended as ended:
         return ended.code
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         _err.print(error.format_message(), markup=False)
         return ExitCode.USAGE

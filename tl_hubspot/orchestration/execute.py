@@ -28,6 +28,8 @@ class Finished:
     run: dict[str, Any]
 
 
+# Dagster turns Ctrl-C and SIGTERM into an exception of its own
+_INTERRUPTS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
 _JOBS = {"sync": "sync", "plan": "plan_only", "approve": "approve"}
 
 
@@ -46,6 +48,7 @@ def execute(platform: Platform) -> Finished:
 
     Raises:
         TlHubspotError: what stopped it, as raised by the step; the run is stored as stopped.
+        KeyboardInterrupt: it was stopped by hand; so it is stored.
     """
     from tl_hubspot.definitions import build_definitions
 
@@ -65,12 +68,18 @@ def execute(platform: Platform) -> Finished:
         # the checks that hold a plan over a limit back fail the job: a held run, and a mere plan, ended all the same
         ended = result.success or row.get("status") in ("held", "planned")
         cause = None if ended else _cause(platform, result)
+        if isinstance(cause, _INTERRUPTS):
+            raise cause
         if cause is not None:
             conclude.stopped(platform, result.run_id, cause)
         publish.publish(platform)
         if cause is not None:
             raise cause
         return Finished(conclude.exit_code(row["status"]), row)
+    except _INTERRUPTS:
+        for run_id in platform.open_runs:
+            conclude.stopped(platform, run_id, TlHubspotError("Stopped by hand"))
+        raise KeyboardInterrupt from None
     finally:
         platform.close()
 

@@ -177,9 +177,10 @@ class Platform:
             self._runs[run_id] = self._open(run_id)
         return self._runs[run_id]
 
-    def is_open(self, run_id: str) -> bool:
-        """Whether the run of that id was opened."""
-        return run_id in self._runs
+    @property
+    def open_runs(self) -> tuple[str, ...]:
+        """Ids of the runs that were opened."""
+        return tuple(self._runs)
 
     def close(self) -> None:
         """Let go of the database and of the run lock."""

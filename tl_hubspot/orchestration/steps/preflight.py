@@ -19,7 +19,7 @@ from tl_hubspot.warehouse.store import frame_of
 
 def enter(platform: Platform, run_id: str) -> Run:
     """The run of that id; when it is opened, what can be refused is refused, and what a crash left open is settled."""
-    if not platform.is_open(run_id):
+    if run_id not in platform.open_runs:
         settings(platform)
         run = platform.run(run_id)
         portal(platform)
