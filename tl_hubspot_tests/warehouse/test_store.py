@@ -1,0 +1,168 @@
+"""The DuckDB file: merging, transactions, locks, publishing, what is refused."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from tl_hubspot.errors import WarehouseError
+from tl_hubspot.warehouse import schema
+from tl_hubspot.warehouse.store import Merged, Warehouse, delete, frame_of, upsert
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse(tmp_path / "data" / "tl_hubspot.duckdb", lock_timeout=10)
+
+
+def link(teamleader_id: str, hubspot_id: str, run: str = "r1") -> dict[str, Any]:
+    row = {"entity_type": "contact", "teamleader_id": teamleader_id, "hubspot_id": hubspot_id}
+    return row | {"first_run": run, "last_run": run}
+
+
+def links(*rows: dict[str, Any]) -> pl.DataFrame:
+    return frame_of("sync.links", rows)
+
+
+def test_every_table_and_column_is_there_with_its_meaning(warehouse: Warehouse) -> None:
+    tables = warehouse.read("select schema_name || '.' || table_name as name, comment from duckdb_tables()")
+    expected = {t.name: t.meaning for t in schema.TABLES}
+    assert {k: v for k, v in tables.iter_rows() if k != "meta.deployment"} == expected
+    columns = warehouse.read(
+        "select schema_name || '.' || table_name, column_name, comment from duckdb_columns()"
+        " where schema_name not in ('meta', 'main') and not internal"
+    )
+    expected_columns = {(t.name, c.name): c.meaning for t in schema.TABLES for c in t.columns}
+    assert {(t, c): meaning for t, c, meaning in columns.iter_rows()} == expected_columns
+
+
+def test_merging_counts_what_it_did(warehouse: Warehouse) -> None:
+    assert warehouse.upsert("sync.links", links(link("a", "1"), link("b", "2"))) == Merged(2, 0, 0)
+    merged = warehouse.upsert("sync.links", links(link("a", "1"), link("b", "3"), link("c", "4")))
+    assert merged == Merged(inserted=1, updated=1, unchanged=1)
+    rows = warehouse.read("select teamleader_id, hubspot_id from sync.links order by all").rows()
+    assert rows == [("a", "1"), ("b", "3"), ("c", "4")]
+
+
+def test_columns_that_a_frame_lacks_keep_their_value(warehouse: Warehouse) -> None:
+    warehouse.upsert("sync.links", links(link("a", "1", "first")))
+    warehouse.upsert("sync.links", links(link("a", "2", "second")).drop("first_run"))
+    assert warehouse.read("sync.links").row(0) == ("contact", "a", "2", "first", "second")
+
+
+def test_stamps_alone_are_no_change(warehouse: Warehouse) -> None:
+    row = {"kind": "user", "id": "1", "name": "Ann", "_run_id": "r1"}
+    warehouse.upsert("teamleader.reference", frame_of("teamleader.reference", [row]))
+    again = warehouse.upsert("teamleader.reference", frame_of("teamleader.reference", [row | {"_run_id": "r2"}]))
+    assert again == Merged(0, 0, 1)
+
+
+def test_a_repeated_key_is_refused(warehouse: Warehouse) -> None:
+    with pytest.raises(ValueError, match="repeat a key"):
+        warehouse.upsert("sync.links", links(link("a", "1"), link("a", "2")))
+    assert warehouse.count("sync.links") == 0
+
+
+def test_unknown_columns_are_refused(warehouse: Warehouse) -> None:
+    with pytest.raises(ValueError, match=r"sync\.links has no column colour"):
+        links(link("a", "1") | {"colour": "red"})
+    with pytest.raises(duckdb.BinderException):
+        warehouse.append("sync.links", links(link("a", "1")).with_columns(colour=pl.lit("red")))
+    assert warehouse.count("sync.links") == 0
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_transaction_is_all_or_nothing(warehouse: Warehouse, error: type[BaseException]) -> None:
+    warehouse.upsert("sync.links", links(link("a", "1")))
+    with pytest.raises(error), warehouse.transaction() as con:
+        upsert(con, "sync.links", links(link("a", "9"), link("b", "2")))
+        raise error
+    assert warehouse.read("select hubspot_id from sync.links").rows() == [("1",)]
+
+
+def test_replace_and_delete(warehouse: Warehouse) -> None:
+    warehouse.upsert("sync.links", links(link("a", "1"), link("b", "2")))
+    with warehouse.transaction() as con:
+        delete(con, "sync.links", pl.DataFrame({"entity_type": ["contact"], "teamleader_id": ["a"]}))
+    assert warehouse.read("sync.links")["teamleader_id"].to_list() == ["b"]
+    assert warehouse.replace("sync.links", links()) == 0
+    assert warehouse.count("sync.links") == 0
+
+
+def _locked(path: str, ready: Any, seconds: float) -> None:
+    with duckdb.connect(path):
+        ready.set()
+        time.sleep(seconds)
+
+
+def held(path: Path, seconds: float) -> Any:
+    """Another process that has the file open for some seconds."""
+    processes = multiprocessing.get_context("spawn")
+    ready = processes.Event()
+    process = processes.Process(target=_locked, args=(str(path), ready, seconds), daemon=True)
+    process.start()
+    assert ready.wait(60)
+    return process
+
+
+def test_waits_for_another_process(warehouse: Warehouse) -> None:
+    warehouse.count("sync.links")
+    process = held(warehouse.path, 0.5)
+    assert warehouse.count("sync.links") == 0
+    process.join()
+
+
+def test_gives_up_and_names_the_process(warehouse: Warehouse) -> None:
+    warehouse.count("sync.links")
+    process = held(warehouse.path, 60)
+    try:
+        with pytest.raises(WarehouseError, match=rf"locked by another program .*PID {process.pid}"):
+            Warehouse(warehouse.path, lock_timeout=0.2).count("sync.links")
+    finally:
+        process.terminate()
+        process.join()
+
+
+def test_readers_keep_their_version_of_the_published_copy(warehouse: Warehouse) -> None:
+    target = warehouse.path.with_name("analytics.duckdb")
+    warehouse.upsert("sync.links", links(link("a", "1")))
+    first = warehouse.publish(target)
+    count = "select count(*) from sync.links"
+    with duckdb.connect(str(target.resolve()), read_only=True) as reader:
+        warehouse.upsert("sync.links", links(link("b", "2")))
+        second = warehouse.publish(target)
+        assert reader.execute(count).fetchone() == (1,)
+        with duckdb.connect(str(target.resolve()), read_only=True) as newer:
+            assert newer.execute(count).fetchone() == (2,)
+    assert target.is_symlink()
+    assert target.resolve() == second
+    third = warehouse.publish(target)
+    assert not first.exists(), "two versions are kept"
+    assert second.exists()
+    assert third.exists()
+
+
+def test_publishing_while_a_run_holds_the_database(warehouse: Warehouse) -> None:
+    target = warehouse.path.with_name("analytics.duckdb")
+    holder = warehouse.hold()
+    try:
+        warehouse.upsert("sync.links", links(link("a", "1")))
+        warehouse.publish(target)
+    finally:
+        holder.close()
+    assert Warehouse(target.resolve(), read_only=True).count("sync.links") == 1
+
+
+def test_instants_come_back_in_utc(warehouse: Warehouse) -> None:
+    row = {"run_id": "r", "started_at": "2026-07-01T12:00:00+02:00"}
+    frame = pl.DataFrame([row]).with_columns(pl.col("started_at").str.to_datetime(time_zone="Europe/Brussels"))
+    warehouse.append("sync.runs", frame)
+    stored = warehouse.read("select started_at from sync.runs")
+    assert stored.schema["started_at"] == pl.Datetime("us", "UTC")
+    assert stored.item().isoformat() == "2026-07-01T10:00:00+00:00"
