@@ -1,0 +1,175 @@
+"""What Dagster loads: assets, checks, jobs, schedule, sensor, the launchpad; and a run as the UI starts it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from tl_hubspot.config import settings as configuration
+from tl_hubspot.definitions import build_definitions
+from tl_hubspot.orchestration import automation
+from tl_hubspot.orchestration.run import Platform
+from tl_hubspot.sandbox.serve import LocalSystems
+from tl_hubspot.warehouse.store import Warehouse
+from tl_hubspot_tests.cli.terminal import clean, environment_of
+
+ASSETS = {
+    "teamleader_focus": {"contacts", "companies", "deals", "reference"},
+    "teamleader": {"contacts", "companies", "deals", "reference", "contact_company_links", "deal_phase_history"},
+    "hubspot": {"properties", "contacts", "companies", "deals", "associations"},
+    "sync": {"sync/links", "plan", "hubspot_sync"},
+    "decisions": {"contacts", "companies", "deals"},
+    "eligible": {"contacts", "companies", "deals", "relations"},
+    "published": {"analytics"},
+}
+KINDS = {
+    "teamleader_focus": {"teamleader"},
+    "teamleader": {"python", "duckdb"},
+    "hubspot": {"hubspot", "duckdb"},
+    "decisions": {"polars", "duckdb"},
+    "eligible": {"polars", "duckdb"},
+    "published": {"duckdb"},
+}
+BLOCKING = {"protected_fields", "vanished_records", "duplicate_teamleader_ids", "within_limits"}
+
+
+def platform(tmp_path: Path, **environment: str) -> Platform:
+    return Platform(configuration.load({"TL_HUBSPOT_DATA": str(tmp_path), **environment}, directory=tmp_path))
+
+
+@pytest.fixture
+def definitions(tmp_path: Path) -> dg.Definitions:
+    return build_definitions(platform(tmp_path))
+
+
+def test_definitions_load_without_touching_anything(definitions: dg.Definitions, tmp_path: Path) -> None:
+    dg.Definitions.validate_loadable(definitions)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_assets_groups_and_kinds(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    found: dict[str, set[str]] = {}
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        group = str(node.group_name)
+        name = key.to_user_string().removeprefix(f"{group}/") if group != "sync" else key.to_user_string()
+        found.setdefault(group, set()).add(name)
+        assert node.description, f"{key} says nothing"
+        assert node.owners == ["team:crm"]
+        if group in KINDS:
+            assert node.kinds == KINDS[group]
+    assert found == ASSETS
+
+
+def test_nothing_is_decided_before_both_systems_were_read(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    above = {str(k) for k in graph.get_ancestor_asset_keys(dg.AssetKey(["hubspot_sync"]))}
+    read = {
+        str(dg.AssetKey([group, name]))
+        for group in ("teamleader", "hubspot", "decisions", "eligible")
+        for name in ASSETS[group]
+    }
+    assert read <= above
+
+
+def test_checks_and_which_of_them_block(definitions: dg.Definitions) -> None:
+    specs = [spec for check in definitions.asset_checks or () for spec in check.check_specs]
+    assert {s.name for s in specs if s.blocking} == BLOCKING
+    assert all(s.asset_key == dg.AssetKey(["plan"]) for s in specs if s.blocking)
+    assert all(s.description for s in specs)
+    assert len({(s.asset_key, s.name) for s in specs}) == len(specs)
+
+
+def test_jobs(definitions: dg.Definitions) -> None:
+    assert {job.name for job in definitions.jobs or ()} == {"sync", "plan_only", "approve"}
+    nodes = {name: set(definitions.resolve_job_def(name).graph.node_dict) for name in ("sync", "plan_only", "approve")}
+    assert "hubspot_sync" in nodes["sync"]
+    assert not {"hubspot_sync", "published__analytics"} & nodes["plan_only"]
+    assert {"plan", "hubspot_sync"} <= nodes["approve"]
+    assert not any(node.startswith("teamleader__") for node in nodes["approve"])
+
+
+@pytest.mark.parametrize("on", [False, True])
+def test_schedule_and_sensor_are_off_unless_switched_on(tmp_path: Path, on: bool) -> None:
+    switched = {"TL_HUBSPOT_AUTOMATION__SCHEDULE": str(on), "TL_HUBSPOT_AUTOMATION__SENSOR": str(on)}
+    settings = platform(tmp_path, **switched).settings
+    schedule, sensor = automation.schedule(settings), automation.sensor(settings)
+    assert (schedule.default_status is dg.DefaultScheduleStatus.RUNNING) is on
+    assert (sensor.default_status is dg.DefaultSensorStatus.RUNNING) is on
+    assert schedule.execution_timezone == "Europe/Brussels"
+    tick = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=datetime(2026, 1, 1, tzinfo=UTC)))
+    assert len(tick.run_requests or []) == 1
+
+
+def test_sensor_starts_a_run_only_when_teamleader_has_something_new(tmp_path: Path) -> None:
+    with LocalSystems("subset", teamleader_limit=False, hubspot_limit=False) as systems:
+        sensor = automation.sensor(platform(tmp_path, **environment_of(systems)).settings)
+
+        def look(cursor: str | None) -> Any:
+            return sensor.evaluate_tick(dg.build_sensor_context(cursor=cursor))
+
+        first = look(None)
+        assert not first.run_requests
+        assert "First look" in first.skip_message
+        after_all = systems.clock.now().replace(year=systems.clock.now().year + 20).isoformat()
+        quiet = look(after_all)
+        assert not quiet.run_requests
+        assert quiet.skip_message == "Nothing changed in Teamleader."
+        cursor = systems.clock.now().isoformat()
+        before = look(cursor)
+        systems.clock.advance(5)
+        systems.teamleader.add("contacts", {"first_name": "New", "last_name": "Person"})
+        found = look(cursor)
+        assert len(found.run_requests) == 1
+        assert found.run_requests[0].run_key
+        assert found.cursor >= before.cursor
+        same = look(cursor)
+        assert same.run_requests[0].run_key == found.run_requests[0].run_key, "a repeated look starts no second run"
+        systems.teamleader.revoke()
+        (tmp_path / "tokens" / "teamleader.json").unlink()
+        refused = look(cursor)
+        assert not refused.run_requests
+        assert "Teamleader refused the refresh token" in refused.skip_message
+
+
+def test_launchpad_of_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TL_HUBSPOT_DATA", str(tmp_path))
+    job = build_definitions().resolve_job_def("sync")
+    good = {"resources": {"platform": {"config": {"as_of": "2026-11-02", "full": True, "only": ["contact"]}}}}
+    assert dg.validate_run_config(job, good)["resources"]["platform"]["config"]["full"] is True
+    for wrong in ({"asof": "2026-11-02"}, {"full": "yes"}, {"only": "contact"}):
+        with pytest.raises(dg.DagsterInvalidConfigError):
+            dg.validate_run_config(job, {"resources": {"platform": {"config": wrong}}})
+
+
+def _job(tmp_path: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    home = tmp_path / "home"
+    home.mkdir(exist_ok=True)
+    values = clean(environment) | {"TL_HUBSPOT_DATA": str(tmp_path / "data"), "DAGSTER_HOME": str(home)}
+    line = [sys.executable, "-m", "dagster", "job", "execute", "-m", "tl_hubspot.definitions", "-j", "sync"]
+    return subprocess.run(line, cwd=tmp_path, env=values, capture_output=True, text=True, timeout=200)
+
+
+def test_a_run_as_the_ui_starts_it_is_held_by_a_blocking_check_and_else_pushes(tmp_path: Path) -> None:
+    with LocalSystems("subset", teamleader_limit=False, hubspot_limit=False) as systems:
+        environment = environment_of(systems)
+        guards = {"TL_HUBSPOT_GUARDS__UNSUBSCRIBES_SHARE": "0", "TL_HUBSPOT_GUARDS__UNSUBSCRIBES_MINIMUM": "0"}
+        held = _job(tmp_path, environment | guards)
+        assert held.returncode != 0
+        assert "within_limits" in held.stderr
+        assert systems.hubspot.log.writes() == [], "a blocking check keeps the push from starting"
+        pushed = _job(tmp_path, environment)
+        assert pushed.returncode == 0, pushed.stderr[-2000:]
+        assert systems.hubspot.log.writes() != []
+        wrong = _job(tmp_path, environment | {"HUBSPOT_ACCESS_TOKEN": "pat-wrong"})
+        assert wrong.returncode != 0
+    runs = Warehouse(tmp_path / "data" / "tl_hubspot.duckdb").read("select status from sync.runs order by started_at")
+    assert runs["status"].to_list() == ["held", "done", "stopped"]
+    assert (tmp_path / "data" / "analytics.duckdb").exists()
