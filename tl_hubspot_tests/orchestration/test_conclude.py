@@ -1,0 +1,110 @@
+"""How a run ends: buckets that do not add up stop it; what was logged once is not logged again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tl_hubspot.config import settings as configuration
+from tl_hubspot.errors import ExitCode, TlHubspotError
+from tl_hubspot.orchestration.ledger import WarehouseLedger
+from tl_hubspot.orchestration.run import Platform, RunOptions
+from tl_hubspot.orchestration.steps import conclude
+from tl_hubspot.pushing.push import OUTCOMES, PushResult
+from tl_hubspot.warehouse.store import frame_of, polars_schema
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    """Two contacts, decided and planned."""
+    settings = configuration.load({"TL_HUBSPOT_DATA": str(tmp_path)}, directory=tmp_path)
+    made = Platform(settings, RunOptions(as_of="2026-11-02", only=("contact",)))
+    contacts = [{"id": id, "payload": "{}"} for id in ("a", "b")]
+    made.warehouse.append("teamleader.contacts", frame_of("teamleader.contacts", contacts))
+    decided = [{"teamleader_id": id, "status": "skip", "reason": "too_old"} for id in ("a", "b")]
+    made.warehouse.append("decisions.contacts", frame_of("decisions.contacts", decided))
+    return made
+
+
+def planned(platform: Platform, *ids: str) -> None:
+    rows = [{"entity_type": "contact", "teamleader_id": i, "bucket": "skipped", "reason": "too_old"} for i in ids]
+    platform.warehouse.replace("sync.planned_outcomes", frame_of("sync.planned_outcomes", rows))
+
+
+def push(platform: Platform, run_id: str) -> str:
+    run = platform.run(run_id)
+    try:
+        return conclude.pushed(platform, run, PushResult(pl.DataFrame(schema=OUTCOMES)))
+    finally:
+        platform.close()
+
+
+@pytest.mark.parametrize("ids", [("a",), (), ("a", "b", "c"), ("a", "a")])
+def test_buckets_that_do_not_add_up_stop_the_run(platform: Platform, ids: tuple[str, ...]) -> None:
+    planned(platform, *ids)
+    with pytest.raises(TlHubspotError, match=f"The buckets do not add up: {len(ids)} outcomes for 2 contact records"):
+        push(platform, "run")
+    assert platform.warehouse.count("sync.outcomes") == 0
+
+
+def test_each_record_is_in_one_bucket_and_its_decision_is_logged_once(platform: Platform) -> None:
+    planned(platform, "a", "b")
+    assert push(platform, "first") == "done"
+    assert platform.warehouse.read("select bucket, count(*) from sync.outcomes group by all").rows() == [("skipped", 2)]
+    assert platform.warehouse.count("sync.log") == 2
+    assert push(platform, "second") == "done"
+    assert platform.warehouse.count("sync.log") == 2, "nothing new, nothing logged"
+    counts = json.loads(platform.run_row("second")["counts"])
+    assert counts["contact"] == {"buckets": {"skipped": 2}, "reasons": {"skipped/too_old": 2}}
+
+
+def test_a_run_that_stopped_says_why(platform: Platform) -> None:
+    platform.run("run")
+    conclude.stopped(platform, "run", TlHubspotError("It rained", where="outside", mend="Wait"))
+    row = platform.run_row("run")
+    platform.close()
+    assert row["status"] == "stopped"
+    assert row["finished_at"] is not None
+    assert json.loads(row["notices"])[0]["message"] == "It rained (outside). Wait."
+    conclude.stopped(platform, "another", TlHubspotError("Before it was opened"))
+    assert platform.warehouse.count("sync.runs") == 1
+
+
+def test_exit_codes() -> None:
+    known = {s: conclude.exit_code(s) for s in ("done", "planned", "failed_records", "held", "stopped", "running")}
+    assert known == {
+        "done": ExitCode.DONE,
+        "planned": ExitCode.DONE,
+        "failed_records": ExitCode.RECORDS_FAILED,
+        "held": ExitCode.HELD,
+        "stopped": ExitCode.STOPPED,
+        "running": ExitCode.STOPPED,
+    }
+
+
+def test_together_is_all_or_nothing_and_the_log_file_equals_the_log(platform: Platform, tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "sync.jsonl"
+    ledger = WarehouseLedger(platform.warehouse, path)
+    row = dict.fromkeys(polars_schema("sync.log")) | {"timestamp": platform.clock(), "run_id": "r", "action": "skip"}
+
+    def everything(stop: bool) -> None:
+        with ledger.together():
+            link = {"entity_type": "contact", "teamleader_id": "a", "hubspot_id": "1"}
+            ledger.link([link | {"first_run": "r", "last_run": "r"}])
+            ledger.log([row | {"teamleader_id": "a", "message": "é 👩‍💻"}])
+            ledger.log([row | {"teamleader_id": "b"}])
+            if stop:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        everything(stop=True)
+    assert platform.warehouse.count("sync.links") == platform.warehouse.count("sync.log") == 0
+    assert not path.exists()
+    everything(stop=False)
+    stored = platform.warehouse.read("select * from sync.log order by teamleader_id").rows(named=True)
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [line["message"] for line in lines] == [r["message"] for r in stored] == ["é 👩‍💻", None]
+    assert all(line.keys() == r.keys() for line, r in zip(lines, stored, strict=True))
