@@ -36,9 +36,9 @@ def test_first_match(make: Make) -> None:
     assert world.id_of("contacts", known) == carries
     assert world.addresses(known) == ("gekozen@voorbeeld.be", {"teamleader@voorbeeld.be"})
     assert world.outcome("contact", deleted) == ("held", "deleted_in_hubspot")
-    assert ("unknown_teamleader_id", None) in {(c, None) for c, _ in world.notices()}
+    assert "unknown_teamleader_id" in {code for code, _ in world.notices()}
     assert "lastname" not in world.portal.get("contacts", stranger)["properties"]
-    assert world.logged("hold") == sorted([second, deleted]) or set(world.logged("hold")) == {second, deleted}
+    assert set(world.logged("hold")) == {second, deleted}
 
     assert done(world.sync())
     assert world.product.writes() == []
@@ -50,10 +50,10 @@ def test_first_match(make: Make) -> None:
     assert world.product.writes() == []
 
 
-@pytest.mark.parametrize("old_primary", ["dropped", "kept"])
-def test_addresses_change_and_move(make: Make, old_primary: str) -> None:
+def test_addresses_change_and_move(make: Make) -> None:
     world = story(make)
-    world.portal.set_switches(old_primary_on_email_change=old_primary)
+    # HubSpot may keep a replaced primary as a secondary address: also where another contact needs it
+    world.portal.set_switches(old_primary_on_email_change="kept")
     world.person_has("p2@voorbeeld.be", "s2@voorbeeld.be")
     simple = world.contact("een@voorbeeld.be")
     second = world.contact("s2@voorbeeld.be")
@@ -67,6 +67,7 @@ def test_addresses_change_and_move(make: Make, old_primary: str) -> None:
 
     other = world.person_has("bezet@voorbeeld.be")
     world.portal.patch("contacts", world.id_of("contacts", chosen), {"email": "persoon@voorbeeld.be"})
+    world.portal.patch("contacts", world.id_of("contacts", chosen), {"hs_additional_emails": ""})
     world.mail(simple, "nieuw@voorbeeld.be")
     world.mail(second, "s2nieuw@voorbeeld.be")
     world.mail(gives, "y@voorbeeld.be")
@@ -98,7 +99,8 @@ def test_addresses_change_and_move(make: Make, old_primary: str) -> None:
     assert [i["id"] for i in world.written("/contacts/batch/update")] == [world.id_of("contacts", chosen)]
 
     # the other record lets the address go: now it goes over
-    world.portal.patch("contacts", other, {"email": "vrij@voorbeeld.be", "hs_additional_emails": ""})
+    world.portal.patch("contacts", other, {"email": "vrij@voorbeeld.be"})
+    world.portal.patch("contacts", other, {"hs_additional_emails": ""})
     assert done(world.sync())
     assert world.addresses(taken) == ("bezet@voorbeeld.be", {"acht@voorbeeld.be"})
     assert done(world.sync())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import Any
 
 import yaml
 
@@ -24,7 +25,11 @@ def test_values_of_people_survive(make: Make) -> None:
     path.write_text(yaml.safe_dump(mapping, allow_unicode=True))
     world.product.environment["TL_HUBSPOT_MAPPING"] = str(path)
 
-    full = {"telephones": [("phone", "+32 9 225 50 01")], "website": "https://oud.be", "gender": "female"}
+    full: dict[str, Any] = {
+        "telephones": [("phone", "+32 9 225 50 01")],
+        "website": "https://oud.be",
+        "gender": "female",
+    }
     edited = world.contact("edited@voorbeeld.be", **full)
     emptied = world.contact("emptied@voorbeeld.be", **full)
     cleared = world.contact("cleared@voorbeeld.be", **full)

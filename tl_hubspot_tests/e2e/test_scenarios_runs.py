@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tl_hubspot.errors import ConfigurationError, ExitCode
@@ -36,7 +38,7 @@ def test_deletions_are_found_by_full_runs_and_marked(make: Make) -> None:
         world.teamleader.delete(kind, record)
     # an incremental run does not see it; a record that is hidden (403) is not gone either
     assert done(world.sync())
-    assert world.product.hubspot("contacts", gone)["properties"]["teamleader_status"] == "active"
+    assert world.held("contacts", gone)["teamleader_status"] == "active"
     world.teamleader.faults.add(Fault("status", r"contacts\.info", status=403, times=None))
     assert done(world.sync(full=True))
     assert world.held("contacts", gone)["teamleader_status"] == "active"
@@ -67,7 +69,8 @@ def test_deletions_are_found_by_full_runs_and_marked(make: Make) -> None:
 
 def test_limits_of_a_linked_portal(make: Make) -> None:
     limits = {"CREATES_MINIMUM": "2", "UPDATES_MINIMUM": "2", "UPDATES_SHARE": "0.2"}
-    world = story(make, **{f"TL_HUBSPOT_GUARDS__{name}": value for name, value in limits.items()})
+    environment: dict[str, Any] = {f"TL_HUBSPOT_GUARDS__{name}": value for name, value in limits.items()}
+    world = story(make, **environment)
     first = [world.contact(f"a{n}@voorbeeld.be") for n in range(4)]
     company = world.company("Firma BV", website="https://firma.be")
     world.teamleader.link(first[0], company)
