@@ -148,9 +148,12 @@ class _Entity:
         self.rules = writable_rules(kind, settings.mapping, inputs.portal)
         self.matches = self._matches()
         self.desired = self._desired()
-        self.rows = self._rows()
-        self.changes = self._changes()
-        self.settled = self.rows.filter((pl.col("fields") == "{}") & (pl.col("outcome") != "create")).select(
+        rows = self._rows()
+        # The wide frame is the largest of all: nothing but the marketing column is needed from here on.
+        kept = [c for c in (KEY, MARKETING) if c in self.desired.frame.columns]
+        self.desired = Desired(self.desired.frame.select(kept), self.desired.notices)
+        self.changes = self._changes(rows)
+        self.settled = rows.filter((pl.col("fields") == "{}") & (pl.col("outcome") != "create")).select(
             pl.lit(kind).alias("entity_type"), *list(SETTLED)[1:]
         )
         self.outcomes = self._outcomes()
@@ -260,14 +263,14 @@ class _Entity:
             ]
         )
 
-    def _changes(self) -> pl.DataFrame:
-        writes = self.rows.filter((pl.col("fields") != "{}") | (pl.col("outcome") == "create")).select(
+    def _changes(self, rows: pl.DataFrame) -> pl.DataFrame:
+        writes = rows.filter((pl.col("fields") != "{}") | (pl.col("outcome") == "create")).select(
             "teamleader_id",
             "hubspot_id",
             "fields",
             action=pl.when(pl.col("kind") == "deleted").then(pl.lit("mark_deleted")).otherwise("outcome"),
             reason=pl.when(pl.col("kind") == OUT_OF_SCOPE).then(pl.lit(OUT_OF_SCOPE)).otherwise("decided"),
-            details=self._details(),
+            details=self._details(rows.columns),
         )
         held = self.matches.filter((pl.col("outcome") == "held") | (pl.col("decided_status") == "held"))
         holds = held.select(
@@ -286,14 +289,14 @@ class _Entity:
             .select(list(CHANGES))
         )
 
-    def _details(self) -> pl.Expr:
+    def _details(self, columns: Sequence[str]) -> pl.Expr:
         members = {
             "first_match": json_text.boolean(pl.col("first_match")),
             "matched_by": json_text.or_null(json_text.quoted(pl.col("matched_by"))),
             "reasons_out_of_scope": pl.when(pl.col("kind") == OUT_OF_SCOPE).then(json_text.quoted(pl.col("decided"))),
             "shadow": pl.col("shadow"),
         }
-        if "relinked_from" in self.rows.columns:
+        if "relinked_from" in columns:
             members["relinked_from"] = json_text.quoted(pl.col("relinked_from"))
         if self.kind == "contact":
             email = json_text.object_of(

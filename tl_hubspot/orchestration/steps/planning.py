@@ -31,10 +31,19 @@ _PLURALS = {"contact": "contacts", "company": "companies", "deal": "deals"}
 
 def plan(platform: Platform, run: Run) -> dict[str, Any]:
     """Make and store the plan; a plan over a limit ends the run as held."""
-    made = _build(platform, run)
-    approved = run.options.approved
-    if approved is not None:
-        conclude.require_digest(made, approved)
+    made = make(platform, run)
+    if run.options.approved is not None:
+        conclude.require_digest(made, run.options.approved)
+    store(platform, run, made)
+    held = conclude.planned(platform, run, made)
+    counts = made.changes.group_by("entity_type", "action").len()
+    return {"digest": made.digest, "held": held} | {
+        f"{e} {a}": n for e, a, n in counts.sort("entity_type", "action").iter_rows()
+    }
+
+
+def store(platform: Platform, run: Run, made: Plan) -> None:
+    """The plan takes the place of the one before."""
     with platform.warehouse.transaction() as con:
         con.execute("delete from sync.plan")
         stamp = [pl.lit(run.run_id).alias("run_id"), pl.lit(made.digest).alias("digest")]
@@ -43,11 +52,6 @@ def plan(platform: Platform, run: Run) -> dict[str, Any]:
         insert(con, "sync.planned_outcomes", made.outcomes)
         con.execute("delete from sync.settled")
         insert(con, "sync.settled", made.settled)
-    held = conclude.planned(platform, run, made)
-    counts = made.changes.group_by("entity_type", "action").len()
-    return {"digest": made.digest, "held": held} | {
-        f"{e} {a}": n for e, a, n in counts.sort("entity_type", "action").iter_rows()
-    }
 
 
 def stored_plan(platform: Platform, run: dict[str, Any]) -> Plan:
@@ -127,7 +131,8 @@ def _matchings(tables: _Tables, rules: RuleSettings) -> dict[str, Matching]:
     }
 
 
-def _build(platform: Platform, run: Run) -> Plan:
+def make(platform: Platform, run: Run) -> Plan:
+    """Match, compare and plan; what was seen of relations and opt-outs on the way is remembered."""
     tables, settings = _Tables(platform.warehouse), platform.settings
     facts, matched = _portal(platform, tables), _matchings(tables, platform.rules(run))
     adopted = {
@@ -137,7 +142,7 @@ def _build(platform: Platform, run: Run) -> Plan:
     opted_out = plan_opt_outs(
         tables("decisions.contacts"), tables("hubspot.contacts"), matched["contact"].matches, tables("sync.opt_outs")
     )
-    with platform.warehouse.transaction() as con:  # what was seen in HubSpot or Teamleader, not what will be done
+    with platform.warehouse.transaction() as con:
         insert(con, "sync.relations", related.found.with_columns(pl.lit(run.run_id).alias("run_id")))
         delete(con, "sync.relations", related.forget)
         delete(con, "sync.opt_outs", opted_out.forget)
