@@ -136,7 +136,7 @@ def test_teamleader_unreachable(terminal: Terminal, systems: LocalSystems) -> No
 
 
 @pytest.mark.parametrize("variable", ["TEAMLEADER_API_URL", "TEAMLEADER_AUTH_URL", "HUBSPOT_API_URL"])
-@pytest.mark.parametrize("status", [200, 302, 404, 503])
+@pytest.mark.parametrize("status", [200, 404])
 def test_host_that_is_no_api(terminal: Terminal, systems: LocalSystems, variable: str, status: int) -> None:
     with web_site(status) as address:
         found = findings(terminal, systems, 4, **{variable: address})
@@ -144,8 +144,7 @@ def test_host_that_is_no_api(terminal: Terminal, systems: LocalSystems, variable
     told = [f for f in found if f["topic"] == system]
     assert told
     assert all("<" not in f["sentence"] for f in found), "the page is quoted"
-    if status != 503:  # that may well be the right host on a bad day
-        assert variable in told[0]["mend"]
+    assert variable in told[0]["mend"]
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -155,9 +154,7 @@ def test_host_that_is_no_api(terminal: Terminal, systems: LocalSystems, variable
     ("path", "fault", "says"),
     [
         ("/contacts.list", {"kind": "status", "status": 503}, "status 503"),
-        ("/companies.list", {"kind": "truncated"}, "Teamleader gave no usable answer"),
         ("/deals.list", {"kind": "status", "status": 200, "body": '{"data": [{"id": '}, "broken JSON"),
-        ("/users.list", {"kind": "status", "status": 200, "body": '{"data": [1, 2]}'}, "not a record"),
     ],
 )
 def test_teamleader_answers_nonsense(
@@ -174,7 +171,6 @@ def test_teamleader_answers_nonsense(
     [
         ("/crm/v3/objects/contacts$", {"kind": "status", "status": 502}, "status 502"),
         ("/crm/v3/objects/deals$", {"kind": "status", "status": 200, "body": '{"results": [{"id": '}, "not whole JSON"),
-        ("/crm/v3/pipelines", {"kind": "status", "status": 200, "body": "[1, 2]"}, "unknown shape"),
     ],
 )
 def test_hubspot_answers_nonsense(
@@ -184,6 +180,18 @@ def test_hubspot_answers_nonsense(
     line = stopped(terminal, systems)
     assert "HubSpot" in line
     assert says in line
+
+
+def test_doctor_goes_on_after_nonsense(terminal: Terminal, systems: LocalSystems) -> None:
+    systems.teamleader.faults.add(Fault("status", "/users.list", times=None, status=200, body='{"data": [1, 2]}'))
+    systems.hubspot.faults.add(Fault("status", "/crm/v3/pipelines", times=None, status=200, body="[1, 2]"))
+    ended = terminal("doctor", "--json", **environment_of(systems))
+    assert (ended.code, ended.err) == (4, "")
+    found = json.loads(ended.out)
+    told = {f["topic"]: f["sentence"] for f in found if f["level"] == "problem"}
+    assert "not a record" in told["Teamleader"]
+    assert "unknown shape" in told["HubSpot"]
+    assert found[-1]["topic"] == "Companies"
 
 
 # --- the portal and the mapping --------------------------------------------------------------------------------------
