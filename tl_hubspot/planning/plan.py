@@ -458,15 +458,13 @@ def _counts(inputs: PlanInputs, settings: PlanSettings, changes: pl.DataFrame, c
 
 
 def digest_of(changes: pl.DataFrame) -> str:
-    """sha256 over the canonical JSON of the changes, sorted by entity type, Teamleader id and action."""
-    text = json_text.object_of(
-        {c: json_text.or_null(json_text.quoted(pl.col(c))) for c in CHANGES if c not in ("fields", "details")}
-        | {c: pl.col(c) for c in ("fields", "details")}
-    )
+    """sha256 over the changes sorted by entity type, Teamleader id and action; `fields` and `details` are canonical."""
+    names = [c for c in CHANGES if c not in ("fields", "details")]
+    text = pl.concat_str(pl.struct(names).struct.json_encode(), "fields", "details", separator=" ")
     ordered = changes.sort("entity_type", "teamleader_id", "action", "hubspot_id", "details", nulls_last=True)
     digest = hashlib.sha256()
     for rows in ordered.iter_slices(20_000):
-        digest.update(rows.select(text.str.join("\n")).item().encode() + b"\n")
+        digest.update(rows.select(text.str.join("\n").cast(pl.Binary)).item() + b"\n")
     return digest.hexdigest()
 
 

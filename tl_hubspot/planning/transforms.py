@@ -370,16 +370,28 @@ def _ordinary(numbers: pl.DataFrame) -> Iterator[pl.DataFrame]:
         home = (pl.col("country") == region) & trunk
         national = pl.col("national")
         valid = _matches(national, metadata.mobile) | _matches(national, metadata.fixed_line)
-        yield (
-            plain.select("typed", "country", national=pl.coalesce(abroad, pl.when(home).then(own)))
-            .drop_nulls("national")
-            .filter(valid & _matches(national, metadata.general_desc))
-            .select("typed", "country", e164=pl.lit("+" + code) + national)
+        written = plain.select("typed", "country", home=home, national=pl.coalesce(abroad, pl.when(home).then(own)))
+        written = written.drop_nulls("national").with_columns(
+            ordinary=valid & _matches(national, metadata.general_desc),
+            # of no kind at all, with or without the trunk prefix: the library would call it invalid as well
+            invalid=pl.col("home") & ~_of_any_kind(national, metadata) & ~_of_any_kind("0" + national, metadata),
+        )
+        yield written.filter("ordinary").select("typed", "country", e164=pl.lit("+" + code) + national)
+        yield written.filter(~pl.col("ordinary") & pl.col("invalid")).select(
+            "typed", "country", e164=pl.lit(None, pl.String)
         )
 
 
+_KINDS = ("fixed_line mobile toll_free premium_rate shared_cost personal_number voip pager uan voicemail").split()  # noqa: SIM905
+
+
+def _of_any_kind(national: pl.Expr, metadata: phonenumbers.PhoneMetadata) -> pl.Expr:
+    return pl.any_horizontal(_matches(national, getattr(metadata, kind)) for kind in _KINDS)
+
+
 def _matches(national: pl.Expr, description: phonenumbers.PhoneNumberDesc | None) -> pl.Expr:
-    assert description is not None
+    if description is None or not description.national_number_pattern:
+        return pl.lit(False)
     match = national.str.contains(f"^(?:{description.national_number_pattern})$")
     lengths = [n for n in description.possible_length if n > 0]
     return match & national.str.len_bytes().is_in(lengths) if lengths else match

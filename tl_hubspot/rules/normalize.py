@@ -124,6 +124,11 @@ def _suffixes() -> tldextract.TLDExtract:
     )
 
 
+@functools.cache
+def _suffix_rules() -> frozenset[str]:
+    return frozenset(_suffixes().tlds)
+
+
 def _registrable(host: str, excluded: frozenset[str]) -> str | None:
     ascii_host = host if host.isascii() else _punycode(host)
     if not ascii_host or not _HOST_LABELS.fullmatch(ascii_host):
@@ -131,6 +136,8 @@ def _registrable(host: str, excluded: frozenset[str]) -> str | None:
     labels = ascii_host.split(".")
     if any(".".join(labels[i:]) in excluded for i in range(len(labels) - 1)):
         return None
+    if len(labels) == 2 and not labels[1].isdigit() and not _suffix_rules() & {ascii_host, f"*.{labels[1]}"}:
+        return ascii_host  # most hosts: a name under a suffix of one label, where the list has nothing to say
     parts = _suffixes().extract_str(ascii_host)
     if parts.suffix:
         return parts.top_domain_under_public_suffix or None
