@@ -66,7 +66,7 @@ def run_demo(
         run_id = finished.run["run_id"]
         outcomes = platform.warehouse.read("select * from sync.outcomes where run_id = ?", [run_id])
         print_summary(finished.run, outcomes, console)
-        console.print(f"The run took {seconds:.1f} s, decided as of {finished.run['as_of']:%Y-%m-%d %H:%M} UTC.\n")
+        console.print(f"\nThe run took {seconds:.1f} s, decided as of {finished.run['as_of']:%Y-%m-%d %H:%M} UTC.\n")
         someone = outcomes.filter(entity_type="contact", bucket="skipped").head(1)
         _where_to_look(console, data, str(someone["teamleader_id"].item()) if someone.height else "ID")
     return finished.exit_code
@@ -126,10 +126,13 @@ def _announced(process: subprocess.Popen[str]) -> dict[str, str]:
 
 
 def _where_to_look(console: Console, data: Path, contact: str) -> None:
-    here = f"TL_HUBSPOT_DATA={data} "
+    program = Path(sys.argv[0])
+    if program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    here = f"TL_HUBSPOT_DATA={data} {program} "
     console.print("Where to look", style="bold")
     for what, where in (
-        ("why a contact is what it is", f"{here}tl-hubspot explain contact {contact}"),
+        ("why a contact is what it is", f"{here}explain contact {contact}"),
         ("tables for analysts", f"{data}/analytics.duckdb (decisions.contacts, sync.outcomes, sync.plan, sync.log, …)"),
         ("log, one JSON line per event", f"{data}/logs/sync.jsonl"),
         ("lineage, runs, checks", "make dev, then http://127.0.0.1:3000"),

@@ -49,7 +49,7 @@ def render(answer: dict[str, Any]) -> RenderableType:
     decision = answer["decision"]
     verdict = _VERDICTS.get(decision["status"], decision["status"])
     return Group(
-        Text(f"{who} {verdict}: {meaning(decision['reason'])}.", style="bold"),
+        Text(f"{who} {verdict}: {meaning(decision['reason'], answer['entity_type'])}.", style="bold"),
         Text(f"Decided as of {answer['as_of'][:10]}, reason code {decision['reason']}."),
         Text("\nThe rules, in order; the one marked ► decided", style="bold"),
         _steps(answer["steps"]),
@@ -85,7 +85,7 @@ def _in_hubspot(answer: dict[str, Any]) -> list[str]:
         if row["matched_by"] in _KEYS and row["matched_by"] != "link":
             sentences.append(f"They were matched because {_KEYS[row['matched_by']]}.")
     if outcome := answer["outcome"]:
-        sentences.append(_BUCKETS[outcome["bucket"]].format(meaning=meaning(outcome["reason"])))
+        sentences.append(_BUCKETS[outcome["bucket"]].format(meaning=meaning(outcome["reason"], answer["entity_type"])))
         if outcome["bucket"] == "held":
             sentences.append(to_do(outcome["reason"], answer["entity_type"], answer["teamleader_id"]))
     sentences.extend(notice["message"] for notice in answer["notices"])

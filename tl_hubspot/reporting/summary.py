@@ -71,7 +71,7 @@ def _reasons(outcomes: pl.DataFrame) -> Table:
         table.add_column(name, justify="right" if name == "records" else "left", no_wrap=name != "in words")
     grouped = outcomes.group_by("entity_type", "bucket", "reason").len().sort("entity_type", "bucket", "reason")
     for entity, bucket, reason, count in grouped.iter_rows():
-        table.add_row(f"{_NAMES[entity]} {bucket}", f"{count:,}", reason or "", meaning(reason))
+        table.add_row(f"{_NAMES[entity]} {bucket}", f"{count:,}", reason or "", meaning(reason, entity))
     return table
 
 

@@ -23,6 +23,7 @@ MEANING = {
     "contact_not_eligible": "its contact does not belong in HubSpot",
     "inactive": "open, no change for 2 years: labelled inactief",
     "closed": "won or lost",
+    "deal/too_old": "open, made more than 5 years ago",
     "closed_too_old": "won or lost more than 2 years ago",
     "unmapped_stage": "its phase has no stage in HubSpot",
     # matching and pushing
@@ -44,9 +45,10 @@ TO_DO = {
 }
 
 
-def meaning(reason: str | None) -> str:
+def meaning(reason: str | None, entity_type: str = "") -> str:
     """A reason code in a few words; unknown codes are HubSpot's own, given as they are."""
-    return MEANING.get(reason or "", (reason or "").replace("_", " "))
+    code = reason or ""
+    return MEANING.get(f"{entity_type}/{code}") or MEANING.get(code) or code.replace("_", " ")
 
 
 def to_do(reason: str | None, entity_type: str, teamleader_id: str) -> str:
