@@ -27,6 +27,7 @@ dev: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python benchmarks/rules.py --contacts 100000
 	@$(BIN)/python benchmarks/planning.py --contacts 100000
+	@$(BIN)/python benchmarks/decide_and_plan.py --contacts 100000
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Installing into $(VENV) (once, about a minute) ..."
