@@ -6,7 +6,7 @@ import dagster as dg
 
 from tl_hubspot.orchestration.assets.common import OWNERS, result, run_of, spec
 from tl_hubspot.orchestration.run import Platform
-from tl_hubspot.orchestration.steps import extract
+from tl_hubspot.orchestration.steps import extract, links, phases
 from tl_hubspot.teamleader.extraction import Stream
 
 _KINDS = {"python", "duckdb"}
@@ -59,7 +59,7 @@ def contact_company_links(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult[Any]:
     with run_of(context, platform) as run:
-        return result(platform, "teamleader.contact_company_links", extract.links(platform, run))
+        return result(platform, "teamleader.contact_company_links", links.links(platform, run))
 
 
 @dg.asset(
@@ -72,7 +72,7 @@ def deal_phase_history(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult[Any]:
     with run_of(context, platform) as run:
-        return result(platform, "teamleader.deal_phase_history", extract.phase_history(platform, run))
+        return result(platform, "teamleader.deal_phase_history", phases.phase_history(platform, run))
 
 
 ASSETS = [
