@@ -12,7 +12,7 @@ from tl_hubspot.orchestration.run import Platform
 
 
 def build_definitions(platform: Platform | None = None) -> dg.Definitions:
-    """All assets, checks, jobs, the schedule and the sensor.
+    """All assets, checks, jobs, schedules and sensors.
 
     `platform`: used by every step as it is (the command line and tests); without it each run makes its own from the
     environment and from what was typed in the launchpad.
@@ -22,9 +22,9 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
     return dg.Definitions(
         assets=[*teamleader.ASSETS, *hubspot.ASSETS, *decisions.ASSETS, *sync.ASSETS],
         asset_checks=checks.CHECKS,
-        jobs=[automation.sync_job, automation.plan_job, automation.approve_job],
-        schedules=[automation.schedule(settings)],
-        sensors=[automation.sensor(settings)],
+        jobs=automation.jobs(settings),
+        schedules=automation.schedules(settings),
+        sensors=automation.sensors(settings),
         resources={"platform": platform or platform_resource, "warehouse": warehouse},
         # DuckDB locks per process: one process per run needs no lock between its steps, and starts ten times faster
         executor=dg.in_process_executor,

@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from datetime import date
+from datetime import time as clock_time
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -45,10 +46,23 @@ def _timezone(value: str) -> str:
     return value
 
 
-def _cron(value: str) -> str:
-    if not re.fullmatch(r"[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}", value) or not set(value) & set("0123456789*"):
-        raise ValueError("it is no cron schedule; write five fields like '0 * * * *' (every hour)")
+def _interval(value: int) -> int:
+    if value < 1 or (60 % value and (value % 60 or 24 % (value // 60))):
+        raise ValueError("it must divide an hour or a day: 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, …")
     return value
+
+
+def _time_of_day(value: str) -> str:
+    if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", value):
+        raise ValueError("it is no time of day; write one like 03:00")
+    return value
+
+
+def _time_as_text(value: Any) -> Any:
+    """YAML reads an unquoted 23:30 as a number of minutes, TOML 23:30:00 as a time."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value // 60:02}:{value % 60:02}"
+    return f"{value:%H:%M}" if isinstance(value, clock_time) else value
 
 
 def _date_as_text(value: Any) -> Any:
@@ -58,6 +72,8 @@ def _date_as_text(value: Any) -> Any:
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Count = Annotated[int, Field(ge=0)]
+_Days = Annotated[int, Field(ge=1)]
+_TimeOfDay = Annotated[str, BeforeValidator(_time_as_text), AfterValidator(_time_of_day)]
 _Url = Annotated[str, AfterValidator(_url)]
 _Timezone = Annotated[str, AfterValidator(_timezone)]
 
@@ -143,12 +159,34 @@ class GuardSettings(_Group):
 
 
 class AutomationSettings(_Group):
-    """What runs by itself; all off unless switched on."""
+    """What runs by itself. `on` turns interval, sweep and retention on; each part can also be set apart from it."""
 
-    schedule: bool = False
-    schedule_cron: Annotated[str, AfterValidator(_cron)] = "0 * * * *"
-    sensor: bool = False
-    sensor_seconds: Annotated[int, Field(ge=30)] = 300
+    on: bool = False
+    interval: bool | None = None
+    interval_minutes: Annotated[int, AfterValidator(_interval)] = 15
+    sweep: bool | None = None
+    sweep_at: _TimeOfDay = "03:00"
+    retention: bool | None = None
+    retention_at: _TimeOfDay = "04:30"
+    changes: bool = False
+    changes_seconds: Annotated[int, Field(ge=30)] = 60
+    webhooks: bool = False
+
+    def runs(self, part: Literal["interval", "sweep", "retention", "changes", "webhooks"]) -> bool:
+        """Whether this part runs by itself: as it is set, else as `on` says."""
+        chosen = getattr(self, part)
+        return self.on if chosen is None else bool(chosen)
+
+
+class RetentionSettings(_Group):
+    """How many days what is no state is kept; see `orchestration.steps.retention` for what never goes."""
+
+    runs_days: _Days = 90
+    journal_days: _Days = 90
+    log_days: _Days = 365
+    history_days: _Days = 730
+    dagster_days: _Days = 30
+    published_days: _Days = 7
 
 
 class Settings(_Group):
@@ -163,6 +201,7 @@ class Settings(_Group):
     relations: RelationSettings = RelationSettings()
     guards: GuardSettings = GuardSettings()
     automation: AutomationSettings = AutomationSettings()
+    retention: RetentionSettings = RetentionSettings()
     timezone: _Timezone = "Europe/Brussels"
     data: Path = Path("data")
     mapping: Path | None = None

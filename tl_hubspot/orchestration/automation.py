@@ -1,80 +1,263 @@
-"""Jobs, the hourly schedule and the sensor that asks Teamleader whether anything changed; off unless switched on."""
+"""What runs by itself: jobs, schedules, sensors, and the rule that there is one run at a time. Off unless switched on.
 
-import hashlib
-import json
+What a run does lives in the assets, what the change sensor asks Teamleader in `steps.probing`, what is thrown away in
+`steps.retention`; when each part runs is set in `config.settings.AutomationSettings`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
+import msgspec
 
 from tl_hubspot.config.settings import Settings
 from tl_hubspot.errors import TlHubspotError
-from tl_hubspot.orchestration.run import Platform
+from tl_hubspot.orchestration.run import Platform, is_going_on
 from tl_hubspot.orchestration.steps import probing
 
 PLAN = ["plan"]
 SYNC = ["hubspot_sync"]
 PUBLISHED = ["published", "analytics"]
 
+PART = "tl_hubspot/automation"
+"""Tag of a run that started by itself; its value is the part that asked for it."""
+DATA = "tl_hubspot/data"
+"""Tag of every run of a job of ours: the data folder whose run lock it takes."""
+Part = Literal["interval", "sweep", "retention", "changes", "webhooks"]
+
 _EVERYTHING = dg.AssetSelection.all().materializable()
-
-sync_job = dg.define_asset_job(
-    "sync", selection=_EVERYTHING, description="Read both systems, decide, plan, push the differences, publish."
-)
-plan_job = dg.define_asset_job(
-    "plan_only",
-    selection=_EVERYTHING - dg.AssetSelection.assets(SYNC, PUBLISHED),
-    description="Everything up to the plan; changes nothing in HubSpot.",
-)
-approve_job = dg.define_asset_job(
-    "approve",
-    selection=dg.AssetSelection.assets(PLAN, SYNC, PUBLISHED),
-    description="Push a plan that was held; started by `tl-hubspot approve DIGEST`.",
-)
+_STARTING_UP = 120.0
+"""Seconds that a run may take from its start until it holds the run lock."""
+_LONGEST_PAUSE = 3600.0
+_GOING_ON = {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING}
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    *_GOING_ON,
+]
 
 
-def schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """Runs `sync` every hour (automation.schedule_cron)."""
-    running = settings.automation.schedule
-    return dg.ScheduleDefinition(
-        name="hourly_sync",
-        job=sync_job,
-        cron_schedule=settings.automation.schedule_cron,
+def _tags(settings: Settings) -> dict[str, str]:
+    # a retry after a crash starts over: what the lost run had planned is of that run only
+    return {DATA: str(settings.data.resolve()), "dagster/retry_strategy": "ALL_STEPS"}
+
+
+def jobs(settings: Settings) -> list[Any]:
+    """Every job: `sync`, `plan_only`, `approve`."""
+    return [
+        dg.define_asset_job(
+            "sync",
+            selection=_EVERYTHING,
+            tags=_tags(settings),
+            description="Read both systems, decide, plan, push the differences, publish.",
+        ),
+        dg.define_asset_job(
+            "plan_only",
+            selection=_EVERYTHING - dg.AssetSelection.assets(SYNC, PUBLISHED),
+            tags=_tags(settings),
+            description="Everything up to the plan; changes nothing in HubSpot.",
+        ),
+        dg.define_asset_job(
+            "approve",
+            selection=dg.AssetSelection.assets(PLAN, SYNC, PUBLISHED),
+            tags=_tags(settings),
+            description="Push a plan that was held; started by `tl-hubspot approve DIGEST`.",
+        ),
+    ]
+
+
+# ---------------------------------------------------------------------- one run at a time
+
+
+def going_on(instance: dg.DagsterInstance, settings: Settings, *, part: Part | None = None) -> str | None:
+    """Why no further run may be asked for now, None when one may.
+
+    Any run that waits or goes on counts; with `part` only one that this part asked for: it may wait behind another.
+    """
+    for run in _unfinished(instance, settings):
+        if part is None or run.tags.get(PART) == part:
+            waits = run.status is dg.DagsterRunStatus.QUEUED
+            return f"Run {run.run_id[:8]} of {run.job_name} {'waits for its turn' if waits else 'is going on'}."
+    if part is None and is_going_on(settings.data):
+        return "A run is going on that was started at the command line."
+    return None
+
+
+def _unfinished(instance: dg.DagsterInstance, settings: Settings) -> list[dg.DagsterRun]:
+    """Runs of this data folder that wait or go on; one whose process is gone is ended on the way.
+
+    A process that was killed cannot say so, and nothing else would: its run would keep every later one waiting. Whoever
+    goes on holds the run lock, and the system lets go of the lock of a process that is gone.
+    """
+    ours = _tags(settings)[DATA]
+    found = []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED)):
+        run = record.dagster_run
+        if run.tags.get(DATA, ours) != ours:
+            continue
+        long_enough = record.start_time is not None and time.time() - record.start_time > _STARTING_UP
+        if DATA in run.tags and run.status in _GOING_ON and long_enough and not is_going_on(settings.data):
+            instance.report_run_failed(run, "The process of this run is gone without a word: killed, or the machine.")
+        else:
+            found.append(run)
+    return found
+
+
+def _request(part: Part, *, full: bool = False, key: str | None = None) -> dg.RunRequest:
+    options = {"resources": {"platform": {"config": {"full": True}}}} if full else {}
+    return dg.RunRequest(run_key=key, run_config=options, tags={PART: part})
+
+
+# ---------------------------------------------------------------------- schedules
+
+
+def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+    """Interval and nightly sweep."""
+    chosen = settings.automation
+    minutes = chosen.interval_minutes
+    return [
+        _schedule(
+            settings,
+            "interval",
+            "interval_sync",
+            f"*/{minutes} * * * *" if minutes < 60 else f"0 */{minutes // 60} * * *",
+            f"Runs `sync` every {minutes} minutes; not while another run waits or goes on.",
+        ),
+        _schedule(
+            settings,
+            "sweep",
+            "nightly_sweep",
+            _daily(chosen.sweep_at),
+            f"Runs `sync` over all of Teamleader every day at {chosen.sweep_at} ({settings.timezone}): finds silent"
+            " changes, changed links and deletions. Waits for its turn while another run goes on.",
+            full=True,
+        ),
+    ]
+
+
+def _daily(at: str) -> str:
+    hour, minute = at.split(":")
+    return f"{int(minute)} {int(hour)} * * *"
+
+
+def _schedule(
+    settings: Settings, part: Part, name: str, cron: str, description: str, *, job: str = "sync", full: bool = False
+) -> dg.ScheduleDefinition:
+    running = settings.automation.runs(part)
+
+    @dg.schedule(
+        name=name,
+        job_name=job,
+        cron_schedule=cron,
         execution_timezone=settings.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED,
-        description="Synchronise every hour. Off unless TL_HUBSPOT_AUTOMATION__SCHEDULE is true.",
+        description=description,
+        tags=_shown(part),
     )
+    def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        # a daily run must not be lost to a short one that happens to go on: it waits, at most once
+        reason = going_on(context.instance, settings, part=None if part == "interval" else part)
+        return dg.SkipReason(reason) if reason else _request(part, full=full)
+
+    return tick
 
 
-def sensor(settings: Settings) -> dg.SensorDefinition:
-    """Starts `sync` when Teamleader says that something changed since the cursor (three cheap calls)."""
-    running = settings.automation.sensor
+def _shown(part: Part) -> Mapping[str, str]:
+    return {PART: part}
+
+
+# ---------------------------------------------------------------------- sensors
+
+
+def sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """Every sensor: changes in Teamleader. The one of `automation.webhooks` belongs in this list too."""
+    return [changes(settings)]
+
+
+class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far the change sensor knows Teamleader to be synchronised, by Teamleader's clock.
+
+    After it asked for a run: `until` when the changes that it saw end, `asked` when that was (seconds since 1970, our
+    clock), `tries` how often. `since` moves on only when a run that began after `asked` ended well.
+    """
+
+    since: datetime
+    until: datetime | None = None
+    asked: float = 0.0
+    tries: int = 0
+
+    @property
+    def key(self) -> str:
+        """Run key: the same changes and the same try never make a second run."""
+        return f"{self.since.isoformat()}/{self.tries}"
+
+    def text(self) -> str:
+        """As Dagster stores it."""
+        return msgspec.json.encode(self).decode()
+
+
+def _cursor(text: str | None) -> Cursor | None:
+    try:
+        return msgspec.json.decode(text or "", type=Cursor)
+    except msgspec.MsgspecError:
+        return None
+
+
+def changes(settings: Settings) -> dg.SensorDefinition:
+    """Starts `sync` when Teamleader has something new (three cheap calls), and again until a run ended well."""
+    running = settings.automation.runs("changes")
+    seconds = settings.automation.changes_seconds
 
     @dg.sensor(
         name="teamleader_changes",
-        job=sync_job,
-        minimum_interval_seconds=settings.automation.sensor_seconds,
+        job_name="sync",
+        minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
-        description="Asks Teamleader for the number of changed records and starts a run when there are any. Off unless"
-        " TL_HUBSPOT_AUTOMATION__SENSOR is true.",
+        description=f"Asks Teamleader every {seconds} seconds whether a record changed (three calls) and starts `sync`"
+        " when one did; asks again, at growing distances, until a run that began after the change ended well.",
+        tags=_shown("changes"),
     )
     def teamleader_changes(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        if context.cursor is None:
-            now = datetime.now(UTC).isoformat()
-            return dg.SensorResult(cursor=now, skip_reason=f"First look: changes count from {now} on.")
+        if reason := going_on(context.instance, settings):
+            return dg.SkipReason(reason)
+        cursor, now = _cursor(context.cursor), time.time()
+        if cursor is not None and cursor.until is not None:
+            if _ended_well(context.instance, settings, cursor.asked):
+                cursor = Cursor(cursor.until)
+            elif now < (again := cursor.asked + min(seconds * 2**cursor.tries, _LONGEST_PAUSE)):
+                at = datetime.fromtimestamp(again, UTC)
+                return dg.SkipReason(
+                    f"The run for the last changes did not end well; the next try is at {at:%H:%M} UTC."
+                )
         try:
-            seen = probing.changed_since(Platform(settings), datetime.fromisoformat(context.cursor))
+            seen = probing.changed_since(Platform(settings), cursor.since if cursor else datetime.now(UTC))
         except TlHubspotError as error:
             return dg.SkipReason(error.sentence)
+        if cursor is None:
+            return dg.SensorResult(
+                cursor=Cursor(seen.until).text(), skip_reason=f"First look: changes count from {seen.until} on."
+            )
         if not seen.changed:
-            return dg.SensorResult(cursor=seen.until.isoformat(), skip_reason="Nothing changed in Teamleader.")
-        key = hashlib.sha256(json.dumps(seen.latest, sort_keys=True).encode()).hexdigest()[:32]
+            return dg.SensorResult(cursor=Cursor(seen.until).text(), skip_reason="Nothing changed in Teamleader.")
+        cursor = Cursor(cursor.since, seen.until, now, cursor.tries + 1)
         events: list[Any] = [
-            dg.AssetMaterialization(["teamleader_focus", stream], metadata={"changed_since": context.cursor})
+            dg.AssetMaterialization(["teamleader_focus", stream], metadata={"changed_since": cursor.since.isoformat()})
             for stream in seen.changed
         ]
         return dg.SensorResult(
-            run_requests=[dg.RunRequest(run_key=key)], asset_events=events, cursor=seen.until.isoformat()
+            run_requests=[_request("changes", key=cursor.key)], asset_events=events, cursor=cursor.text()
         )
 
     return teamleader_changes
+
+
+def _ended_well(instance: dg.DagsterInstance, settings: Settings, since: float) -> bool:
+    """Whether a whole run (one that started by itself is) began after `since` and ended well."""
+    filters = dg.RunsFilter(job_name="sync", statuses=[dg.DagsterRunStatus.SUCCESS], tags={DATA: _tags(settings)[DATA]})
+    latest = instance.get_run_records(filters, limit=20)
+    return any(PART in r.dagster_run.tags and (r.start_time or 0.0) >= since for r in latest)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -32,6 +33,13 @@ from tl_hubspot.warehouse.store import Warehouse, frame_of
 
 ENTITIES = ("contact", "company", "deal")
 Progress = Callable[[str, int, int | None], None]
+_LOCK = ".run.lock"
+_LOOKS = 0.5
+"""Seconds in which somebody who only looks whether a run is going on has let go of the lock again."""
+
+
+class AnotherRun(WarehouseError):
+    """Another run is going on for this data folder; nothing was begun."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +181,7 @@ class Platform:
     def run(self, run_id: str) -> Run:
         """The run of that id; opened in `sync.runs` the first time, and the run lock is taken."""
         if run_id not in self._runs:
-            self._take_lock()
+            self.take_lock()
             self._runs[run_id] = self._open(run_id)
         return self._runs[run_id]
 
@@ -191,19 +199,24 @@ class Platform:
             self._lock.release()
             self._lock = None
 
-    def _take_lock(self) -> None:
+    def take_lock(self) -> None:
+        """Be the only one that works on this data folder, until `close`; AnotherRun when somebody else is."""
         if self._lock is not None:
             return
-        self.warehouse.count("sync.runs")  # makes the data folder, or says why it cannot be used
-        lock = FileLock(self.settings.data / ".run.lock")
+        if not self.settings.data.is_dir():
+            self.warehouse.count("sync.runs")  # makes the data folder, or says why it cannot be used
+        lock = _run_lock(self.settings.data)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=_LOOKS)
         except Timeout:
-            raise WarehouseError(
+            raise AnotherRun(
                 "Another run is going on for this data folder",
                 where=str(self.settings.data),
                 mend="Wait until it is done; the Dagster UI shows it",
             ) from None
+        except OSError:
+            self.warehouse.count("sync.runs")
+            raise
         self._lock = lock
         self._held = self.warehouse.hold()
 
@@ -241,9 +254,27 @@ class Platform:
         return self.warehouse.read("select * from sync.runs where run_id = ?", [run_id]).row(0, named=True)
 
 
-def source(warehouse: Warehouse, table: str) -> pl.DataFrame:
-    """Records that exist in Teamleader (deleted ones left out), without their payload text."""
-    return warehouse.read(f"select * exclude (payload) from {table} where deleted_at is null")
+def is_going_on(data: Path) -> bool:
+    """Whether a run works on this data folder now, wherever it was started; a killed one counts as over."""
+    if not (data / _LOCK).exists():
+        return False
+    lock = _run_lock(data)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _run_lock(data: Path) -> FileLock:
+    return FileLock(data / _LOCK)
+
+
+def source(warehouse: Warehouse, table: str, columns: Collection[str] = ()) -> pl.DataFrame:
+    """Records that exist in Teamleader (deleted ones left out): the columns, or all but the payload text."""
+    names = ", ".join(columns) or "* exclude (payload)"
+    return warehouse.read(f"select {names} from {table} where deleted_at is null")
 
 
 def _reveal(secret: Any) -> str:

@@ -69,7 +69,7 @@ def test_an_empty_variable_counts_as_missing(terminal: Terminal) -> None:
         ("TL_HUBSPOT_AS_OF", "yesterday", "'yesterday' is not a date"),
         ("TL_HUBSPOT_AS_OF", "2026-02-31", "'2026-02-31' is not a date"),
         ("TL_HUBSPOT_AS_OF", "0001-01-01", "0001"),
-        ("TL_HUBSPOT_AUTOMATION__SCHEDULE_CRON", "every hour", "every hour"),
+        ("TL_HUBSPOT_AUTOMATION__INTERVAL_MINUTES", "7", "must divide an hour"),
         ("TL_HUBSPOT_CONFG", "tl.yaml", "Unknown configuration key 'confg'"),
         ("TL_HUBSPOT_CONSENT__FALS_MEANS", "opt_out", "Did you mean false_means?"),
         ("TL_HUBSPOT_MAPPING", "nowhere.yaml", "mapping file cannot be read: No such file or directory"),

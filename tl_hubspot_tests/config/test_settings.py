@@ -86,8 +86,8 @@ def test_defaults_are_those_of_the_public_interface(tmp_path: Path) -> None:
         500,
     )
     assert (guards.unsubscribes_share, guards.unsubscribes_minimum, guards.vanished_share) == (0.1, 25, 0.2)
-    assert not settings.automation.schedule
-    assert not settings.automation.sensor
+    assert not settings.automation.on
+    assert not any(settings.automation.runs(part) for part in ("interval", "sweep", "retention", "changes", "webhooks"))
 
 
 @pytest.mark.parametrize("name", [n for n in ENVIRONMENT if n.endswith(("SECRET", "TOKEN"))])
