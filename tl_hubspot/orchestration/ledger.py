@@ -170,8 +170,9 @@ def _hand_over(con: duckdb.DuckDBPyConnection, taken_over: pl.DataFrame) -> None
 
 
 def _merge(before: str | None, new: str) -> str:
-    values = msgspec.json.decode(before) if before else {}
-    return msgspec.json.encode(values | msgspec.json.decode(new), order="sorted").decode()
+    """Both JSON objects in one, `new` first; what is null there is forgotten."""
+    values = (msgspec.json.decode(before) if before else {}) | msgspec.json.decode(new)
+    return msgspec.json.encode({k: v for k, v in values.items() if v is not None}, order="sorted").decode()
 
 
 def _last(frame: pl.DataFrame, key: list[str]) -> pl.DataFrame:

@@ -7,6 +7,7 @@ work stands in `orchestration.assets`; nothing here decides or computes.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -28,11 +29,16 @@ from tl_hubspot.planning.mapping import Mapping
 from tl_hubspot.rules.settings import RuleSettings
 from tl_hubspot.rules.windows import as_of_instant
 from tl_hubspot.teamleader.client import TeamleaderClient
+from tl_hubspot.teamleader.webhooks import Named, named
 from tl_hubspot.transport.meter import CallMeter
-from tl_hubspot.warehouse.store import Warehouse, frame_of
+from tl_hubspot.warehouse.store import Warehouse, frame_of, insert
+from tl_hubspot.webhooks.spool import Spool
 
 ENTITIES = ("contact", "company", "deal")
 Progress = Callable[[str, int, int | None], None]
+_log = logging.getLogger(__name__)
+DATA = "tl_hubspot/data"
+"""Tag in Dagster of every run of a job of ours: the data folder that it works on, and whose run lock it takes."""
 _LOCK = ".run.lock"
 _LOOKS = 0.5
 """Seconds in which somebody who only looks whether a run is going on has let go of the lock again."""
@@ -47,7 +53,8 @@ class RunOptions:
     """What a person asked for.
 
     `as_of`: date or instant, None for the setting or now; `full`: read all of Teamleader again; `only`: entities that
-    may be changed (empty: all); `command`: sync, plan or approve; `approved`: digest pushed over the limits.
+    may be changed (empty: all); `command`: sync, plan or approve; `approved`: digest pushed over the limits;
+    `webhook_batch`: drained webhook events, of Teamleader only the records that they name are read.
     """
 
     as_of: str | None = None
@@ -55,6 +62,7 @@ class RunOptions:
     only: tuple[str, ...] = ()
     command: str = "sync"
     approved: str | None = None
+    webhook_batch: str | None = None
 
     @property
     def entities(self) -> tuple[str, ...]:
@@ -64,12 +72,16 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Run:
-    """One run: id, instant of evaluation, whether all of Teamleader is read, and the options."""
+    """One run: id, instant of evaluation, whether all of Teamleader is read, and the options.
+
+    `named`: the only records of Teamleader that are read; None for those that changed, or all.
+    """
 
     run_id: str
     as_of: datetime
     is_full: bool
     options: RunOptions
+    named: Named | None = None
 
 
 @dataclass
@@ -93,6 +105,11 @@ class Platform:
     def warehouse(self) -> Warehouse:
         """The working database."""
         return Warehouse(self.settings.database, lock_timeout=self.settings.lock_timeout_seconds)
+
+    @cached_property
+    def spool(self) -> Spool:
+        """Webhook events that wait."""
+        return Spool(self.settings.webhooks_folder)
 
     @cached_property
     def mapping(self) -> Mapping:
@@ -227,7 +244,8 @@ class Platform:
         recent = (
             last[1] == 4 and last[0] is not None and as_of - last[0] < timedelta(hours=self.settings.full_sweep_hours)
         )
-        run = Run(run_id, as_of, self.options.full or not recent, self.options)
+        is_full = self.options.full or not recent
+        run = Run(run_id, as_of, is_full, self.options, None if is_full else self._named())
         row = {
             "run_id": run_id,
             "command": self.options.command,
@@ -237,11 +255,27 @@ class Platform:
             "status": "running",
             "protected_writes": 0,
         }
-        self.warehouse.append("sync.runs", frame_of("sync.runs", [row]))
+        with self.warehouse.transaction() as con:
+            # whoever holds the run lock is the only one: a row that still says otherwise is of a run that was killed
+            con.execute(
+                "update sync.runs set status = 'stopped', finished_at = ? where status = 'running'", [self.clock()]
+            )
+            insert(con, "sync.runs", frame_of("sync.runs", [row]))
         return run
+
+    def _named(self) -> Named | None:
+        if self.options.webhook_batch is None:
+            return None
+        drained = self.spool.read(self.options.webhook_batch)
+        if drained.unreadable:
+            _log.warning("Webhook events that a crash cut short and that are left out: %d", drained.unreadable)
+        return named((event.type, event.subject_id) for event in drained.events)
 
     def close_run(self, run_id: str, status: str, **columns: Any) -> None:
         """Store how the run ended; dict and list values are stored as JSON."""
+        if self.options.webhook_batch is not None and status != "stopped":
+            # everything that was read is stored, and so is the plan
+            self.spool.acknowledge(self.options.webhook_batch)
         values = {k: json.dumps(v, sort_keys=True) if isinstance(v, dict | list) else v for k, v in columns.items()}
         values |= {"run_id": run_id, "status": status, "finished_at": self.clock()}
         values.setdefault("calls", json.dumps(self.meter.snapshot(), sort_keys=True))

@@ -25,7 +25,8 @@ DIFFERENCES: dict[str, pl.DataType] = {
     "fields": pl.String(),
     "shadow": pl.String(),
 }
-"""`fields`: JSON {property: {"old", "new"}}, "{}" when nothing is sent; `shadow`: JSON of the values to remember."""
+"""`fields`: JSON {property: {"old", "new"}}, "{}" when nothing is sent; `shadow`: JSON of the values to remember, null
+those to forget. A create has none: exactly what is sent is to be remembered."""
 
 TOGETHER = ("pipeline", "dealstage")
 """A stage means nothing without its pipeline: sent both or not at all."""
@@ -64,10 +65,14 @@ def differences(
     )
     # The same text as was stored is the common case: such records are not looked at further.
     new = pl.col("@fields").is_null() | (pl.col("@email_action") != "none")
-    text = json_text.object_of({p: _remembered(pl.col(p)) for p in properties})
+    text = json_text.object_of({p: _not_empty(pl.col(p)) for p in properties})
     rest = pl.concat([work.filter(new), work.filter(~new).filter(text != pl.col("@fields"))])
     by_property = {r.property: r for r in rules if r.property in properties}
-    chunks = [_compare(chunk, mirror, by_property, portal) for chunk in rest.iter_slices(CHUNK)]
+    chunks = [
+        _compare(chunk, mirror, by_property, portal, creates=creates)
+        for creates, rows in ((True, rest.filter("@is_create")), (False, rest.filter(~pl.col("@is_create"))))
+        for chunk in rows.iter_slices(CHUNK)
+    ]
     return pl.concat([pl.DataFrame(schema=DIFFERENCES), *chunks])
 
 
@@ -98,32 +103,46 @@ def _working_frame(desired: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame
     return work
 
 
-def _remembered(value: pl.Expr) -> pl.Expr:
-    """JSON of the value to remember: null when empty, left out when left out."""
-    return pl.when(value == "").then(pl.lit("null")).otherwise(json_text.quoted(value))
+def _not_empty(value: pl.Expr) -> pl.Expr:
+    """JSON of a value; null when it is empty or left out."""
+    return json_text.quoted(pl.when(value != "").then(value))
 
 
-def _compare(chunk: pl.DataFrame, mirror: pl.DataFrame, rules: Mapping[str, FieldRule], portal: Portal) -> pl.DataFrame:
-    """DIFFERENCES of some rows.
+def _to_remember(p: str) -> pl.Expr:
+    """JSON of the value to remember: what is left out keeps what was remembered, what became empty is forgotten."""
+    value, before = pl.coalesce(f"said:{p}", f"remembered:{p}"), pl.col(f"remembered:{p}")
+    return pl.coalesce(_not_empty(value), pl.when(before.is_not_null()).then(pl.lit("null")))
+
+
+def _compare(
+    chunk: pl.DataFrame, mirror: pl.DataFrame, rules: Mapping[str, FieldRule], portal: Portal, *, creates: bool
+) -> pl.DataFrame:
+    """DIFFERENCES of some rows, all of them creates or none.
 
     Works on one wide frame; `said:p` is what Teamleader says, `remembered:p` what it said at the last push, `holds:p`
     what HubSpot holds, and `now:p`, `before:p`, `wrote:p`, `held:p` are comparable forms.
     """
     properties = sorted(rules)
-    said, remembered = chunk.select(properties), json_text.columns_of(chunk["@fields"], properties)
+    said, nothing = chunk.select(properties), _constant(chunk.height, [*properties, SECONDARY_EMAILS], None)
+    empty = _constant(chunk.height, properties, "")
+    remembered = nothing if creates else json_text.columns_of(chunk["@fields"], properties)
     wide = _wide(
-        said=said, remembered=remembered, now=_forms(said, portal), before=_forms(remembered, portal)
+        said=said,
+        remembered=remembered,
+        now=_forms(said, portal),
+        before=empty if creates else _forms(remembered, portal),
     ).with_columns(_changed(p).alias(f"changed:{p}") for p in properties)
-    wide = pl.concat([chunk.select(KEY, _AT), wide], how="horizontal").filter(
-        pl.any_horizontal(f"changed:{p}" for p in properties) | (pl.col("@email_action") != "none")
-    )
+    wide = pl.concat([chunk.select(KEY, _AT), wide], how="horizontal")
+    if creates:
+        wide = pl.concat([wide, _wide(holds=nothing, wrote=empty, held=empty)], how="horizontal")
+    else:
+        wide = wide.filter(pl.any_horizontal(f"changed:{p}" for p in properties) | (pl.col("@email_action") != "none"))
+        wrote = json_text.columns_of(wide["@written"], properties)
+        holds = _held(wide["@hubspot_id"], mirror, properties)
+        forms = {"wrote": _forms(wrote, portal), "held": _forms(holds.select(properties), portal)}
+        wide = pl.concat([wide, _wide(holds=holds, **forms)], how="horizontal")
     if wide.is_empty():
         return pl.DataFrame(schema=DIFFERENCES)
-
-    wrote = json_text.columns_of(wide["@written"], properties)
-    holds = _held(wide["@hubspot_id"], mirror, properties)
-    forms = {"wrote": _forms(wrote, portal), "held": _forms(holds.select(properties), portal)}
-    wide = pl.concat([wide, _wide(holds=holds, **forms)], how="horizontal")
 
     new = {p: _sent(rule) for p, rule in rules.items()}
     if all(p in rules and rules[p].policy == "always" for p in TOGETHER):
@@ -133,14 +152,18 @@ def _compare(chunk: pl.DataFrame, mirror: pl.DataFrame, rules: Mapping[str, Fiel
     wide = wide.with_columns(value.alias(f"new:{p}") for p, value in new.items())
     if CLOSE_DATE in rules and "dealstage" in rules:
         wide = wide.with_columns(_close_date(properties).alias(f"new:{CLOSE_DATE}"))
+    shadow = json_text.object_of({p: _to_remember(p) for p in properties})
     return wide.select(
         pl.col(KEY).alias("teamleader_id"),
         json_text.object_of({p: _old_and_new(p) for p in new}).alias("fields"),
-        # What is left out keeps what was remembered.
-        json_text.object_of({p: _remembered(pl.coalesce(f"said:{p}", f"remembered:{p}")) for p in properties}).alias(
-            "shadow"
-        ),
+        (pl.lit(None, pl.String) if creates else shadow).alias("shadow"),
     )
+
+
+def _constant(rows: int, properties: Sequence[str], value: str | None) -> pl.DataFrame:
+    """A text column per property that holds the same value everywhere."""
+    column = pl.repeat(value, rows, dtype=pl.String, eager=True)
+    return pl.DataFrame([column.alias(p) for p in dict.fromkeys(properties)])
 
 
 _AT = cs.starts_with("@") - cs.by_name(KEY)

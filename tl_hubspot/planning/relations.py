@@ -122,7 +122,10 @@ def plan_relations(
     found = state.filter(pl.col("exists") & ~pl.col("remembered") & ~pl.col("primary"))
     removed = state.filter(pl.col("remembered") & ~pl.col("exists"))
 
-    gone = _gone(known, existing, desired, present, records, links)
+    # what is wanted is not gone: on most days that leaves nothing to look at
+    wanted_there = wanted.select("from_type", "to_type", from_id="from_hubspot_id", to_id="to_hubspot_id")
+    doubtful = known.join(wanted_there, on=PAIR, how="anti")
+    gone = _gone(doubtful, existing, desired, present, records, links)
     stale = gone.filter(pl.col("exists") & (pl.col("origin") == "made") & pl.col("matched"))
     forget = gone.filter(~pl.col("exists") & pl.col("matched"))
     changes = [_changes("associate", "related_in_teamleader", writes)]
@@ -217,11 +220,18 @@ def _gone(
     records: Mapping[str, Records],
     links: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Remembered relations that Teamleader no longer has, with the Teamleader ids of both sides.
+    """Those of the remembered relations `known` that Teamleader no longer has, with the Teamleader ids of both sides.
 
     Columns: those of `known` with PAIR in Teamleader ids, `from_hubspot_id`, `to_hubspot_id`, `exists` (in HubSpot),
     `matched` (both records are linked, and the first one is written in this run).
     """
+    if known.is_empty():
+        nothing = {"from_id": pl.String, "to_id": pl.String, "matched": pl.Boolean}
+        return known.rename({"from_id": "from_hubspot_id", "to_id": "to_hubspot_id"}).with_columns(
+            *(pl.lit(None, dtype).alias(name) for name, dtype in nothing.items()),
+            exists=pl.lit(False),
+            primary=pl.lit(False),
+        )
     back = pl.concat(_teamleader_ids(entity, records[entity], links) for entity in ENTITIES)
     winner = pl.concat(
         records[entity].winners.select(kind=pl.lit(entity), teamleader_id="teamleader_id", winner="winner")

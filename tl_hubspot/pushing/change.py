@@ -68,7 +68,8 @@ class Change:
 
     @property
     def shadow(self) -> dict[str, str | None]:
-        return dict(self.details.get("shadow") or {})
+        """What to remember once this is confirmed (None: to forget); of a create exactly what is sent."""
+        return dict(self.fields if self.action == "create" else self.details.get("shadow") or {})
 
 
 def changes_of(frame: pl.DataFrame) -> Iterator[Change]:

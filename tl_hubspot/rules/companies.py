@@ -19,6 +19,11 @@ KEYS = ("vat", "domain", "name_key")
 
 _KEY_NAMES = {"vat": "vat", "domain": "domain", "name_key": "name"}
 _COLUMN_OF = {name: column for column, name in _KEY_NAMES.items()}
+LOOKED_AT = (
+    *("id", "name", "status", "vat_number", "website", "emails"),
+    *("primary_address", "added_at", "updated_at"),
+)
+"""Columns of `teamleader.companies` that the rules look at."""
 _SPOKEN_KEYS = {"vat": "VAT number", "domain": "internet domain", "name": "name"}
 
 

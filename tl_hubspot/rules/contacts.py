@@ -17,6 +17,11 @@ from tl_hubspot.rules.settings import RuleSettings
 from tl_hubspot.rules.windows import on, spoken
 
 ELIGIBLE = ("marketing", "non_marketing")
+LOOKED_AT = (
+    *("id", "status", "emails", "marketing_mails_consent"),
+    *("added_at", "updated_at", "changed_at", "consent_withdrawn_at"),
+)
+"""Columns of `teamleader.contacts` that the rules look at."""
 
 
 def _say_address(facts: Facts, hit: bool) -> Said:
@@ -225,7 +230,8 @@ RULES = (
 def decide(contacts: pl.DataFrame, linked_ids: Collection[str] | pl.Series, settings: RuleSettings) -> pl.DataFrame:
     """`decisions.contacts`: one row per contact, sorted by teamleader_id.
 
-    `contacts`: `teamleader.contacts` without deleted ones; `linked_ids`: Teamleader ids that have a HubSpot record.
+    `contacts`: LOOKED_AT of `teamleader.contacts` without deleted ones; `linked_ids`: Teamleader ids that have a
+    HubSpot record.
     """
     return decision(facts(prepare(contacts, settings), linked_ids, settings), settings)
 

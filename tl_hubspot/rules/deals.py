@@ -20,6 +20,11 @@ from tl_hubspot.rules.windows import on, spoken
 
 INACTIVE_LABEL = "inactief"
 CLOSED = ("won", "lost")
+LOOKED_AT = (
+    *("id", "status", "pipeline_id", "current_phase_id", "created_at", "closed_at"),
+    *("customer_type", "customer_id", "contact_person_id"),
+)
+"""Columns of `teamleader.deals` that the rules look at."""
 
 
 class MappedStages(NamedTuple):

@@ -506,7 +506,7 @@ last_run | VARCHAR | run that last confirmed it |
             """
 entity_type | VARCHAR | contact, company or deal |
 teamleader_id | VARCHAR | Teamleader id |
-fields | VARCHAR | JSON object property → value (text, null when empty) |
+fields | VARCHAR | JSON object property → value as text; empty ones are left out |
 written | VARCHAR | JSON object property → value that the sync itself wrote to HubSpot |
 run_id | VARCHAR | run that last advanced it |
 """

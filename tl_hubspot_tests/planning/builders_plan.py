@@ -295,7 +295,8 @@ class World:
             key = (row["entity_type"], row["teamleader_id"])
             self.links[key] = row["hubspot_id"]
             before = self.shadows.get(key, {"written": {}})
-            self.shadows[key] = {"fields": json.loads(row["shadow"]), "written": before["written"]}
+            fields = _merged(before.get("fields", {}), json.loads(row["shadow"]))
+            self.shadows[key] = {"fields": fields, "written": before["written"]}
             self.matches[row["entity_type"]][row["teamleader_id"]] = {
                 "hubspot_id": row["hubspot_id"],
                 "matched_by": "link",
@@ -317,12 +318,20 @@ class World:
                 record["email"] = fields["email"]["new"]
             if "hs_additional_emails" in fields:
                 record["secondary_emails"] = fields["hs_additional_emails"]["new"].split(";")
-        before = {} if row["action"] == "create" else self.shadows.get((kind, id_), {}).get("written", {})
-        written = before | {n: v["new"] or None for n, v in fields.items()}
-        self.shadows[kind, id_] = {"fields": details["shadow"], "written": written}
+        before = {} if row["action"] == "create" else self.shadows.get((kind, id_), {})
+        news = {n: v["new"] or None for n, v in fields.items()}
+        remember = news if row["action"] == "create" else details["shadow"]
+        self.shadows[kind, id_] = {
+            "fields": _merged(before.get("fields", {}), remember),
+            "written": before.get("written", {}) | news,
+        }
         self.links[kind, id_] = hubspot_id
         if id_ in self.eligible[kind]:
             self.matches[kind][id_] = {"hubspot_id": hubspot_id, "matched_by": "link"}
+
+
+def _merged(before: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in (before | news).items() if value is not None}
 
 
 def rows(plan: Plan, action: str | None = None, kind: str | None = None) -> list[dict[str, Any]]:

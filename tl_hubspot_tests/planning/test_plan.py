@@ -107,11 +107,12 @@ def test_details_of_creates_and_updates() -> None:
     assert update["fields"]["lastname"] == {"old": None, "new": "b"}
     details = update["details"]
     assert (details["first_match"], details["matched_by"], details["asked"]) == (True, "email", True)
-    assert details["shadow"]["firstname"] == "An" and details["shadow"]["jobtitle"] is None
+    assert details["shadow"]["firstname"] == "An" and "jobtitle" not in details["shadow"]
     create = next(r for r in rows(plan, "create") if r["entity_type"] == "contact")
     assert create["hubspot_id"] is None and create["details"]["matched_by"] is None
     assert create["details"]["email"] == {"action": "set", "new": "a@example.com", "old": None, "keep_old": False}
     assert create["fields"]["email"] == {"old": None, "new": "a@example.com"}
+    assert "shadow" not in create["details"]
 
 
 def test_holds_are_listed_and_carry_nothing() -> None:

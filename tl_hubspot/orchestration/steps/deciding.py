@@ -50,7 +50,9 @@ def linked_ids(platform: Platform, entity_type: str) -> pl.Series:
 def contacts(platform: Platform, run: Run) -> dict[str, Any]:
     """decisions.contacts."""
     decided = contact_rules.decide(
-        source(platform.warehouse, SOURCES["contact"]), linked_ids(platform, "contact"), platform.rules(run)
+        source(platform.warehouse, SOURCES["contact"], contact_rules.LOOKED_AT),
+        linked_ids(platform, "contact"),
+        platform.rules(run),
     )
     return _stored(platform, "decisions.contacts", decided)
 
@@ -59,7 +61,7 @@ def companies(platform: Platform, run: Run) -> dict[str, Any]:
     """decisions.companies."""
     rules, read = platform.rules(run), platform.warehouse.read
     decided = company_rules.decide(
-        company_rules.group(source(platform.warehouse, SOURCES["company"]), rules),
+        company_rules.group(source(platform.warehouse, SOURCES["company"], company_rules.LOOKED_AT), rules),
         read("teamleader.contact_company_links"),
         read("decisions.contacts"),
         linked_ids(platform, "company"),
@@ -72,7 +74,7 @@ def deals(platform: Platform, run: Run) -> dict[str, Any]:
     """decisions.deals."""
     read = platform.warehouse.read
     decided = deal_rules.decide(
-        source(platform.warehouse, SOURCES["deal"]),
+        source(platform.warehouse, SOURCES["deal"], deal_rules.LOOKED_AT),
         read("teamleader.deal_phase_history"),
         read("decisions.contacts"),
         linked_ids(platform, "deal"),
@@ -97,16 +99,15 @@ def mapped_stages(platform: Platform, warehouse: Warehouse | None = None) -> dea
 def eligible_records(platform: Platform, run: Run, name: str) -> dict[str, Any]:
     """eligible.contacts, .companies, .deals or .relations."""
     read = platform.warehouse.read
-    contact_decisions, company_decisions = read("decisions.contacts"), read("decisions.companies")
-    company_links = read("teamleader.contact_company_links")
+    companies, links = read("decisions.companies"), "teamleader.contact_company_links"
     if name == "contacts":
-        frame = eligible.contacts(contact_decisions, company_decisions, company_links)
+        frame = eligible.contacts(read("decisions.contacts"), companies, read(links))
     elif name == "companies":
-        frame = eligible.companies(company_decisions)
+        frame = eligible.companies(companies)
     elif name == "deals":
-        frame = eligible.deals(read("decisions.deals"), company_decisions)
+        frame = eligible.deals(read("decisions.deals"), companies)
     else:
-        frame = eligible.relations(read("eligible.deals"), contact_decisions, company_decisions, company_links)
+        frame = eligible.relations(read("eligible.deals"), read("decisions.contacts"), companies, read(links))
     platform.warehouse.replace(f"eligible.{name}", frame)
     return {"rows": frame.height}
 
