@@ -107,6 +107,8 @@ class HubSpotSettings(_Group):
     rate_limit: Annotated[int, Field(ge=1)] = 100
     rate_share: Annotated[float, Field(gt=0, le=1)] = 0.95
     search_rate: Annotated[int, Field(ge=1)] = 4
+    mirror: Literal["auto", "list", "search", "keyed"] = "auto"
+    search_overlap_minutes: Annotated[int, Field(ge=0)] = 30
     workers: Annotated[int, Field(ge=1, le=32)] = 6
 
 
