@@ -581,6 +581,22 @@ run_id | VARCHAR | run |
         ("stream",),
     ),
     Table(
+        "sync.readings",
+        "How HubSpot's records were last read, per kind of record: later readings build on it.",
+        _columns(
+            """
+entity_type | VARCHAR | contact, company or deal |
+read_until | TIMESTAMPTZ | start of the last reading by HubSpot's Date |
+base | VARCHAR | the complete reading below it: list (the whole portal) or keyed (what concerns Teamleader) |
+properties | VARCHAR[] | properties that were read |
+portal | INTEGER | active records in the portal when it was last counted |
+archived | INTEGER | archived records in the portal when they were last listed |
+run_id | VARCHAR | run |
+"""
+        ),
+        ("entity_type",),
+    ),
+    Table(
         "sync.plan",
         "The latest plan: every intended change in HubSpot with old and new values.",
         _columns(
