@@ -25,6 +25,7 @@ from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from tl_hubspot.errors import ConfigurationError
+from tl_hubspot.webhooks.spool import SECRET
 
 
 def _url(value: str) -> str:
@@ -68,6 +69,12 @@ def _time_as_text(value: Any) -> Any:
 def _date_as_text(value: Any) -> Any:
     """YAML and TOML read an unquoted date as a date."""
     return value.isoformat() if isinstance(value, date) else value
+
+
+def _url_safe(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not SECRET.fullmatch(value.get_secret_value()):
+        raise ValueError("it must have 22 to 128 letters, digits, - and _, as it becomes part of an address")
+    return value
 
 
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -173,11 +180,18 @@ class AutomationSettings(_Group):
     changes: bool = False
     changes_seconds: Annotated[int, Field(ge=30)] = 60
     webhooks: bool = False
+    webhooks_seconds: Annotated[int, Field(ge=30)] = 60
 
     def runs(self, part: Literal["interval", "sweep", "retention", "changes", "webhooks"]) -> bool:
         """Whether this part runs by itself: as it is set, else as `on` says."""
         chosen = getattr(self, part)
         return self.on if chosen is None else bool(chosen)
+
+
+class WebhookSettings(_Group):
+    """Receiving Teamleader's webhooks. Without a secret here one is made and kept in the data folder."""
+
+    secret: Annotated[SecretStr | None, AfterValidator(_url_safe)] = None
 
 
 class RetentionSettings(_Group):
@@ -204,6 +218,7 @@ class Settings(_Group):
     guards: GuardSettings = GuardSettings()
     automation: AutomationSettings = AutomationSettings()
     retention: RetentionSettings = RetentionSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     timezone: _Timezone = "Europe/Brussels"
     data: Path = Path("data")
     mapping: Path | None = None
@@ -225,6 +240,11 @@ class Settings(_Group):
     def log_file(self) -> Path:
         """The JSON log, one line per event."""
         return self.data / "logs" / "sync.jsonl"
+
+    @property
+    def webhooks_folder(self) -> Path:
+        """Where webhook events wait, and their secret."""
+        return self.data / "webhooks"
 
     @property
     def token_store(self) -> Path:

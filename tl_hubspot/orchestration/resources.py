@@ -42,12 +42,22 @@ class WarehouseResource(DuckDBResource):
         ),
         "full": dg.Field(bool, default_value=False, description="Read all of Teamleader again."),
         "only": dg.Field([str], default_value=[], description="Change only these: contact, company, deal."),
+        "webhook_batch": dg.Field(
+            dg.Noneable(str),
+            default_value=None,
+            description="Read only the records that these webhook events name; set by the sensor teamleader_webhooks.",
+        ),
     }
 )
 def platform_resource(context: dg.InitResourceContext) -> Iterator[Platform]:
     """The platform of one run; what a person typed in the launchpad are its options, its lock goes at the end."""
     given = context.resource_config
-    options = RunOptions(as_of=given["as_of"], full=given["full"], only=tuple(given["only"]))
+    options = RunOptions(
+        as_of=given["as_of"],
+        full=given["full"],
+        only=tuple(given["only"]),
+        webhook_batch=given["webhook_batch"],
+    )
     platform = Platform(configuration.load(), options)
     try:
         yield platform

@@ -6,7 +6,7 @@ import dagster as dg
 
 from tl_hubspot.orchestration.assets.common import OWNERS, result, run_of, spec
 from tl_hubspot.orchestration.run import Platform
-from tl_hubspot.orchestration.steps import extract, links, phases
+from tl_hubspot.orchestration.steps import extract, links, named, phases
 from tl_hubspot.teamleader.extraction import Stream
 
 _KINDS = {"python", "duckdb"}
@@ -32,7 +32,8 @@ def _records(stream: Stream) -> dg.AssetsDefinition:
     )
     def records(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:
         with run_of(context, platform) as run:
-            return result(platform, table, extract.records(platform, run, stream) | {"full_read": run.is_full})
+            read = extract.records if run.named is None else named.records
+            return result(platform, table, read(platform, run, stream) | {"full_read": run.is_full})
 
     return records
 
@@ -59,7 +60,8 @@ def contact_company_links(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult[Any]:
     with run_of(context, platform) as run:
-        return result(platform, "teamleader.contact_company_links", links.links(platform, run))
+        read = links.links if run.named is None else named.links
+        return result(platform, "teamleader.contact_company_links", read(platform, run))
 
 
 @dg.asset(

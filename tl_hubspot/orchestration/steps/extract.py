@@ -6,6 +6,7 @@ when a contact counts as changed that of `rules.changes`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import duckdb
@@ -15,7 +16,7 @@ from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps import preflight
 from tl_hubspot.orchestration.steps.reading import extraction_of, set_watermark, stamp, watermark
 from tl_hubspot.rules import changes
-from tl_hubspot.teamleader.extraction import Batch, Extraction, Presence, Stream
+from tl_hubspot.teamleader.extraction import Batch, Presence, Stream
 from tl_hubspot.warehouse import typed
 from tl_hubspot.warehouse.store import fetch, frame_of, upsert
 
@@ -48,19 +49,21 @@ def records(platform: Platform, run: Run, stream: Stream) -> dict[str, int]:
     for batch in getattr(extraction, stream)(updated_since=since):
         read_from = read_from or batch.server_time
         with platform.warehouse.transaction() as con:
-            _store(con, platform, run, table, batch, counts)
+            store(con, platform, run, table, batch, counts)
         if run.is_full:
             seen.update(record.id for record in batch.records)
     if run.is_full:
-        counts["deleted"] = _mark_deleted(platform, run, stream, seen, extraction)
+        known = platform.warehouse.read(f"select id from {table} where deleted_at is null")["id"]
+        counts["deleted"] = mark_deleted(platform, run, stream, set(known) - seen)
     with platform.warehouse.transaction() as con:
         set_watermark(con, run, stream, read_from or platform.clock(), mark)
     return counts
 
 
-def _store(
+def store(
     con: duckdb.DuckDBPyConnection, platform: Platform, run: Run, table: str, batch: Batch, counts: dict[str, int]
 ) -> None:
+    """Merge a batch into its table, in the transaction of `con`; what it did is added to `counts`."""
     received = pl.DataFrame(
         {"id": [r.id for r in batch.records], "payload": [r.payload.decode() for r in batch.records]},
         schema={"id": pl.String(), "payload": pl.String()},
@@ -83,14 +86,13 @@ def _store(
     counts["unchanged"] += merged.unchanged
 
 
-def _mark_deleted(platform: Platform, run: Run, stream: Stream, seen: set[str], extraction: Extraction) -> int:
-    """Absent from a complete read and answered 404 when asked by id: deleted."""
-    known = platform.warehouse.read(f"select id from teamleader.{stream} where deleted_at is null").get_column("id")
-    absent = sorted(set(known) - seen)
+def mark_deleted(platform: Platform, run: Run, stream: Stream, absent: Collection[str]) -> int:
+    """Known records that a list does not show any more: those answered 404 when asked by id are deleted."""
     if not absent:
         return 0
     # hidden is not gone: a permission that changed must not delete anything
-    gone = sorted(id for id, presence in extraction.exists(stream, absent) if presence is Presence.GONE)
+    looks = extraction_of(platform).exists(stream, sorted(absent))
+    gone = sorted(id for id, presence in looks if presence is Presence.GONE)
     rows = pl.DataFrame({"id": gone}, schema={"id": pl.String()}).with_columns(
         pl.lit(platform.clock()).alias("deleted_at"), pl.lit(run.run_id).alias("_run_id")
     )

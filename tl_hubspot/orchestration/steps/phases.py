@@ -16,7 +16,8 @@ def phase_history(platform: Platform, run: Run) -> dict[str, int]:
     deals = warehouse.read("select * exclude (payload) from teamleader.deals where deleted_at is null")
     wanted = demand.phase_history(deals, platform.rules(run))
     known = pl.col("phase_history_read_at") > pl.col("_loaded_at")
-    stale = wanted.filter(~known.fill_null(False))
+    moved = run.named.moved_deals if run.named else frozenset()
+    stale = wanted.filter(~known.fill_null(False) | pl.col("id").is_in(list(moved)))
     histories = [h for h in extraction_of(platform).phase_history(stale.get_column("id").sort().to_list()) if h.found]
     ids = [history.deal_id for history in histories]
     rows = [
