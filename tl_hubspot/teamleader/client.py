@@ -26,6 +26,7 @@ from requests.adapters import HTTPAdapter
 
 from tl_hubspot.errors import BadAnswer, CredentialsRefused, Unreachable
 from tl_hubspot.teamleader.endpoints import Body, check_request
+from tl_hubspot.teamleader.text import mended
 from tl_hubspot.teamleader.tokens import TokenGrant, TokenStore
 from tl_hubspot.transport.limits import SlidingWindow
 from tl_hubspot.transport.meter import CallMeter
@@ -293,7 +294,7 @@ class TeamleaderClient:
     def _read(self, endpoint: str, response: requests.Response) -> Answer:
         try:
             response.content.decode()
-            envelope = msgspec.json.decode(response.content, type=_Envelope)
+            envelope = msgspec.json.decode(mended(response.content), type=_Envelope)
         except (UnicodeDecodeError, msgspec.MsgspecError):
             raise _TryAgain("broken JSON", broken=True) from None
         server_time = _instant(response.headers.get("Date", ""))

@@ -33,17 +33,18 @@ def _timestamp(value: Any) -> bool:
     return isinstance(value, str) and _TIMESTAMP.fullmatch(value) is not None
 
 
-def _id(value: Any) -> bool:
+def is_id(value: Any) -> bool:
+    """Whether a value can be an id of Teamleader."""
     # Ids of legacy records are no RFC 4122 UUIDs, only shaped like them.
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def _id_or_null(value: Any) -> bool:
-    return value is None or _id(value)
+    return value is None or is_id(value)
 
 
 def _ids(value: Any) -> bool:
-    return isinstance(value, list) and 0 < len(value) <= PAGE_SIZE and all(map(_id, value))
+    return isinstance(value, list) and 0 < len(value) <= PAGE_SIZE and all(map(is_id, value))
 
 
 def _country(value: Any) -> bool:
@@ -87,7 +88,7 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
             includes=frozenset({"custom_fields"}),
             paged=True,
         ),
-        "contacts.info": Endpoint("contacts", keys={"id": _id}),
+        "contacts.info": Endpoint("contacts", keys={"id": is_id}),
         "companies.list": Endpoint(
             "companies",
             filters={"ids": _ids, "updated_since": _timestamp, "status": _one_of(*_ACTIVE_OR_NOT)},
@@ -96,7 +97,7 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
             paged=True,
         ),
         "companies.info": Endpoint(
-            "companies", keys={"id": _id}, includes=frozenset({"related_companies", "related_contacts"})
+            "companies", keys={"id": is_id}, includes=frozenset({"related_companies", "related_contacts"})
         ),
         "deals.list": Endpoint(
             "deals",
@@ -110,11 +111,11 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
             includes=frozenset({"custom_fields", "second_responsible_user"}),
             paged=True,
         ),
-        "deals.info": Endpoint("deals", keys={"id": _id}, includes=frozenset({"second_responsible_user"})),
+        "deals.info": Endpoint("deals", keys={"id": is_id}, includes=frozenset({"second_responsible_user"})),
         "dealPipelines.list": Endpoint(
             "deals", filters={"ids": _ids, "status": _some_of("open", "pending_deletion")}, paged=True
         ),
-        "dealPhases.list": Endpoint("deals", filters={"ids": _ids, "deal_pipeline_id": _id}, paged=True),
+        "dealPhases.list": Endpoint("deals", filters={"ids": _ids, "deal_pipeline_id": is_id}, paged=True),
         "dealSources.list": Endpoint("deals", filters={"ids": _ids}, paged=True),
         "lostReasons.list": Endpoint("deals", filters={"ids": _ids}, sorts=frozenset({"name"}), paged=True),
         "users.list": Endpoint(

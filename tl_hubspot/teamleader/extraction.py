@@ -19,8 +19,9 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from tl_hubspot.errors import BadAnswer
+from tl_hubspot.teamleader.calls import PROBES, CallBook, list_calls
 from tl_hubspot.teamleader.client import Forbidden, NotFound, TeamleaderClient
-from tl_hubspot.teamleader.endpoints import ENDPOINTS, timestamp
+from tl_hubspot.teamleader.endpoints import ENDPOINTS, PAGE_SIZE, timestamp
 from tl_hubspot.teamleader.paging import OVERLAP, Keyset, Row, Walk
 from tl_hubspot.teamleader.reference import read_reference
 
@@ -30,27 +31,45 @@ Progress = Callable[[str, int, int | None], None]
 
 _T = TypeVar("_T")
 _STATUSES = ("active", "deactivated")
-_PROBES = 5
+_REFUSED = 20
+"""So many records refused in a row are no exceptions: the grant itself may not see them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of a list: `payload` is its JSON exactly as received."""
+    """One record of a list: `payload` is its JSON exactly as received (half characters mended, see `text`).
 
-    id: str
+    `id` is None for what cannot be stored under an id: it has none, or repeats that of a newer one on the same page.
+    """
+
+    id: str | None
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a reading of a list got, to go on from there after it was broken off.
+
+    All before `status` in the order of reading was given ("" where a list is not read by status), and of that status
+    all up to `until` (updated before; for deals created after); None: nothing yet.
+    """
+
+    status: str
+    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Some records of a stream (each id once in a batch).
 
-    `server_time` is the server's clock when the reading of this stream began: the same in every batch.
+    `server_time` is the server's clock when the reading of this stream began: the same in every batch. `position`: from
+    where a reading may go on that has all batches up to this one; None: from the start.
     """
 
     stream: Stream
     records: list[Record]
     server_time: datetime
+    position: Position | None = None
 
     @property
     def watermark(self) -> datetime:
@@ -71,7 +90,8 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """All links of one contact or company; `found` is False when Teamleader does not have the record any more."""
+    """All links of one contact or company; `found` is False when Teamleader does not have it any more or hides it:
+    that says nothing about its links."""
 
     owner_id: str
     found: bool
@@ -89,7 +109,7 @@ class PhaseEntry:
 
 @dataclass(frozen=True, slots=True)
 class PhaseHistory:
-    """The phases of a deal in the order received; `found` is False when Teamleader does not have the deal any more."""
+    """The phases of a deal in the order received; `found` is False when Teamleader does not have it or hides it."""
 
     deal_id: str
     found: bool
@@ -146,31 +166,38 @@ class _DealInfo(msgspec.Struct):
 class Extraction:
     """Reads Teamleader through one client. Errors are those of the client, or BadAnswer for answers that cannot be."""
 
-    def __init__(self, client: TeamleaderClient, on_progress: Progress | None = None) -> None:
+    def __init__(
+        self, client: TeamleaderClient, on_progress: Progress | None = None, book: CallBook | None = None
+    ) -> None:
         self._client = client
         self._on_progress = on_progress or (lambda stream, done, total: None)
+        self._book = book or CallBook()
         self._lock = threading.Lock()
+        self._refused = 0
+        """Records refused since the last one that was not."""
         self._proven_contacts = 19
         """The largest number of contacts of one company taken to be all of them. None of Teamleader's lists is cut
         below its default page of 20; more than that has to prove itself."""
 
     # -- lists -----------------------------------------------------------------------------------------------------
 
-    def contacts(self, updated_since: datetime | None = None) -> Iterator[Batch]:
+    def contacts(self, updated_since: datetime | None = None, position: Position | None = None) -> Iterator[Batch]:
         """Contacts changed at or after `updated_since` (all when None), with custom fields, active ones first.
 
         At least one batch, even if empty. A record that is edited while the list is read comes again in a later batch,
         in its newer version: the later batch wins. Per status they come in the order of their last update, so a reading
-        that was broken off may go on from there. Those without such a time are only in a reading of all.
+        that was broken off may go on: with the same `updated_since` and the `position` of its last batch. What was
+        edited meanwhile among those given before is for the next increment. Those without such a time are only in a
+        reading of all.
         """
-        return self._by_status("contacts", updated_since)
+        return self._by_status("contacts", updated_since, position)
 
-    def companies(self, updated_since: datetime | None = None) -> Iterator[Batch]:
+    def companies(self, updated_since: datetime | None = None, position: Position | None = None) -> Iterator[Batch]:
         """Companies, exactly as `contacts`."""
-        return self._by_status("companies", updated_since)
+        return self._by_status("companies", updated_since, position)
 
-    def deals(self, updated_since: datetime | None = None) -> Iterator[Batch]:
-        """Deals, as `contacts`; latest created first."""
+    def deals(self, updated_since: datetime | None = None, position: Position | None = None) -> Iterator[Batch]:
+        """Deals, as `contacts`; latest created first, so a reading goes on downwards from the time of creation."""
         filters = {} if updated_since is None else {"updated_since": timestamp(updated_since)}
         keyset = Keyset(
             "deals.list",
@@ -180,53 +207,98 @@ class Extraction:
             filters=filters,
             tie_sorts=("weighted_value",),
         )
-        return self._batches("deals", [Walk(self._client, keyset)])
+        start = position.until if position else None
+        return self._batches("deals", [("", Walk(self._client, keyset, start))], position)
 
-    def unlinked_contacts(self, all_ids: Collection[str]) -> frozenset[str] | None:
-        """Ids of the contacts that belong to no company, or None when Teamleader cannot be made to tell.
+    def unlinked_contacts(self, contact_ids: Collection[str], since: datetime | None = None) -> frozenset[str] | None:
+        """Those of `contact_ids` that belong to no company, or None when Teamleader cannot be made to tell.
 
-        `all_ids` are the ids of all contacts. The filter is young, and a server that does not know it gives everything:
-        the answer is believed only if it is smaller than the whole and samples of both sides agree with contacts.info.
+        Only contacts updated at or after `since` are looked for (all when None). The filter is young, and a server that
+        does not know it gives everything: the answer is believed only if it leaves some out, and if contacts.info shows
+        no company for a sample of those that it names. One left out by mistake only costs a call.
         """
         unlinked: set[str] = set()
+        calls = PROBES
         try:
             for status in _STATUSES:
+                rows_of_status = 0
                 keyset = _people("contacts.list", {"status": status, "company_id": None}, includes=None)
-                for rows in Walk(self._client, keyset):
+                for rows in Walk(self._client, keyset, since):
                     unlinked.update(row.id for row in rows)
+                    rows_of_status += len(rows)
+                calls += list_calls(rows_of_status)
         except BadAnswer:
             return None
-        linked = set(all_ids) - unlinked
-        if not linked:
+        unlinked &= set(contact_ids)
+        if len(unlinked) == len(set(contact_ids)):
             return None
-        sample = random.sample(sorted(unlinked), min(_PROBES, len(unlinked)))
-        sample += random.sample(sorted(linked), min(_PROBES, len(linked)))
-        agrees = all(
-            not links.found or bool(links.links) != (links.owner_id in unlinked)
-            for links in self.links_by_contact(sample)
-        )
-        return frozenset(unlinked) if agrees else None
+        sample = random.sample(sorted(unlinked), min(PROBES, len(unlinked)))
+        if any(links.links for links in self.links_by_contact(sample)):
+            return None
+        self._book.minimum["contact_company_links"] += calls
+        return frozenset(unlinked)
 
-    def _by_status(self, stream: Stream, updated_since: datetime | None) -> Iterator[Batch]:
+    def more_than(
+        self, endpoint: Literal["contacts.list", "companies.list", "deals.list"], filters: dict[str, Any], records: int
+    ) -> bool:
+        """Whether the list holds more than so many records: one call, for the page on which they would be."""
+        return len(self._page(endpoint, filters, records // PAGE_SIZE + 1)) > records % PAGE_SIZE
+
+    def size(
+        self, endpoint: Literal["contacts.list", "companies.list", "deals.list"], filters: dict[str, Any]
+    ) -> int:
+        """How many records the list holds, found by looking where it ends: 2 calls for every doubling of 100."""
+        below, beyond, last = 0, 1, self._page(endpoint, filters, 1)
+        while len(last) == PAGE_SIZE:
+            below, beyond = beyond, 2 * beyond
+            last = self._page(endpoint, filters, beyond)
+        while not last and beyond - below > 1:
+            middle = (below + beyond) // 2
+            rows = self._page(endpoint, filters, middle)
+            if len(rows) == PAGE_SIZE:
+                below = middle
+            else:
+                beyond, last = middle, rows
+        return (beyond - 1) * PAGE_SIZE + len(last)
+
+    def _page(self, endpoint: str, filters: dict[str, Any], number: int) -> list[msgspec.Raw]:
+        body = {"filter": filters, "page": {"size": PAGE_SIZE, "number": number}}
+        try:
+            return msgspec.json.decode(self._client.call(endpoint, body).data, type=list[msgspec.Raw])
+        except msgspec.MsgspecError:
+            raise BadAnswer("Teamleader's list is no list", where=endpoint) from None
+
+    def _by_status(self, stream: Stream, updated_since: datetime | None, position: Position | None) -> Iterator[Batch]:
         # What a missing status filter gives is not documented.
-        walks = [
-            Walk(self._client, _people(f"{stream}.list", {"status": status}), updated_since) for status in _STATUSES
-        ]
-        return self._batches(stream, walks)
+        statuses = _STATUSES[_STATUSES.index(position.status) :] if position else _STATUSES
+        walks = []
+        for status in statuses:
+            since = position.until if position and position.status == status else None
+            walks.append(
+                (status, Walk(self._client, _people(f"{stream}.list", {"status": status}), since or updated_since))
+            )
+        return self._batches(stream, walks, position)
 
-    def _batches(self, stream: Stream, walks: Iterable[Walk]) -> Iterator[Batch]:
+    def _batches(self, stream: Stream, walks: Iterable[tuple[str, Walk]], position: Position | None) -> Iterator[Batch]:
         began: datetime | None = None
         done = 0
-        for walk in walks:
+        for status, walk in walks:
+            if position is not None and position.status != status:
+                position = Position(status, None)
+            before = done
             for rows in walk:
                 began = began or walk.server_time
                 done += len(rows)
                 self._on_progress(stream, done, None)
-                yield Batch(stream, _records(rows), _known(began))
+                reached = walk.reached(rows)
+                if reached is not None:
+                    position = Position(status, reached)
+                yield Batch(stream, _records(rows), _known(began), position)
             if began is None:
                 began = walk.server_time
+            self._book.minimum[stream] += list_calls(done - before)
         if not done:
-            yield Batch(stream, [], _known(began))
+            yield Batch(stream, [], _known(began), position)
 
     # -- what only the single record tells -------------------------------------------------------------------------
 
@@ -311,15 +383,18 @@ class Extraction:
         with self._lock:
             if len(links) <= self._proven_contacts:
                 return []
+        shown = {link.contact_id for link in links}
+        if self._members_at_a_glance(company_id) == shown:
+            self._prove(len(links))
+            return []
         members: set[str] = set()
         for status in _STATUSES:
             keyset = _people("contacts.list", {"status": status, "company_id": company_id}, includes=None)
             for rows in Walk(self._client, keyset):
-                members.update(row.id for row in rows)
-        missing = sorted(members - {link.contact_id for link in links})
+                members.update(row.id for row in rows if row.is_record)
+        missing = sorted(members - shown)
         if not missing:
-            with self._lock:
-                self._proven_contacts = max(self._proven_contacts, len(links))
+            self._prove(len(links))
             return []
         of_contacts = [link for contact_id in missing for link in self._contact_links(contact_id).links]
         return [
@@ -327,6 +402,15 @@ class Extraction:
             for link in of_contacts
             if link.company_id == company_id
         ]
+
+    def _members_at_a_glance(self, company_id: str) -> set[str]:
+        """Contacts of the company on the first page of either status: all of them, unless a page is full."""
+        pages = [self._page("contacts.list", {"status": s, "company_id": company_id}, 1) for s in _STATUSES]
+        return {msgspec.json.decode(row, type=_Relation).id for page in pages for row in page}
+
+    def _prove(self, contacts: int) -> None:
+        with self._lock:
+            self._proven_contacts = max(self._proven_contacts, contacts)
 
     def _phases(self, deal_id: str) -> PhaseHistory:
         info = self._info("deals.info", deal_id, _DealInfo)
@@ -339,11 +423,19 @@ class Extraction:
         return PhaseHistory(deal_id, found=True, entries=entries)
 
     def _info(self, endpoint: str, id: str, shape: type[_T], **more: str) -> _T | None:
-        """The record, or None when it is gone or may not be seen."""
+        """The record, or None when it is gone or may not be seen. Forbidden when one after the other is refused."""
         try:
             answer = self._client.call(endpoint, {"id": id, **more})
         except NotFound:
             return None
+        except Forbidden:
+            with self._lock:
+                self._refused += 1
+                if self._refused >= _REFUSED:
+                    raise
+            return None
+        with self._lock:
+            self._refused = 0
         try:
             return msgspec.json.decode(answer.data, type=shape)
         except msgspec.MsgspecError:
@@ -380,7 +472,7 @@ def _people(endpoint: str, filters: dict[str, Any], includes: str | None = "cust
 
 
 def _records(rows: Sequence[Row]) -> list[Record]:
-    return [Record(row.id, row.payload) for row in rows]
+    return [Record(row.id if row.is_record else None, row.payload) for row in rows]
 
 
 def _known(instant: datetime | None) -> datetime:

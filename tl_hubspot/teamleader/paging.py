@@ -7,15 +7,16 @@ What is read, and when, lives in `extraction`; a single call in `client`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
 from tl_hubspot.errors import BadAnswer
 from tl_hubspot.teamleader.client import Forbidden, NotFound, TeamleaderClient
-from tl_hubspot.teamleader.endpoints import PAGE_SIZE, timestamp
+from tl_hubspot.teamleader.endpoints import PAGE_SIZE, is_id, timestamp
 
 OVERLAP = timedelta(minutes=5)
 """How far back the next increment starts: whole seconds, clocks and replicas of the server may lag that much."""
@@ -24,6 +25,7 @@ _REASKS = 3
 _PASSES = 40
 """How often a block is read before giving up; each pass finds about two thirds of what is missing."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MADE_UP = "no id, text "
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,11 @@ class Row:
     """One record of a list: `payload` is its JSON exactly as received, `key` its place in the order of the walk."""
 
     id: str
+    """Its id. What has none, or repeats a newer one's on the same page, is no record: a name made from its text."""
     key: int | None
     """Seconds since 1970 of the sort field, negated when the walk goes down; None when the record has no such time."""
     payload: bytes
+    is_record: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,8 @@ class Keyset:
 
 
 class _Head(msgspec.Struct):
-    id: str
-    # Any: a time that is none is a fault of that record, not of the list
+    # Any: an id or a time that is none is a fault of that record, not of the list
+    id: Any = None
     updated_at: Any = None
     created_at: Any = None
     added_at: Any = None
@@ -81,13 +85,11 @@ class Walk:
 
     Every record that exists throughout the reading is given; one that is edited meanwhile is given again, later, in its
     newer version; the same version is not given twice. `since` (inclusive) limits the walk to records whose `bound`
-    field lies there or after; it is for walks upwards only. Raises what the client raises, and BadAnswer when
+    field lies there or after (walks downwards: there or before). Raises what the client raises, and BadAnswer when
     Teamleader's answers contradict each other.
     """
 
     def __init__(self, client: TeamleaderClient, keyset: Keyset, since: datetime | None = None) -> None:
-        if since is not None and keyset.descending:
-            raise ValueError("a walk downwards has no start")
         self._client = client
         self._keyset = keyset
         self._since = since
@@ -100,7 +102,8 @@ class Walk:
 
     def __iter__(self) -> Iterator[list[Row]]:
         if self._since is not None:
-            yield from self._from(int(self._since.timestamp()))
+            seconds = int(self._since.timestamp())
+            yield from self._from(-seconds if self._keyset.descending else seconds)
         elif "updated_since" in self._keyset.filters:
             yield from self._from(None)
         else:
@@ -125,6 +128,18 @@ class Walk:
             yield from self._from(reached, reached)
         elif last:
             raise BadAnswer("Teamleader's list is empty only when read upwards", where=self._keyset.endpoint)
+
+    def reached(self, rows: list[Row]) -> datetime | None:
+        """How far the reading is complete with these rows, as a start for another one; None when they do not tell.
+
+        One second short of the last time that is sure to stand in order, so that nothing of that second is left out,
+        inclusive filter or not.
+        """
+        settled = [row.key for row in rows if row.key is not None and row.key < self._recent]
+        if not settled:
+            return None
+        seconds = max(settled) - 1
+        return _EPOCH + timedelta(seconds=-seconds if self._keyset.descending else seconds)
 
     @property
     def _recent(self) -> float:
@@ -258,24 +273,33 @@ class Walk:
         return []
 
     def _rows(self, data: msgspec.Raw) -> list[Row]:
+        try:
+            found = [bytes(raw) for raw in msgspec.json.decode(data, type=list[msgspec.Raw])]
+        except msgspec.MsgspecError:
+            raise BadAnswer("Teamleader's list is no list", where=self._keyset.endpoint) from None
+        newest: dict[str, tuple[int, int]] = {}
         rows = []
-        try:
-            for raw in msgspec.json.decode(data, type=list[msgspec.Raw]):
-                head = msgspec.json.decode(raw, type=_Head)
-                rows.append(Row(head.id, self._key(getattr(head, self._keyset.key)), bytes(raw)))
-        except (msgspec.MsgspecError, ValueError):
-            raise BadAnswer(
-                "Teamleader's list holds something that is not a record", where=self._keyset.endpoint
-            ) from None
-        return rows
+        for place, payload in enumerate(found):
+            head = _head(payload)
+            is_record = is_id(head.id)
+            row = Row(head.id if is_record else _made_up(payload), self._key(head), payload, is_record)
+            rows.append(row)
+            if is_record:
+                age = (_seconds(head.updated_at) or 0, place)
+                newest[row.id] = max(age, newest.get(row.id, age))
+        if len(rows) == PAGE_SIZE and not newest:
+            raise BadAnswer("Teamleader's list holds nothing that is a record", where=self._keyset.endpoint)
+        if len(newest) == len(rows):
+            return rows
+        places = {place for _, place in newest.values()}
+        return [
+            row if place in places or not row.is_record else replace(row, id=_made_up(row.payload), is_record=False)
+            for place, row in enumerate(rows)
+        ]
 
-    def _key(self, text: Any) -> int | None:
-        try:
-            instant = datetime.fromisoformat(text)
-        except (TypeError, ValueError):
-            return None
-        seconds = int((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp())
-        return -seconds if self._keyset.descending else seconds
+    def _key(self, head: _Head) -> int | None:
+        seconds = _seconds(getattr(head, self._keyset.key))
+        return -seconds if seconds is not None and self._keyset.descending else seconds
 
     def _check(self, rows: list[Row], bound: int | None) -> None:
         """Teamleader ignores in silence what it does not understand: filter and order must show in the answer."""
@@ -321,6 +345,8 @@ class Walk:
         """The list stays empty where it must repeat records: right only if all of those are gone from it by now."""
         info = self._keyset.endpoint.replace(".list", ".info")
         for id in self._seen:
+            if id.startswith(_MADE_UP):
+                continue
             try:
                 answer = self._client.call(info, {"id": id})
             except (NotFound, Forbidden):
@@ -332,3 +358,24 @@ class Walk:
                     where=self._keyset.endpoint,
                     mend="Try again later",
                 )
+
+
+def _head(payload: bytes) -> _Head:
+    try:
+        return msgspec.json.decode(payload, type=_Head)
+    except (msgspec.MsgspecError, ValueError):
+        return _Head()
+
+
+def _made_up(payload: bytes) -> str:
+    """The same row has the same name whenever it is read."""
+    return f"{_MADE_UP}{blake2b(payload, digest_size=16).hexdigest()}"
+
+
+def _seconds(text: Any) -> int | None:
+    """Seconds since 1970; without a zone it is UTC; None for what is no time."""
+    try:
+        instant = datetime.fromisoformat(text)
+        return int((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp())
+    except (TypeError, ValueError, OverflowError):
+        return None
