@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import dagster as dg
@@ -18,6 +18,7 @@ from tl_hubspot.config.settings import Settings
 from tl_hubspot.errors import TlHubspotError
 from tl_hubspot.orchestration.run import Platform, is_going_on
 from tl_hubspot.orchestration.steps import probing
+from tl_hubspot.webhooks.spool import Spool
 
 PLAN = ["plan"]
 SYNC = ["hubspot_sync"]
@@ -108,9 +109,10 @@ def _unfinished(instance: dg.DagsterInstance, settings: Settings) -> list[dg.Dag
     return found
 
 
-def _request(part: Part, *, full: bool = False, key: str | None = None) -> dg.RunRequest:
-    options = {"resources": {"platform": {"config": {"full": True}}}} if full else {}
-    return dg.RunRequest(run_key=key, run_config=options, tags={PART: part})
+def _request(part: Part, *, key: str | None = None, **options: Any) -> dg.RunRequest:
+    """A run with these options of the launchpad."""
+    config = {"resources": {"platform": {"config": options}}} if options else {}
+    return dg.RunRequest(run_key=key, run_config=config, tags={PART: part})
 
 
 # ---------------------------------------------------------------------- schedules
@@ -162,7 +164,7 @@ def _schedule(
     def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         # a daily run must not be lost to a short one that happens to go on: it waits, at most once
         reason = going_on(context.instance, settings, part=None if part == "interval" else part)
-        return dg.SkipReason(reason) if reason else _request(part, full=full)
+        return dg.SkipReason(reason) if reason else _request(part, **({"full": True} if full else {}))
 
     return tick
 
@@ -175,8 +177,8 @@ def _shown(part: Part) -> Mapping[str, str]:
 
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """Every sensor: changes in Teamleader. The one of `automation.webhooks` belongs in this list too."""
-    return [changes(settings)]
+    """Every sensor: changes in Teamleader, and webhooks received from it."""
+    return [changes(settings), webhooks(settings)]
 
 
 class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -257,7 +259,39 @@ def changes(settings: Settings) -> dg.SensorDefinition:
 
 
 def _ended_well(instance: dg.DagsterInstance, settings: Settings, since: float) -> bool:
-    """Whether a whole run (one that started by itself is) began after `since` and ended well."""
+    """Whether a whole run (one that started by itself is, but for webhooks) began after `since` and ended well."""
     filters = dg.RunsFilter(job_name="sync", statuses=[dg.DagsterRunStatus.SUCCESS], tags={DATA: _tags(settings)[DATA]})
     latest = instance.get_run_records(filters, limit=20)
-    return any(PART in r.dagster_run.tags and (r.start_time or 0.0) >= since for r in latest)
+    whole = [r for r in latest if r.dagster_run.tags.get(PART, "webhooks") != "webhooks"]
+    return any((r.start_time or 0.0) >= since for r in whole)
+
+
+_PATIENCE = timedelta(minutes=15)
+"""After a run that did not get as far as storing what its events name, when no new events come."""
+
+
+def webhooks(settings: Settings) -> dg.SensorDefinition:
+    """Starts `sync` for just the records that received webhooks name; asks Teamleader nothing."""
+    running = settings.automation.runs("webhooks")
+    seconds = settings.automation.webhooks_seconds
+
+    @dg.sensor(
+        name="teamleader_webhooks",
+        job_name="sync",
+        minimum_interval_seconds=seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
+        description=f"Looks every {seconds} seconds whether webhooks came (`tl-hubspot webhooks serve`) and starts"
+        " `sync` for the records that they name, unless a run waits or goes on.",
+        tags=_shown("webhooks"),
+    )
+    def teamleader_webhooks(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        # events that come meanwhile wait, and go together into the next run
+        if reason := going_on(context.instance, settings):
+            return dg.SkipReason(reason)
+        try:
+            batch = Spool(settings.webhooks_folder).drain(_PATIENCE)
+        except OSError as error:
+            return dg.SkipReason(f"The webhook events cannot be read: {error.strerror}")
+        return _request("webhooks", key=batch, webhook_batch=batch) if batch else dg.SkipReason("No webhooks came.")
+
+    return teamleader_webhooks
