@@ -109,9 +109,9 @@ def _unfinished(instance: dg.DagsterInstance, settings: Settings) -> list[dg.Dag
     return found
 
 
-def _request(part: Part, *, key: str | None = None, **options: Any) -> dg.RunRequest:
+def _request(part: Part, options: Mapping[str, Any], *, key: str | None = None) -> dg.RunRequest:
     """A run with these options of the launchpad."""
-    config = {"resources": {"platform": {"config": options}}} if options else {}
+    config = {"resources": {"platform": {"config": dict(options)}}} if options else {}
     return dg.RunRequest(run_key=key, run_config=config, tags={PART: part})
 
 
@@ -164,7 +164,7 @@ def _schedule(
     def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         # a daily run must not be lost to a short one that happens to go on: it waits, at most once
         reason = going_on(context.instance, settings, part=None if part == "interval" else part)
-        return dg.SkipReason(reason) if reason else _request(part, **({"full": True} if full else {}))
+        return dg.SkipReason(reason) if reason else _request(part, {"full": True} if full else {})
 
     return tick
 
@@ -252,7 +252,7 @@ def changes(settings: Settings) -> dg.SensorDefinition:
             for stream in seen.changed
         ]
         return dg.SensorResult(
-            run_requests=[_request("changes", key=cursor.key)], asset_events=events, cursor=cursor.text()
+            run_requests=[_request("changes", {}, key=cursor.key)], asset_events=events, cursor=cursor.text()
         )
 
     return teamleader_changes
@@ -292,6 +292,8 @@ def webhooks(settings: Settings) -> dg.SensorDefinition:
             batch = Spool(settings.webhooks_folder).drain(_PATIENCE)
         except OSError as error:
             return dg.SkipReason(f"The webhook events cannot be read: {error.strerror}")
-        return _request("webhooks", key=batch, webhook_batch=batch) if batch else dg.SkipReason("No webhooks came.")
+        if batch is None:
+            return dg.SkipReason("No webhooks came.")
+        return _request("webhooks", {"webhook_batch": batch}, key=batch)
 
     return teamleader_webhooks
