@@ -22,6 +22,7 @@ import typer
 from rich.console import Console
 
 from tl_hubspot import __version__
+from tl_hubspot.commands import auth, webhooks
 from tl_hubspot.errors import ConfigurationError, ExitCode, TlHubspotError
 
 app = typer.Typer(
@@ -31,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(auth.app, name="auth")
+app.add_typer(webhooks.app, name="webhooks")
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
 
@@ -239,11 +242,19 @@ def _settings() -> Any:
 
 
 def _platform(
-    command: str, *, as_of: str | None = None, only: str | None = None, full: bool = False, approved: str | None = None
+    command: str,
+    *,
+    as_of: str | None = None,
+    only: str | None = None,
+    full: bool = False,
+    approved: str | None = None,
+    webhook_batch: str | None = None,
 ) -> Any:
     from tl_hubspot.orchestration.run import Platform, RunOptions
 
-    options = RunOptions(as_of=as_of, full=full, only=_only(only), command=command, approved=approved)
+    options = RunOptions(
+        as_of=as_of, full=full, only=_only(only), command=command, approved=approved, webhook_batch=webhook_batch
+    )
     return Platform(_settings(), options)
 
 
