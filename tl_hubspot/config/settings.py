@@ -101,7 +101,8 @@ class TeamleaderSettings(_Group):
     client_secret: SecretStr | None = None
     refresh_token: SecretStr | None = None
     overlap_seconds: Annotated[int, Field(ge=1)] = 300
-    link_rereads_per_run: _Count = 100
+    link_reread_days: Annotated[int, Field(ge=1)] = 7
+    link_rereads_per_run: _Count = 2_000
     phase_history_timezone: _Timezone = "UTC"
     workers: Annotated[int, Field(ge=1, le=32)] = 4
 
@@ -251,9 +252,9 @@ class Settings(_Group):
         """Where rotated Teamleader tokens live."""
         return self.data / "tokens" / "teamleader.json"
 
-    def require_teamleader(self) -> None:
-        """Raise ConfigurationError unless Teamleader can be signed in to."""
-        store = self.token_store.exists()
+    def require_teamleader(self, *, token: bool = True) -> None:
+        """Raise ConfigurationError unless Teamleader can be called, or (without `token`) a person can sign in to it."""
+        store = self.token_store.exists() or not token
         _require(
             "Teamleader",
             {
@@ -446,8 +447,10 @@ def _known(where: tuple[str, ...]) -> list[str]:
 def _require(system: str, values: dict[str, Any]) -> None:
     missing = [name for name, value in values.items() if not value]
     if missing:
+        sign_in = ", or get the token with `tl-hubspot auth teamleader`"
         raise ConfigurationError(
             f"{system} cannot be reached without {', '.join(missing)}",
-            mend="Set it in the environment, in a .env file or in the configuration file; `tl-hubspot doctor` shows"
-            " what is missing, `make demo` needs none of it",
+            mend="Set it in the environment, in a .env file or in the configuration file"
+            f"{sign_in if 'TEAMLEADER_REFRESH_TOKEN' in missing else ''}; `tl-hubspot doctor` shows what is missing,"
+            " `make demo` needs none of it",
         )
