@@ -31,6 +31,7 @@ from tl_hubspot.rules.windows import as_of_instant
 from tl_hubspot.teamleader.client import TeamleaderClient
 from tl_hubspot.teamleader.webhooks import Named, named
 from tl_hubspot.transport.meter import CallMeter
+from tl_hubspot.warehouse import history
 from tl_hubspot.warehouse.store import Warehouse, frame_of, insert
 from tl_hubspot.webhooks.spool import Spool
 
@@ -261,6 +262,7 @@ class Platform:
                 "update sync.runs set status = 'stopped', finished_at = ? where status = 'running'", [self.clock()]
             )
             insert(con, "sync.runs", frame_of("sync.runs", [row]))
+            history.begin(con, run_id, row["started_at"])
         return run
 
     def _named(self) -> Named | None:

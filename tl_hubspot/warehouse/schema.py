@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION = "tl_hubspot"
 
 
@@ -215,6 +215,24 @@ payload | VARCHAR | the record as received, JSON text |
         ),
         ("kind", "id"),
     ),
+)
+
+REJECTED = Table(
+    "teamleader.rejected",
+    "What Teamleader gave that could not be loaded as it is. A row goes when its record is read without the fault.",
+    _columns(
+        """
+stream | VARCHAR | contacts, companies or deals |
+record | VARCHAR | Teamleader id; for what has none a name made from its text | id
+field | VARCHAR | field that could not be read; empty when it is the record as a whole |
+id | VARCHAR | Teamleader id when it can be known | id
+reason | VARCHAR | what is wrong, in words, without values |
+is_loaded | BOOLEAN | the record is loaded, without this field; else all of it was set aside |
+payload | VARCHAR | the record as received, JSON text |
+"""
+        + _LOADED
+    ),
+    ("stream", "record", "field"),
 )
 
 HUBSPOT = (
@@ -597,6 +615,48 @@ run_id | VARCHAR | run |
         ("entity_type",),
     ),
     Table(
+        "sync.unfinished",
+        "Readings of Teamleader that have begun and not ended, and how far they got: the next run goes on from there.",
+        _columns(
+            """
+stream | VARCHAR | contacts, companies, deals |
+is_full | BOOLEAN | all records are read, not only those that changed |
+since | TIMESTAMPTZ | changes since then are read; null when all are |
+status | VARCHAR | status whose records are being read; empty for deals |
+until | TIMESTAMPTZ | all of that status up to this update (deals: from this creation on) are stored; null: none yet |
+read_from | TIMESTAMPTZ | start of the reading by the server's Date |
+as_of | TIMESTAMPTZ | as_of of the run that began it |
+began_at | TIMESTAMPTZ | when it began |
+run_id | VARCHAR | run that began it |
+"""
+        ),
+        ("stream",),
+    ),
+    Table(
+        "sync.seen",
+        "Records that an unfinished full reading has met; those that it never meets are looked at for deletion.",
+        _columns(
+            """
+stream | VARCHAR | contacts, companies, deals |
+record | VARCHAR | Teamleader id; for what has none a name made from its text |
+"""
+        ),
+    ),
+    Table(
+        "sync.calls",
+        "Calls to Teamleader per run and stream: the fewest that would do, and those made.",
+        _columns(
+            """
+run_id | VARCHAR | run |
+stream | VARCHAR | contacts, companies, deals, reference, contact_company_links or deal_phase_history |
+planned | INTEGER | known beforehand to be needed; null where the size of a list was not known |
+minimum | INTEGER | fewest calls that read what was needed, computed from what was there |
+made | INTEGER | made, every repeat included |
+"""
+        ),
+        ("run_id", "stream"),
+    ),
+    Table(
         "sync.plan",
         "The latest plan: every intended change in HubSpot with old and new values.",
         _columns(
@@ -732,8 +792,45 @@ protected_writes | INTEGER | writes to protected properties: always 0 |
     ),
 )
 
-TABLES: tuple[Table, ...] = TEAMLEADER + HUBSPOT + DECISIONS + ELIGIBLE + SYNC
-SCHEMAS = ("teamleader", "hubspot", "decisions", "eligible", "sync")
+KEEPS_HISTORY = frozenset(
+    f"teamleader.{name}" for name in ("contacts", "companies", "deals", "contact_company_links", "deal_phase_history")
+)
+
+
+def history_of(table: Table) -> Table:
+    """The table of all versions of `table`, without the columns that only say when something was last asked."""
+    return Table(
+        table.name.replace("teamleader.", "history."),
+        f"Every state in which a run left a row of {table.name}, also those that are no more.",
+        tuple(c for c in table.columns if not c.name.endswith("_read_at"))
+        + _columns(
+            """
+_run | INTEGER | number of the run that left the row so, see history.runs |
+_removed | BOOLEAN | the row was gone after that run |
+"""
+        ),
+        (*table.key, "_run"),
+    )
+
+
+HISTORY = (
+    *(history_of(t) for t in TEAMLEADER if t.name in KEEPS_HISTORY),
+    Table(
+        "history.runs",
+        "The runs in their order; stays when the rows of sync.runs are thrown away.",
+        _columns(
+            """
+number | INTEGER | place in the order, from 1 |
+run_id | VARCHAR | run |
+started_at | TIMESTAMPTZ | start |
+"""
+        ),
+        ("number",),
+    ),
+)
+
+TABLES: tuple[Table, ...] = (*TEAMLEADER, REJECTED, *HISTORY, *HUBSPOT, *DECISIONS, *ELIGIBLE, *SYNC)
+SCHEMAS = ("teamleader", "history", "hubspot", "decisions", "eligible", "sync")
 
 
 def table(name: str) -> Table:

@@ -22,10 +22,10 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from tl_hubspot.errors import ConfigurationError, WarehouseError
-from tl_hubspot.warehouse import schema
+from tl_hubspot.warehouse import history, schema, upgrade
 
 _CONFIG = {"autoinstall_known_extensions": "false", "storage_compatibility_version": "v1.5.0", "memory_limit": "512MB"}
-_MARK = "meta.deployment"
+_MARK = upgrade.MARK
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,9 @@ class Warehouse:
         self._prepared = True
 
     def _claim(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Make what is missing: all of it in a new file, what came later in one that an older version wrote."""
         tables = {f"{s}.{t}" for s, t in con.execute("select schema_name, table_name from duckdb_tables()").fetchall()}
+        version = 0
         if _MARK in tables:
             application, version = con.execute(f"select application, schema_version from {_MARK}").fetchall()[0]
             if application != schema.APPLICATION or version > schema.SCHEMA_VERSION:
@@ -113,26 +115,14 @@ class Warehouse:
                 raise WarehouseError(
                     f"The database cannot be used: {newer}", where=str(self.path), mend="Upgrade tl-hubspot"
                 )
-            return
-        if tables:
+        elif tables:
             raise WarehouseError(
                 "The database belongs to another program: it holds tables that are not ours",
                 where=str(self.path),
                 mend="Set TL_HUBSPOT_DATA to another folder, or move that file away",
             )
-        con.execute("begin")
-        con.execute("create schema meta")
-        con.execute(f"create table {_MARK} (application varchar, schema_version integer, created_at timestamptz)")
-        con.execute(f"insert into {_MARK} values (?, ?, now())", [schema.APPLICATION, schema.SCHEMA_VERSION])
-        for name in schema.SCHEMAS:
-            con.execute(f"create schema {name}")
-        for table in schema.TABLES:
-            con.execute(table.ddl)
-            con.execute(f"comment on table {table.name} is {_text(table.meaning)}")
-            for column in table.columns:
-                con.execute(f'comment on column {table.name}."{column.name}" is {_text(column.meaning)}')
-        con.execute("commit")
-        con.execute("checkpoint").fetchall()
+        if upgrade.complete(con, version):
+            con.execute("checkpoint").fetchall()
 
     # ------------------------------------------------------------------ reading
 
@@ -224,11 +214,9 @@ def insert(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> i
     """Insert by column name; columns that `frame` lacks are null, columns that the table lacks are an error."""
     if frame.is_empty():
         return 0
-    con.register("_frame", frame)
-    try:
+    with history.registered(con, _frame=frame):
         con.execute(f"insert into {table} by name select * from _frame")
-    finally:
-        con.unregister("_frame")
+    history.note(con, table, frame)
     return frame.height
 
 
@@ -239,30 +227,30 @@ def upsert(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> M
     key = schema.table(table).key
     if frame.select(pl.struct(key).is_duplicated().any()).item():
         raise ValueError(f"rows for {table} repeat a key ({', '.join(key)})")
-    volatile = {"_loaded_at", "_run_id"}
     values = [c for c in frame.columns if c not in key]
-    compared = [c for c in values if c not in volatile]
     on = " and ".join(f't."{c}" = s."{c}"' for c in key)
-    changed = " or ".join(f't."{c}" is distinct from s."{c}"' for c in compared) or "false"
-    sets = ", ".join(f'"{c}" = s."{c}"' for c in values)
-    names = ", ".join(f'"{c}"' for c in frame.columns)
-    con.register("_frame", frame)
-    try:
-        before = con.execute(
-            f"select count(*) from {table} t where exists (select 1 from _frame s where {on})"
-        ).fetchall()[0][0]
-        updated = 0
-        if values:
-            updated = con.execute(f"update {table} t set {sets} from _frame s where {on} and ({changed})").fetchall()[
-                0
-            ][0]
-        con.execute(
-            f"insert into {table} ({names}) select {names} from _frame s"
-            f" where not exists (select 1 from {table} t where {on})"
-        )
-    finally:
-        con.unregister("_frame")
-    return Merged(inserted=frame.height - before, updated=updated, unchanged=before - updated)
+    differs = _differs([c for c in values if c not in ("_loaded_at", "_run_id")])
+    with history.registered(con, _frame=frame.with_row_index("_row")):
+        found = con.sql(
+            f"""select _row, t."{key[0]}" is null as is_new, {_differs(history.compared(table, values))} as is_version
+            from _frame s left join {table} t on {on} where t."{key[0]}" is null or {differs}"""
+        ).pl()
+    delta = frame[found["_row"]]
+    new, old = delta.filter(found["is_new"]), delta.filter(~found["is_new"])
+    if new.height:
+        with history.registered(con, _frame=new):
+            con.execute(f"insert into {table} by name select * from _frame")
+    if old.height:
+        sets = ", ".join(f'"{c}" = s."{c}"' for c in values)
+        with history.registered(con, _frame=old):
+            con.execute(f"update {table} t set {sets} from _frame s where {on}")
+    history.note(con, table, delta.filter(found["is_new"] | found["is_version"]))
+    return Merged(inserted=new.height, updated=old.height, unchanged=frame.height - delta.height)
+
+
+def _differs(columns: Sequence[str]) -> str:
+    """SQL: any of the columns of `t` and `s` differs."""
+    return "(" + (" or ".join(f't."{c}" is distinct from s."{c}"' for c in columns) or "false") + ")"
 
 
 def delete(con: duckdb.DuckDBPyConnection, table: str, keys: pl.DataFrame) -> None:
@@ -270,11 +258,11 @@ def delete(con: duckdb.DuckDBPyConnection, table: str, keys: pl.DataFrame) -> No
     if keys.is_empty():
         return
     on = " and ".join(f't."{c}" = s."{c}"' for c in keys.columns)
-    con.register("_keys", keys)
-    try:
-        con.execute(f"delete from {table} t where exists (select 1 from _keys s where {on})")
-    finally:
-        con.unregister("_keys")
+    with history.registered(con, _keys=keys):
+        wanted = f"from {table} t where exists (select 1 from _keys s where {on})"
+        gone = con.sql(f"select {', '.join(schema.table(table).key)} {wanted}").pl() if history.is_kept(table) else keys
+        con.execute(f"delete {wanted}")
+    history.note(con, table, gone)
 
 
 def frame_of(table: str, rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
@@ -308,10 +296,6 @@ _POLARS: dict[str, Any] = {
     schema._CUSTOM: pl.List(pl.Struct({"id": pl.String(), "value": pl.String()})),
     schema._ADDRESS: pl.Struct(dict.fromkeys(("line_1", "postal_code", "city", "country"), pl.String())),
 }
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _open(path: Path, *, read_only: bool, timeout: float) -> duckdb.DuckDBPyConnection:

@@ -1,0 +1,65 @@
+"""Making the tables of `schema` in a database file: all of them, or what a file of an older version lacks.
+
+Additions need nothing here: missing tables and columns are made. What an older version stored otherwise is rewritten
+here, once, in the same transaction.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from tl_hubspot.warehouse import history, schema
+
+MARK = "meta.deployment"
+
+
+def complete(con: duckdb.DuckDBPyConnection, version: int) -> bool:
+    """Bring a file of `version` (0: an empty one) to the tables of today; False when there was nothing to do."""
+    query = "select schema_name || '.' || table_name, column_name from duckdb_columns() where not internal"
+    known: dict[str, set[str]] = {}
+    for table_name, column in con.execute(query).fetchall():
+        known.setdefault(table_name, set()).add(column)
+    missing = {t: set(t.column_names) - known.get(t.name, set()) for t in schema.TABLES}
+    if version == schema.SCHEMA_VERSION and not any(missing.values()):
+        return False
+    con.execute("begin")
+    for name in ("meta", *schema.SCHEMAS):
+        con.execute(f"create schema if not exists {name}")
+    for table, columns in missing.items():
+        con.execute(table.ddl)
+        for column in table.columns:
+            if column.name in columns and table.name in known:
+                con.execute(f'alter table {table.name} add column "{column.name}" {column.type}')
+            if column.name in columns:
+                con.execute(f'comment on column {table.name}."{column.name}" is {_text(column.meaning)}')
+        con.execute(f"comment on table {table.name} is {_text(table.meaning)}")
+    for statement in history.macros():
+        con.execute(statement)
+    if version == 0:
+        con.execute(f"create table {MARK} (application varchar, schema_version integer, created_at timestamptz)")
+        con.execute(f"insert into {MARK} values (?, ?, now())", [schema.APPLICATION, schema.SCHEMA_VERSION])
+    if version == 1:
+        _begin_history(con)
+    con.execute(f"update {MARK} set schema_version = {schema.SCHEMA_VERSION}")
+    con.execute("commit")
+    return True
+
+
+def _begin_history(con: duckdb.DuckDBPyConnection) -> None:
+    """What earlier runs left is the first version, as of the newest of them: how it was before nobody kept."""
+    con.execute(
+        "insert into history.runs select row_number() over (order by started_at, run_id), run_id, started_at"
+        " from sync.runs"
+    )
+    for table in schema.TEAMLEADER:
+        if history.is_kept(table.name):
+            kept = schema.history_of(table)
+            names = ", ".join(f'"{c}"' for c in kept.column_names if c not in ("_run", "_removed"))
+            con.execute(
+                f"insert into {kept.name} by name select {names}, false as _removed,"
+                f" (select coalesce(max(number), 0) from history.runs) as _run from {table.name}"
+            )
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
