@@ -56,8 +56,19 @@ def sync(as_of: AsOf = None, only: Only = None, full: Full = False) -> None:
 
 
 @app.command()
-def plan(as_of: AsOf = None, only: Only = None, full: Full = False, as_json: Json = False) -> None:
+def plan(
+    as_of: AsOf = None,
+    only: Only = None,
+    full: Full = False,
+    calls: Annotated[
+        bool, typer.Option("--calls", help="Only how many calls to Teamleader the next run needs, and how long.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Everything up to the plan; changes nothing in HubSpot. Shows old and new value per field."""
+    if calls:
+        _plan_calls(as_of, full, as_json)
+        return
     from tl_hubspot.orchestration.steps import planning
     from tl_hubspot.planning import plan as plans
 
@@ -69,6 +80,17 @@ def plan(as_of: AsOf = None, only: Only = None, full: Full = False, as_json: Jso
     else:
         _out.print(plans.render(made), markup=False, soft_wrap=True)
     _exit(ExitCode.HELD if made.held else ExitCode.DONE)
+
+
+def _plan_calls(as_of: str | None, full: bool, as_json: bool) -> None:
+    from tl_hubspot.orchestration.steps import call_plan
+    from tl_hubspot.reporting import call_plan as printed
+
+    made = call_plan.make(_platform("plan", as_of=as_of, full=full))
+    if as_json:
+        _print_json(printed.to_json(made))
+    else:
+        _out.print(printed.render(made))
 
 
 @app.command()

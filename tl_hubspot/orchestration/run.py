@@ -28,6 +28,7 @@ from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.planning.mapping import Mapping
 from tl_hubspot.rules.settings import RuleSettings
 from tl_hubspot.rules.windows import as_of_instant
+from tl_hubspot.teamleader.calls import CallBook
 from tl_hubspot.teamleader.client import TeamleaderClient
 from tl_hubspot.teamleader.webhooks import Named, named
 from tl_hubspot.transport.meter import CallMeter
@@ -96,6 +97,8 @@ class Platform:
     sleep: Callable[[float], None] = time.sleep
     """How the clients wait before they try again."""
     meter: CallMeter = field(default_factory=CallMeter)
+    book: CallBook = field(default_factory=CallBook)
+    """Calls to Teamleader per stream: computed and made."""
     error: BaseException | None = None
     """The first error that a step raised: Dagster keeps only its text."""
     _runs: dict[str, Run] = field(default_factory=dict)
@@ -238,14 +241,20 @@ class Platform:
         self._lock = lock
         self._held = self.warehouse.hold()
 
-    def _open(self, run_id: str) -> Run:
-        as_of = self.as_of()
-        last = self.warehouse.read("select min(full_as_of) as at, count(*) as n from sync.watermarks").row(0)
+    def reads_everything(self, as_of: datetime) -> bool:
+        """Whether a run at that instant reads all of Teamleader: asked for, or due (`full_sweep_hours`)."""
+        streams = "('contacts', 'companies', 'deals', 'links')"
+        query = f"select min(full_as_of) as at, count(*) as n from sync.watermarks where stream in {streams}"
+        last = self.warehouse.read(query).row(0)
         # records of all three kinds and their links were read in full, less than a day of as_of time ago
         recent = (
             last[1] == 4 and last[0] is not None and as_of - last[0] < timedelta(hours=self.settings.full_sweep_hours)
         )
-        is_full = self.options.full or not recent
+        return self.options.full or not recent
+
+    def _open(self, run_id: str) -> Run:
+        as_of = self.as_of()
+        is_full = self.reads_everything(as_of)
         run = Run(run_id, as_of, is_full, self.options, None if is_full else self._named())
         row = {
             "run_id": run_id,

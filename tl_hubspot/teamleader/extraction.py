@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from tl_hubspot.errors import BadAnswer
-from tl_hubspot.teamleader.calls import PROBES, CallBook, list_calls
+from tl_hubspot.teamleader.calls import PROBES, CallBook, list_calls, reference_calls
 from tl_hubspot.teamleader.client import Forbidden, NotFound, TeamleaderClient
 from tl_hubspot.teamleader.endpoints import ENDPOINTS, PAGE_SIZE, timestamp
 from tl_hubspot.teamleader.paging import OVERLAP, Keyset, Row, Walk
@@ -218,15 +218,11 @@ class Extraction:
         no company for a sample of those that it names. One left out by mistake only costs a call.
         """
         unlinked: set[str] = set()
-        calls = PROBES
         try:
             for status in _STATUSES:
-                rows_of_status = 0
                 keyset = _people("contacts.list", {"status": status, "company_id": None}, includes=None)
                 for rows in Walk(self._client, keyset, since):
                     unlinked.update(row.id for row in rows)
-                    rows_of_status += len(rows)
-                calls += list_calls(rows_of_status)
         except BadAnswer:
             return None
         unlinked &= set(contact_ids)
@@ -235,8 +231,17 @@ class Extraction:
         sample = random.sample(sorted(unlinked), min(PROBES, len(unlinked)))
         if any(links.links for links in self.links_by_contact(sample)):
             return None
-        self._book.minimum["contact_company_links"] += calls
         return frozenset(unlinked)
+
+    def more_unlinked_than(self, contacts: int, since: datetime | None = None) -> bool:
+        """Whether Teamleader lists more than so many active contacts without a company: one call, not verified."""
+        filters = {"status": "active", "company_id": None}
+        if since is not None:
+            filters["updated_since"] = timestamp(since)
+        try:
+            return self.more_than("contacts.list", filters, contacts)
+        except BadAnswer:
+            return False
 
     def more_than(
         self, endpoint: Literal["contacts.list", "companies.list", "deals.list"], filters: dict[str, Any], records: int
@@ -244,9 +249,7 @@ class Extraction:
         """Whether the list holds more than so many records: one call, for the page on which they would be."""
         return len(self._page(endpoint, filters, records // PAGE_SIZE + 1)) > records % PAGE_SIZE
 
-    def size(
-        self, endpoint: Literal["contacts.list", "companies.list", "deals.list"], filters: dict[str, Any]
-    ) -> int:
+    def size(self, endpoint: Literal["contacts.list", "companies.list", "deals.list"], filters: dict[str, Any]) -> int:
         """How many records the list holds, found by looking where it ends: 2 calls for every doubling of 100."""
         below, beyond, last = 0, 1, self._page(endpoint, filters, 1)
         while len(last) == PAGE_SIZE:
@@ -333,7 +336,12 @@ class Extraction:
 
         `countries` (ISO alpha-2) limits the legal forms; None asks once without a country.
         """
-        return read_reference(self._client, countries)
+        rows = read_reference(self._client, countries)
+        # legal forms have no pages; the sync asks for them once
+        sizes = Counter(row["kind"] for row in rows if row["kind"] != "business_type")
+        further_pages = sum(size // PAGE_SIZE for size in sizes.values())
+        self._book.minimum["reference"] += reference_calls(sizes["deal_pipeline"]) + further_pages
+        return rows
 
     # -- the account -----------------------------------------------------------------------------------------------
 

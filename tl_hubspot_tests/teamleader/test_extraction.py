@@ -12,7 +12,6 @@ import pytest
 from tl_hubspot.errors import BadAnswer, CredentialsRefused, Unreachable
 from tl_hubspot.sandbox.control import Fault
 from tl_hubspot.sandbox.worlds import world
-from tl_hubspot.teamleader.calls import plan_calls
 from tl_hubspot.teamleader.extraction import Extraction, Link, PhaseEntry, Presence
 from tl_hubspot.warehouse.schema import TEAMLEADER
 from tl_hubspot_tests.teamleader.conftest import Account
@@ -57,8 +56,6 @@ def test_a_whole_world_arrives_and_both_ways_give_the_same_links(account: Accoun
     assert pairs(by_contact)
     unlinked = extraction.unlinked_contacts(ids["contacts"]) or frozenset[str]()
     assert set(unlinked) == {links.owner_id for links in by_contact if not links.links}
-    plan = plan_calls(ids["companies"], ids["contacts"], linked=set(ids["contacts"]) - unlinked)
-    assert plan.contact_ids == set(ids["contacts"]) - unlinked
 
 
 def test_companies_in_the_order_of_the_contact(account: Account) -> None:

@@ -7,6 +7,7 @@ import dagster as dg
 from tl_hubspot.orchestration.assets.common import OWNERS, result, run_of, spec
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps import extract, links, named, phases
+from tl_hubspot.orchestration.steps.calls import counted
 from tl_hubspot.teamleader.extraction import Stream
 
 _KINDS = {"python", "duckdb"}
@@ -33,7 +34,9 @@ def _records(stream: Stream) -> dg.AssetsDefinition:
     def records(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:
         with run_of(context, platform) as run:
             read = extract.records if run.named is None else named.records
-            return result(platform, table, read(platform, run, stream) | {"full_read": run.is_full})
+            with counted(platform, run, stream) as facts:
+                facts |= read(platform, run, stream) | {"full_read": run.is_full}
+            return result(platform, table, facts)
 
     return records
 
@@ -44,7 +47,9 @@ def _records(stream: Stream) -> dg.AssetsDefinition:
 )
 def reference(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:
     with run_of(context, platform) as run:
-        return result(platform, "teamleader.reference", {"rows": extract.reference(platform, run)})
+        with counted(platform, run, "reference") as facts:
+            facts["rows"] = extract.reference(platform, run)
+        return result(platform, "teamleader.reference", facts)
 
 
 @dg.asset(
@@ -61,20 +66,24 @@ def contact_company_links(
 ) -> dg.MaterializeResult[Any]:
     with run_of(context, platform) as run:
         read = links.links if run.named is None else named.links
-        return result(platform, "teamleader.contact_company_links", read(platform, run))
+        with counted(platform, run, links.STREAM) as facts:
+            facts |= read(platform, run)
+        return result(platform, "teamleader.contact_company_links", facts)
 
 
 @dg.asset(
     **spec(
         ["teamleader", "deal_phase_history"], "teamleader.deal_phase_history", group_name="teamleader", kinds=_KINDS
     ),
-    deps=[["teamleader", "deals"]],
+    deps=[["teamleader", "contacts"], ["teamleader", "deals"]],
 )
 def deal_phase_history(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
 ) -> dg.MaterializeResult[Any]:
     with run_of(context, platform) as run:
-        return result(platform, "teamleader.deal_phase_history", phases.phase_history(platform, run))
+        with counted(platform, run, phases.STREAM) as facts:
+            facts |= phases.phase_history(platform, run)
+        return result(platform, "teamleader.deal_phase_history", facts)
 
 
 ASSETS = [

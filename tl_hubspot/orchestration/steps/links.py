@@ -1,83 +1,53 @@
-"""Links between contacts and companies into the warehouse, with the fewest calls.
+"""Links between contacts and companies into the warehouse, with the fewest calls, a chunk of answers at a time.
 
-Which calls those are is computed in `teamleader.calls`; what a changed link means for a contact in `rules.changes`.
+Which way takes fewer calls is computed in `teamleader.calls`, which contacts need links at all in `rules.demand`, what
+a changed link means for a contact in `rules.changes`.
+
+A chunk is stored together with the time at which its records were asked (`links_read_at`), so a reading that was broken
+off goes on where it was. That time also says what is known: a link is a new one only if its contact or its company had
+been read before it appeared; links of records that were never read may be as old as they like.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from math import ceil
+from typing import Any, Literal
 
+import duckdb
 import polars as pl
 
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps.reading import extraction_of, set_watermark, stamp, watermark
-from tl_hubspot.rules import changes
-from tl_hubspot.teamleader.calls import plan_calls
+from tl_hubspot.rules import changes, demand
+from tl_hubspot.teamleader.calls import (
+    PROBES,
+    SEVERAL_COMPANIES,
+    CallBook,
+    LinkPlan,
+    list_calls,
+    plan_links,
+    rereads,
+)
 from tl_hubspot.teamleader.extraction import Extraction, Links
-from tl_hubspot.warehouse.store import delete, fetch, insert, upsert
+from tl_hubspot.warehouse.store import delete, fetch, frame_of, insert, upsert
 
+STREAM = "contact_company_links"
+BEGUN = "links_begun"
+"""Row of `sync.watermarks` while a reading of all links is not finished: `read_until` is when it began."""
+CHUNK = 200
+"""Answers stored at once: about a minute of calls."""
+SAMPLE = 0.01
+"""Share of the calls spent on learning how many contacts have several companies, where the plan hangs on that."""
 
-def links(platform: Platform, run: Run) -> dict[str, int]:
-    """Contact–company links: all of them in a full run, else those of changed records and a rolling share of the rest.
-
-    A contact whose set of companies changed counts as changed (`rules.changes.link_changes`).
-    """
-    extraction, warehouse, started = extraction_of(platform), platform.warehouse, platform.clock()
-    mark = watermark(platform, "links")
-    companies = warehouse.read(
-        "select id, links_read_at, _loaded_at from teamleader.companies where deleted_at is null"
-    )
-    if run.is_full or mark is None:
-        asked_companies, asked_contacts = _all_links(platform, extraction, companies.get_column("id").to_list())
-    else:
-        # rows stored since the last reading of links, also by a run that did not get as far as the links
-        touched = pl.col("_loaded_at") >= mark["read_until"]
-        rolling = companies.filter(~touched).sort("links_read_at", "id", nulls_last=False)
-        rolling = rolling.head(platform.settings.teamleader.link_rereads_per_run)
-        asked_companies = [*companies.filter(touched)["id"], *rolling["id"]]
-        contacts = warehouse.read("select id, _loaded_at from teamleader.contacts where deleted_at is null")
-        asked_contacts = contacts.filter(touched).get_column("id").to_list()
-    by_company, read_company = _collect(extraction.links_by_company(asked_companies))
-    by_contact, read_contact = _collect(extraction.links_by_contact(asked_contacts))
-    old = warehouse.read("select * from teamleader.contact_company_links")
-    new = _merged_links(old, read_company, by_company, read_contact, by_contact)
-    # companies.info does not tell in which order a contact lists its companies: ask the contacts that have several
-    several = _unordered(new, by_contact)
-    if several:
-        answered, ordered = _collect(extraction.links_by_contact(several))
-        new = _merged_links(new, ordered.clear(), [], ordered, answered)
-    new = new.with_columns(pl.col("rank").fill_null(0).cast(pl.Int32))
-    with warehouse.transaction() as con:
-        changed = pl.DataFrame()
-        if mark is not None:
-            contacts = fetch(
-                con, f"select id, updated_at, changed_at, _run_id = '{run.run_id}' as touched from teamleader.contacts"
-            )
-            changed = changes.link_changes(_pairs(old), _pairs(new), contacts, run.as_of)
-            upsert(con, "teamleader.contacts", changed.select("id", "changed_at"))
-        stamps = [pl.lit(v).alias(k) for k, v in stamp(platform, run).items()]
-        fresh = new.join(
-            old, on=["contact_id", "company_id", "position", "decision_maker", "rank"], how="anti", nulls_equal=True
-        )
-        gone = old.join(new, on=["contact_id", "company_id"], how="anti")
-        delete(con, "teamleader.contact_company_links", fresh.select("contact_id", "company_id"))
-        delete(con, "teamleader.contact_company_links", gone.select("contact_id", "company_id"))
-        insert(con, "teamleader.contact_company_links", fresh.select(_LINK_COLUMNS).with_columns(*stamps))
-        read = pl.DataFrame({"id": sorted(set(by_company))}, schema={"id": pl.String()})
-        upsert(con, "teamleader.companies", read.with_columns(pl.lit(started).alias("links_read_at")))
-        set_watermark(con, run, "links", started, mark)
-    return {
-        "links": new.height,
-        "companies_read": len(by_company),
-        "contacts_read": len(by_contact) + len(several),
-        "contacts_changed": changed.height,
-        "added_or_changed": fresh.height,
-        "removed": gone.height,
-    }
-
-
-_LINK_COLUMNS = ["contact_id", "company_id", "position", "decision_maker", "rank"]
+Side = Literal["contact", "company"]
+_TABLE = "teamleader.contact_company_links"
+_OWNERS = {"contact": "teamleader.contacts", "company": "teamleader.companies"}
+_PAIR = ["contact_id", "company_id"]
+_LINK_COLUMNS = [*_PAIR, "position", "decision_maker", "rank"]
 _LINK_SCHEMA = {
     "contact_id": pl.String(),
     "company_id": pl.String(),
@@ -87,57 +57,336 @@ _LINK_SCHEMA = {
 }
 
 
-def _all_links(platform: Platform, extraction: Extraction, companies: list[str]) -> tuple[list[str], list[str]]:
-    """Companies and contacts to ask for all links, with the fewest calls (`teamleader.calls`)."""
-    contacts = platform.warehouse.read("select id from teamleader.contacts where deleted_at is null")["id"].to_list()
-    plan = plan_calls(companies, contacts)
-    if plan.probe_worthwhile and plan.way == "contacts.info":
-        unlinked = extraction.unlinked_contacts(contacts)
-        if unlinked is not None:
-            plan = plan_calls(companies, contacts, linked=set(contacts) - unlinked)
-    return sorted(plan.company_ids), sorted(plan.contact_ids)
+def links(platform: Platform, run: Run) -> dict[str, Any]:
+    """Contact–company links: all of them the first time and when everything is asked for; else those of new and changed
+    records, and in the daily sweep a share of the others, so that each is read again within `link_reread_days`.
 
-
-def _collect(answers: Iterable[Links]) -> tuple[list[str], pl.DataFrame]:
-    """Ids that were answered, and their links; what was gone or hidden is not among them and keeps its known links."""
-    answered: list[str] = []
-    rows: list[tuple[Any, ...]] = []
-    for answer in answers:
-        if answer.found:
-            answered.append(answer.owner_id)
-            rows.extend((k.contact_id, k.company_id, k.position, k.decision_maker, k.rank) for k in answer.links)
-    frame = pl.DataFrame(rows, schema=_LINK_SCHEMA, orient="row")
-    return answered, frame
-
-
-def _pairs(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.select("contact_id", "company_id")
-
-
-def _merged_links(
-    old: pl.DataFrame, by_company: pl.DataFrame, companies: list[str], by_contact: pl.DataFrame, contacts: list[str]
-) -> pl.DataFrame:
-    """Links after reading: what was read of a company or contact replaces all that was known of it.
-
-    Where both sides were read the contact's side wins, for it knows the order; a rank known before stays.
+    A contact whose set of companies changed counts as changed (`rules.changes.link_changes`).
     """
-    old = old.select(_LINK_COLUMNS)
-    kept = old.filter(~pl.col("company_id").is_in(companies) & ~pl.col("contact_id").is_in(contacts))
-    ranked = old.select("contact_id", "company_id", pl.col("rank").alias("_rank"))
-    company_side = (
-        by_company.filter(~pl.col("contact_id").is_in(contacts))
-        .join(ranked, on=["contact_id", "company_id"], how="left")
-        .with_columns(pl.coalesce("rank", "_rank").alias("rank"))
-        .select(_LINK_COLUMNS)
-    )
-    return pl.concat([kept, company_side, by_contact.select(_LINK_COLUMNS)]).sort("contact_id", "rank", "company_id")
+    reader = _Reader(platform, run, extraction_of(platform), platform.clock())
+    mark = watermark(platform, "links")
+    facts: dict[str, Any] = {}
+    if run.named is not None:
+        reader.must_read_named("company", run.named.linked_companies)
+        reader.must_read_named("contact", run.named.linked_contacts)
+    elif mark is None or run.options.full:
+        facts = _everything(reader)
+    else:
+        _changed(reader, mark["read_until"])
+        if run.is_full:
+            facts = _again(reader, (run.as_of - mark["full_as_of"]) / timedelta(days=1))
+    reader.expect(reader.order())
+    if run.named is None:
+        with platform.warehouse.transaction() as con:
+            con.execute("delete from sync.watermarks where stream = ?", [BEGUN])
+            set_watermark(con, run, "links", reader.started, mark)
+    return {
+        "links": platform.warehouse.count(_TABLE),
+        "companies_read": reader.read_of["company"],
+        "contacts_read": reader.read_of["contact"],
+        "hidden": reader.hidden,
+        "contacts_changed": len(reader.contacts_changed),
+        "added_or_changed": reader.added,
+        "removed": reader.removed,
+        **facts,
+    }
 
 
-def _unordered(links: pl.DataFrame, known: list[str]) -> list[str]:
-    """Contacts with several companies of which at least one has no rank."""
-    several = links.group_by("contact_id").agg(pl.len().alias("n"), pl.col("rank").is_null().any().alias("open"))
-    return (
-        several.filter((pl.col("n") > 1) & pl.col("open") & ~pl.col("contact_id").is_in(known))["contact_id"]
-        .sort()
-        .to_list()
+def demanded(platform: Platform, run_as_of: datetime) -> pl.DataFrame:
+    """Contacts that need links: id, updated_at, links_read_at, _loaded_at; sorted by id."""
+    names = ", ".join(dict.fromkeys([*demand.CONTACT_COLUMNS, "links_read_at", "_loaded_at"]))
+    query = f"select {names} from teamleader.contacts where deleted_at is null order by id"
+    wanted = demand.contact_links(platform.warehouse.read(query), platform.rules_at(run_as_of))
+    return wanted.select("id", "updated_at", "links_read_at", "_loaded_at")
+
+
+def several_share(platform: Platform) -> float | None:
+    """Share of the linked contacts that have several companies; None while there are too few to tell."""
+    query = f"select count(*), count(*) filter (n > 1) from (select count(*) n from {_TABLE} group by contact_id)"
+    linked, several = platform.warehouse.read(query).row(0)
+    return several / linked if linked >= 20 else None
+
+
+# -- which records to ask ----------------------------------------------------------------------------------------------
+
+
+def _everything(reader: _Reader) -> dict[str, Any]:
+    """All links of the contacts that need them, in the way that takes fewer calls; goes on with one broken off."""
+    begun = _begun(reader)
+    late = pl.col("_loaded_at") > begun
+    unread = (pl.col("links_read_at") < begun).fill_null(True) | (
+        late & (pl.col("links_read_at") <= pl.col("_loaded_at"))
     )
+    companies, contacts = reader.existing("company").filter(unread), reader.demanded().filter(unread)
+    share = several_share(reader.platform)
+
+    def plan(candidates: list[str]) -> LinkPlan:
+        return plan_links(companies.height, len(candidates), SEVERAL_COMPANIES if share is None else share)
+
+    candidates = contacts["id"].to_list()
+    way = plan(candidates)
+    reader.book.planned[STREAM] += way.calls
+    if unlinked := _unlinked(reader, way, contacts):
+        reader.have_no_company(unlinked)
+        candidates = [id for id in candidates if id not in unlinked]
+        way = plan(candidates)
+    if share is None and way.is_open:
+        # ids have nothing to do with how many companies a contact has: the first ones are a fair sample
+        sample = candidates[: max(20, ceil(SAMPLE * way.calls))]
+        reader.read("contact", sample)
+        candidates, share = candidates[len(sample) :], reader.share_of_several(sample)
+        way = plan(candidates)
+    if way.way == "contacts.info":
+        reader.read("contact", candidates)
+        reader.read("company", companies.filter(late)["id"].to_list())
+    elif way.way == "companies.info":
+        reader.read("company", companies["id"].to_list())
+        reader.read("contact", contacts.filter(late)["id"].to_list())
+        # every company was read: so much is known of every contact, be it that it has none
+        reader.all_known(begun)
+    reader.order()
+    reader.book.minimum[STREAM] += _minimum(reader, companies.height, contacts)
+    return {"way": way.way}
+
+
+def _begun(reader: _Reader) -> datetime:
+    """When the reading of everything began that this one goes on with: now, unless one was broken off."""
+    known = watermark(reader.platform, BEGUN)
+    if known is not None:
+        begun: datetime = known["read_until"]
+        return begun
+    row = {"stream": BEGUN, "read_until": reader.started, "run_id": reader.run.run_id}
+    reader.platform.warehouse.append("sync.watermarks", frame_of("sync.watermarks", [row]))
+    return reader.started
+
+
+def _unlinked(reader: _Reader, way: LinkPlan, contacts: pl.DataFrame) -> frozenset[str]:
+    """Those of `contacts` that Teamleader lists as having no company, where it pays to ask."""
+    since = _oldest(contacts)
+    if way.probe == "no" or (way.probe == "look" and not reader.extraction.more_unlinked_than(way.break_even, since)):
+        return frozenset()
+    return reader.extraction.unlinked_contacts(contacts["id"].to_list(), since) or frozenset()
+
+
+def _oldest(contacts: pl.DataFrame) -> datetime | None:
+    oldest = contacts["updated_at"].min()
+    return oldest if isinstance(oldest, datetime) else None
+
+
+def _minimum(reader: _Reader, companies: int, contacts: pl.DataFrame) -> int:
+    """Fewest calls for the links of these contacts, reckoned with what is there now that they are read."""
+    linked, several = reader.linked(contacts), reader.linked(contacts, more_than=1)
+    if contacts.is_empty() or not companies:
+        return 0
+    with_list = linked.height + list_calls(contacts.height - linked.height) + 1 + PROBES
+    return min(companies + several.height, contacts.height, with_list)
+
+
+def _changed(reader: _Reader, since: datetime) -> None:
+    """Records stored since the last reading of links, and contacts that need links and were never read."""
+    known = (pl.col("links_read_at") > pl.col("_loaded_at")).fill_null(False)
+    touched = (pl.col("_loaded_at") >= since) & ~known
+    reader.must_read("company", reader.existing("company").filter(touched)["id"])
+    # after the companies: a contact that is changed by a new link may need links only now
+    reader.must_read("contact", reader.demanded().filter(touched | pl.col("links_read_at").is_null())["id"])
+
+
+def _again(reader: _Reader, gap: float) -> dict[str, Any]:
+    """A share of the records that were read longest ago; `gap` is the time since the last such reading, in days."""
+    settings = reader.platform.settings.teamleader
+    unread = (pl.col("links_read_at") < reader.started).fill_null(True)
+    companies, contacts = reader.existing("company").filter(unread), reader.demanded().filter(unread)
+    linked = reader.linked(contacts)
+    way = plan_links(companies.height, linked.height, several_share(reader.platform) or SEVERAL_COMPANIES)
+    side: Side = "contact" if way.way == "contacts.info" else "company"
+    owners = linked if side == "contact" else companies
+    if side == "contact" and linked.height < contacts.height:
+        # one list tells who has a company now and had none, and the other way round; else all have to be looked at
+        listed = reader.extraction.unlinked_contacts(contacts["id"].to_list(), _oldest(contacts))
+        if listed is None:
+            owners = contacts
+        else:
+            reader.expect(list_calls(len(listed)) + 1 + PROBES)
+            had = pl.col("id").is_in(linked["id"].implode())
+            has = ~pl.col("id").is_in(pl.Series(sorted(listed), dtype=pl.String).implode())
+            differing = contacts.filter(had != has)
+            reader.must_read("contact", differing["id"])
+            owners = linked.join(differing, on="id", how="anti")
+    wanted = rereads(owners.height, settings.link_reread_days, gap)
+    count = min(wanted, settings.link_rereads_per_run)
+    reader.must_read(side, owners.sort("links_read_at", "id", nulls_last=False)["id"].head(count))
+    return {
+        "read_again": count,
+        "read_again_wanted": wanted,
+        "each_within_days": settings.link_reread_days,
+        "each_within_days_kept": count == wanted and gap <= settings.link_reread_days,
+    }
+
+
+# -- asking and storing ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Reader:
+    """Asks for links of records, stores the answers chunk by chunk, and counts."""
+
+    platform: Platform
+    run: Run
+    extraction: Extraction
+    started: datetime
+    read_of: dict[Side, int] = field(default_factory=lambda: {"contact": 0, "company": 0})
+    hidden: int = 0
+    added: int = 0
+    removed: int = 0
+    contacts_changed: set[str] = field(default_factory=set)
+
+    @property
+    def book(self) -> CallBook:
+        """Where calls are noted."""
+        return self.platform.book
+
+    # what is known
+
+    def existing(self, side: Side) -> pl.DataFrame:
+        """All records of one side: id, links_read_at, _loaded_at; sorted by id."""
+        return self.platform.warehouse.read(
+            f"select id, links_read_at, _loaded_at from {_OWNERS[side]} where deleted_at is null order by id"
+        )
+
+    def demanded(self) -> pl.DataFrame:
+        """Contacts that need links, as they are now."""
+        return demanded(self.platform, self.run.as_of)
+
+    def linked(self, contacts: pl.DataFrame, more_than: int = 0) -> pl.DataFrame:
+        """Those of `contacts` with more than so many companies."""
+        query = f"select contact_id as id from {_TABLE} group by contact_id having count(*) > {more_than}"
+        return contacts.join(self.platform.warehouse.read(query), on="id", how="semi")
+
+    def share_of_several(self, contact_ids: list[str]) -> float:
+        """Share of these contacts that have several companies."""
+        contacts = pl.DataFrame({"id": contact_ids}, schema={"id": pl.String()})
+        return self.linked(contacts, more_than=1).height / max(1, contacts.height)
+
+    def have_no_company(self, contact_ids: Collection[str]) -> None:
+        """Note that these contacts were seen to have none."""
+        with self.platform.warehouse.transaction() as con:
+            self._seen(con, "contact", pl.Series("id", sorted(contact_ids), pl.String()))
+
+    def all_known(self, at: datetime) -> None:
+        """Note that the links of every contact are known as they were then."""
+        with self.platform.warehouse.transaction() as con:
+            con.execute(
+                "update teamleader.contacts set links_read_at = ? where deleted_at is null"
+                " and (links_read_at is null or links_read_at < ?)",
+                [at, at],
+            )
+
+    # asking
+
+    def expect(self, calls: int) -> None:
+        """Note calls that are known beforehand to be needed."""
+        self.book.planned[STREAM] += calls
+        self.book.minimum[STREAM] += calls
+
+    def must_read(self, side: Side, ids: pl.Series) -> None:
+        """`read` of records that have to be read, each with one call."""
+        self.expect(ids.len())
+        self.read(side, ids.to_list())
+
+    def must_read_named(self, side: Side, ids: Collection[str]) -> None:
+        """`must_read` of those of these records that are known."""
+        named = pl.DataFrame({"id": sorted(ids)}, schema={"id": pl.String()})
+        self.must_read(side, self.existing(side).join(named, on="id", how="semi")["id"])
+
+    def read(self, side: Side, ids: Collection[str]) -> None:
+        """Ask for the links of these records and store them; what is gone or hidden keeps its known links."""
+        ask = self.extraction.links_by_contact if side == "contact" else self.extraction.links_by_company
+        for answers in _chunks(ask(ids) if ids else ()):
+            self._store(side, answers)
+
+    def order(self) -> int:
+        """companies.info does not tell in which order a contact lists its companies: ask those that have several.
+
+        Returns how many. Those that need no links keep their places unknown (null).
+        """
+        with self.platform.warehouse.transaction() as con:
+            con.execute(
+                f"update {_TABLE} set rank = 0 where rank is null and contact_id in"
+                f" (select contact_id from {_TABLE} group by contact_id having count(*) = 1)"
+            )
+            query = f"select distinct contact_id as id from {_TABLE} where rank is null"
+            unordered = fetch(con, query)
+        ids = self.demanded().join(unordered, on="id", how="semi")["id"].to_list() if unordered.height else []
+        self.read("contact", ids)
+        return len(ids)
+
+    # storing
+
+    def _store(self, side: Side, answers: list[Links]) -> None:
+        found = [answer for answer in answers if answer.found]
+        self.read_of[side] += len(answers)
+        self.hidden += len(answers) - len(found)
+        if not found:
+            return
+        rows = [(k.contact_id, k.company_id, k.position, k.decision_maker, k.rank) for a in found for k in a.links]
+        new = pl.DataFrame(rows, schema=_LINK_SCHEMA, orient="row")
+        owners = pl.Series("id", [answer.owner_id for answer in found], pl.String())
+        with self.platform.warehouse.transaction() as con:
+            old = _of(con, f"select {', '.join(_LINK_COLUMNS)} from {_TABLE}", f"{side}_id", owners)
+            if side == "company":
+                # a place known before stays
+                places = old.select(*_PAIR, pl.col("rank").alias("place"))
+                new = (
+                    new.join(places, on=_PAIR, how="left")
+                    .with_columns(pl.coalesce("rank", "place").alias("rank"))
+                    .drop("place")
+                )
+            differing = new.join(old, on=_LINK_COLUMNS, how="anti", nulls_equal=True)
+            gone = old.join(new, on=_PAIR, how="anti")
+            delete(con, _TABLE, pl.concat([differing, gone]).select(_PAIR))
+            stamps = [pl.lit(v).alias(k) for k, v in stamp(self.platform, self.run).items()]
+            insert(con, _TABLE, differing.with_columns(*stamps))
+            self._change_contacts(con, differing.join(old, on=_PAIR, how="anti"), gone)
+            self._seen(con, side, owners)
+        self.added += differing.height
+        self.removed += gone.height
+
+    def _change_contacts(self, con: duckdb.DuckDBPyConnection, appeared: pl.DataFrame, gone: pl.DataFrame) -> None:
+        """A contact changed when a link went, or came where it would have been seen before."""
+        ids = pl.concat([appeared, gone])["contact_id"].unique()
+        if ids.is_empty():
+            return
+        columns = "id, updated_at, changed_at, links_read_at, _loaded_at"
+        contacts = _of(con, f"select {columns} from teamleader.contacts", "id", ids).with_columns(
+            (pl.col("_loaded_at") >= pl.col("links_read_at")).fill_null(True).alias("touched")
+        )
+        companies = _of(
+            con, "select id, links_read_at from teamleader.companies", "id", appeared["company_id"].unique()
+        )
+        was_read = pl.col("links_read_at").is_not_null()
+        by_contact = appeared.join(contacts.filter(was_read), left_on="contact_id", right_on="id", how="semi")
+        by_company = appeared.join(companies.filter(was_read), left_on="company_id", right_on="id", how="semi")
+        new = pl.concat([by_contact, by_company]).unique(_PAIR)
+        changed = changes.link_changes(gone, new, contacts, self.run.as_of).select("id", "changed_at")
+        upsert(con, "teamleader.contacts", changed)
+        self.contacts_changed.update(changed["id"])
+
+    def _seen(self, con: duckdb.DuckDBPyConnection, side: Side, ids: pl.Series) -> None:
+        con.register("_ids", ids.to_frame("id"))
+        con.execute(f"update {_OWNERS[side]} set links_read_at = ? where id in (from _ids)", [self.started])
+        con.unregister("_ids")
+
+
+def _of(con: duckdb.DuckDBPyConnection, query: str, column: str, ids: pl.Series) -> pl.DataFrame:
+    """Rows of `query` whose `column` is one of `ids`."""
+    con.register("_ids", ids.to_frame("id"))
+    try:
+        return fetch(con, f"{query} where {column} in (from _ids)")
+    finally:
+        con.unregister("_ids")
+
+
+def _chunks(answers: Iterable[Links]) -> Iterator[list[Links]]:
+    iterator = iter(answers)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk

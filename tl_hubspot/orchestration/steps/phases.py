@@ -1,25 +1,63 @@
-"""Phase history of deals into the warehouse: only of those whose decision needs it (`rules.demand`)."""
+"""Phase history of deals into the warehouse: only of those whose decision needs it (`rules.demand`).
+
+Answers are stored a chunk at a time, with the time at which they were asked, so that a reading that was broken off goes
+on where it was.
+"""
 
 from __future__ import annotations
+
+from datetime import datetime
+from itertools import islice
 
 import polars as pl
 
 from tl_hubspot.orchestration.run import Platform, Run
+from tl_hubspot.orchestration.steps import links
 from tl_hubspot.orchestration.steps.reading import extraction_of, stamp
 from tl_hubspot.rules import demand
+from tl_hubspot.teamleader.extraction import PhaseHistory
 from tl_hubspot.warehouse.store import delete, frame_of, insert, upsert
+
+STREAM = "deal_phase_history"
+CHUNK = 200
+"""Answers stored at once: about a minute of calls."""
+_TABLE = "teamleader.deal_phase_history"
 
 
 def phase_history(platform: Platform, run: Run) -> dict[str, int]:
     """Phase history of the deals whose decision needs it and whose history is not known up to their last update."""
-    warehouse = platform.warehouse
-    deals = warehouse.read("select * exclude (payload) from teamleader.deals where deleted_at is null")
-    wanted = demand.phase_history(deals, platform.rules(run))
-    known = pl.col("phase_history_read_at") > pl.col("_loaded_at")
+    started = platform.clock()
+    wanted = demanded(platform, run.as_of)
     moved = run.named.moved_deals if run.named else frozenset()
-    stale = wanted.filter(~known.fill_null(False) | pl.col("id").is_in(list(moved)))
-    histories = [h for h in extraction_of(platform).phase_history(stale.get_column("id").sort().to_list()) if h.found]
-    ids = [history.deal_id for history in histories]
+    stale = wanted.filter(~is_known() | pl.col("id").is_in(list(moved)))["id"].to_list()
+    platform.book.planned[STREAM] += len(stale)
+    platform.book.minimum[STREAM] += len(stale)
+    counts = {"deals_that_need_it": wanted.height, "deals_read": 0, "hidden": 0, "entries": 0}
+    answers = iter(extraction_of(platform).phase_history(stale))
+    while chunk := list(islice(answers, CHUNK)):
+        found = [history for history in chunk if history.found]
+        counts["deals_read"] += len(found)
+        counts["hidden"] += len(chunk) - len(found)
+        counts["entries"] += _store(platform, run, found, started)
+    return counts
+
+
+def demanded(platform: Platform, as_of: datetime) -> pl.DataFrame:
+    """Deals whose decision needs phase history, sorted by id: those of contacts that may be eligible."""
+    deals = platform.warehouse.read(
+        "select * exclude (payload, custom_fields) from teamleader.deals where deleted_at is null order by id"
+    )
+    rules = platform.rules_at(as_of)
+    wanted = demand.phase_history(deals, rules)
+    return demand.phase_history(wanted, rules, links.demanded(platform, as_of)) if wanted.height else wanted
+
+
+def is_known() -> pl.Expr:
+    """Whether the history of a deal was read after the version of it that is stored."""
+    return (pl.col("phase_history_read_at") > pl.col("_loaded_at")).fill_null(False)
+
+
+def _store(platform: Platform, run: Run, histories: list[PhaseHistory], started: datetime) -> int:
     rows = [
         {
             "deal_id": history.deal_id,
@@ -32,9 +70,9 @@ def phase_history(platform: Platform, run: Run) -> dict[str, int]:
         for history in histories
         for position, entry in enumerate(history.entries)
     ]
-    with warehouse.transaction() as con:
-        read = pl.DataFrame({"id": ids}, schema={"id": pl.String()})
-        delete(con, "teamleader.deal_phase_history", read.rename({"id": "deal_id"}))
-        insert(con, "teamleader.deal_phase_history", frame_of("teamleader.deal_phase_history", rows))
-        upsert(con, "teamleader.deals", read.with_columns(pl.lit(platform.clock()).alias("phase_history_read_at")))
-    return {"deals_read": len(ids), "deals_that_need_it": wanted.height, "entries": len(rows)}
+    read = pl.DataFrame({"id": [history.deal_id for history in histories]}, schema={"id": pl.String()})
+    with platform.warehouse.transaction() as con:
+        delete(con, _TABLE, read.rename({"id": "deal_id"}))
+        insert(con, _TABLE, frame_of(_TABLE, rows))
+        upsert(con, "teamleader.deals", read.with_columns(pl.lit(started).alias("phase_history_read_at")))
+    return len(rows)

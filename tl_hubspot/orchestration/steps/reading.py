@@ -14,7 +14,7 @@ from tl_hubspot.warehouse.store import frame_of, upsert
 
 def extraction_of(platform: Platform) -> Extraction:
     """Reader of Teamleader that reports its progress to the run."""
-    return Extraction(platform.teamleader, platform.progress)
+    return Extraction(platform.teamleader, platform.progress, platform.book)
 
 
 def watermark(platform: Platform, stream: str) -> dict[str, Any] | None:
