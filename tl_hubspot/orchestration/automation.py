@@ -4,10 +4,9 @@ What a run does lives in the assets, what the change sensor asks Teamleader in `
 `steps.retention`; when each part runs is set in `config.settings.AutomationSettings`.
 """
 
-from __future__ import annotations
-
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -16,8 +15,8 @@ import msgspec
 
 from tl_hubspot.config.settings import Settings
 from tl_hubspot.errors import TlHubspotError
-from tl_hubspot.orchestration.run import Platform, is_going_on
-from tl_hubspot.orchestration.steps import probing
+from tl_hubspot.orchestration.run import DATA, AnotherRun, Platform, is_going_on
+from tl_hubspot.orchestration.steps import probing, retention
 from tl_hubspot.webhooks.spool import Spool
 
 PLAN = ["plan"]
@@ -26,8 +25,6 @@ PUBLISHED = ["published", "analytics"]
 
 PART = "tl_hubspot/automation"
 """Tag of a run that started by itself; its value is the part that asked for it."""
-DATA = "tl_hubspot/data"
-"""Tag of every run of a job of ours: the data folder whose run lock it takes."""
 Part = Literal["interval", "sweep", "retention", "changes", "webhooks"]
 
 _EVERYTHING = dg.AssetSelection.all().materializable()
@@ -49,7 +46,7 @@ def _tags(settings: Settings) -> dict[str, str]:
 
 
 def jobs(settings: Settings) -> list[Any]:
-    """Every job: `sync`, `plan_only`, `approve`."""
+    """Every job: `sync`, `plan_only`, `approve`, `tidy`."""
     return [
         dg.define_asset_job(
             "sync",
@@ -69,7 +66,22 @@ def jobs(settings: Settings) -> list[Any]:
             tags=_tags(settings),
             description="Push a plan that was held; started by `tl-hubspot approve DIGEST`.",
         ),
+        dg.GraphDefinition(
+            "tidy",
+            node_defs=[_tidy],
+            description="Throw away what is no state and older than the settings `retention` say.",
+        ).to_job(tags=_tags(settings)),
     ]
+
+
+@dg.op(
+    name="throw_away",
+    out=dg.Out(dg.Nothing),
+    description="Old rows of the log, the settled journal and the runs, Dagster's old runs, log files, older copies.",
+)
+def _tidy(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
+    with skipping(context):
+        context.add_output_metadata(retention.tidy(platform, context.instance))
 
 
 # ---------------------------------------------------------------------- one run at a time
@@ -109,6 +121,18 @@ def _unfinished(instance: dg.DagsterInstance, settings: Settings) -> list[dg.Dag
     return found
 
 
+@contextlib.contextmanager
+def skipping(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[None]:
+    """A run that started by itself and finds another one going on ends as canceled and says why: that is no failure."""
+    try:
+        yield
+    except AnotherRun as error:
+        if PART not in context.run.tags:
+            raise
+        context.instance.report_run_canceling(context.run, message=f"Skipped: {error.what}. Nothing was done.")
+        raise dg.DagsterExecutionInterruptedError from error
+
+
 def _request(part: Part, options: Mapping[str, Any], *, key: str | None = None) -> dg.RunRequest:
     """A run with these options of the launchpad."""
     config = {"resources": {"platform": {"config": dict(options)}}} if options else {}
@@ -119,7 +143,7 @@ def _request(part: Part, options: Mapping[str, Any], *, key: str | None = None) 
 
 
 def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """Interval and nightly sweep."""
+    """Interval, nightly sweep, retention."""
     chosen = settings.automation
     minutes = chosen.interval_minutes
     return [
@@ -138,6 +162,15 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             f"Runs `sync` over all of Teamleader every day at {chosen.sweep_at} ({settings.timezone}): finds silent"
             " changes, changed links and deletions. Waits for its turn while another run goes on.",
             full=True,
+        ),
+        _schedule(
+            settings,
+            "retention",
+            "nightly_tidy",
+            _daily(chosen.retention_at),
+            f"Runs `tidy` every day at {chosen.retention_at} ({settings.timezone}): throws away what is no state and"
+            " older than the settings `retention` say. Waits for its turn while another run goes on.",
+            job="tidy",
         ),
     ]
 

@@ -53,10 +53,10 @@ def execute(platform: Platform) -> Finished:
     from tl_hubspot.definitions import build_definitions
 
     preflight.settings(platform)  # wrong usage is said before anything is opened
-    platform.warehouse.count("sync.runs")
-    home = dagster_home(platform.settings.data)
-    job = build_definitions(platform).resolve_job_def(_JOBS[platform.options.command])
     try:
+        platform.take_lock()
+        home = dagster_home(platform.settings.data)
+        job = build_definitions(platform).resolve_job_def(_JOBS[platform.options.command])
         with dg.DagsterInstance.from_config(str(home)) as instance:
             result = job.execute_in_process(
                 instance=instance,

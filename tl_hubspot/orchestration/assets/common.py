@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from tl_hubspot.orchestration import automation
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps import preflight
 from tl_hubspot.warehouse import schema
@@ -32,7 +33,9 @@ def run_of(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Ru
     if platform.error is not None:
         raise platform.error
     try:
-        yield preflight.enter(platform, context.run.run_id)
+        with automation.skipping(context):
+            run = preflight.enter(platform, context.run.run_id)
+        yield run
     except BaseException as error:
         platform.error = error
         raise

@@ -222,12 +222,17 @@ def _between(changes: pl.DataFrame, entities: tuple[str, ...]) -> pl.DataFrame:
 
 
 def _vanished(platform: Platform, entity_type: str) -> tuple[int, int]:
-    """Records found deleted since the last run that pushed, and how many there were before."""
+    """Records found deleted since the last run that pushed their kind, and how many there were before."""
     table = SOURCES[entity_type]
     # an approved plan is another run than the one that found the records gone: only the time tells
-    pushed = "select max(finished_at) from sync.runs where status in ('done', 'failed_records')"
+    pushed = f"select max(finished_at) from sync.runs where {pushed_run(entity_type)}"
     vanished = platform.warehouse.count(table, f"deleted_at > coalesce(({pushed}), '-infinity'::timestamptz)")
     return vanished, platform.warehouse.count(table, "deleted_at is null") + vanished
+
+
+def pushed_run(entity_type: str) -> str:
+    """SQL condition on sync.runs: it pushed this kind of record (with `--only` others are left alone)."""
+    return f"status in ('done', 'failed_records') and contains(limits, '\"vanished_{_PLURALS[entity_type]}\"')"
 
 
 def _never(name: str, value: int, what: str) -> Limit:
