@@ -13,7 +13,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from tl_hubspot.config import settings as configuration
-from tl_hubspot.orchestration.run import Platform, RunOptions
+from tl_hubspot.orchestration.run import ENTITIES, Platform, RunOptions
 from tl_hubspot.orchestration.steps import conclude
 from tl_hubspot.warehouse.store import Warehouse
 
@@ -41,7 +41,11 @@ class WarehouseResource(DuckDBResource):
             dg.Noneable(str), default_value=None, description="Decide as if it were this date or instant; default now."
         ),
         "full": dg.Field(bool, default_value=False, description="Read all of Teamleader again."),
-        "only": dg.Field([str], default_value=[], description="Change only these: contact, company, deal."),
+        "only": dg.Field(
+            [dg.Enum("EntityType", [dg.EnumValue(entity_type) for entity_type in ENTITIES])],
+            default_value=[],
+            description="Change only these: contact, company, deal.",
+        ),
         "webhook_batch": dg.Field(
             dg.Noneable(str),
             default_value=None,
@@ -56,12 +60,13 @@ def platform_resource(context: dg.InitResourceContext) -> Iterator[Platform]:
         as_of=given["as_of"],
         full=given["full"],
         only=tuple(given["only"]),
+        command="plan" if context.run is not None and context.run.job_name == "plan_only" else "sync",
         webhook_batch=given["webhook_batch"],
     )
     platform = Platform(configuration.load(), options)
     try:
         yield platform
     finally:
-        if platform.error is not None and context.run_id is not None:
+        if platform.error is not None and context.run_id in platform.open_runs:
             conclude.stopped(platform, context.run_id, platform.error)
         platform.close()

@@ -1,8 +1,9 @@
-"""What is no state goes when it is old: log, settled journal, rows of runs, Dagster's runs, log files, older copies.
+"""What is no state goes when it is old: log, settled journal, rows of runs, versions that a newer one has replaced for
+long, Dagster's runs, log files, older copies.
 
 Never goes: records and their marks of deletion, links, what was pushed, opt-outs, releases, open journal entries, the
-newest run of each kind, the newest run that pushed each kind of record, the published copy that readers get. How long
-everything else stays is set in `config.settings.RetentionSettings`.
+newest version of a record, the newest run of each kind and the newest that pushed each kind of record, the published
+copy that readers get. How long everything else stays is set in `config.settings.RetentionSettings`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.orchestration.run import DATA, ENTITIES, Platform
 from tl_hubspot.orchestration.steps.planning import pushed_run
+from tl_hubspot.warehouse import schema
 
 # table → (setting, what is old: rows before the instant `?`)
 _OLD_ROWS = {
@@ -58,6 +60,7 @@ def tidy(platform: Platform, instance: dg.DagsterInstance | None) -> dict[str, i
     freed = {"bytes_before": settings.database.stat().st_size}
     for table, (setting, old) in _OLD_ROWS.items():
         freed[table] = _delete(platform, table, old, now - timedelta(days=getattr(days, setting)))
+    freed["history"] = _history(platform, now - timedelta(days=days.history_days))
     with platform.warehouse.connect() as con:
         con.execute("checkpoint").fetchall()  # gives the space back to the file, for new rows
     freed["bytes_after"] = settings.database.stat().st_size
@@ -74,6 +77,24 @@ def tidy(platform: Platform, instance: dg.DagsterInstance | None) -> dict[str, i
 def _delete(platform: Platform, table: str, old: str, before: datetime) -> int:
     with platform.warehouse.transaction() as con:
         return int(con.execute(f"delete from {table} where {old}", [before]).fetchall()[0][0])
+
+
+def _history(platform: Platform, before: datetime) -> int:
+    """Versions that were replaced before the oldest run that may still be asked about: the last one begun `before`."""
+    with platform.warehouse.transaction() as con:
+        query = "select max(number) from history.runs where started_at < ?"
+        oldest = con.execute(query, [before]).fetchall()[0][0]
+        if oldest is None:
+            return 0
+        gone = 0
+        for table in schema.HISTORY:
+            if table.name != "history.runs":
+                same = " and ".join(f't."{c}" = l."{c}"' for c in table.key if c != "_run")
+                newer = f"select 1 from {table.name} l where {same} and l._run > t._run and l._run <= {oldest}"
+                gone += con.execute(f"delete from {table.name} t where exists ({newer})").fetchall()[0][0]
+        # an earlier state cannot be told any more: asking for it is then an error, not a wrong answer
+        con.execute(f"delete from history.runs where number < {oldest}")
+        return gone
 
 
 def _dagster(instance: dg.DagsterInstance, data: Path, before: datetime) -> int:
