@@ -144,6 +144,18 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.command()
+def tidy(as_json: Json = False) -> None:
+    """Throw away what is no state and old: log, settled journal, rows and files of runs; see `retention`."""
+    from tl_hubspot.orchestration.execute import tidy as throw_away
+
+    freed = throw_away(_platform("tidy"))
+    if as_json:
+        _print_json(freed)
+    else:
+        _out.print("\n".join(f"{what}: {number:,}" for what, number in freed.items()), markup=False)
+
+
+@app.command()
 def demo(
     world: Annotated[str, typer.Option(help="Sample data: demo (1,000 contacts) or subset (50 contacts).")] = "demo",
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget earlier demos and start again.")] = False,

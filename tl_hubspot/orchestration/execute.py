@@ -17,7 +17,7 @@ import dagster as dg
 
 from tl_hubspot.errors import ExitCode, TlHubspotError
 from tl_hubspot.orchestration.run import Platform
-from tl_hubspot.orchestration.steps import conclude, preflight, publish
+from tl_hubspot.orchestration.steps import conclude, preflight, publish, retention
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,18 @@ def execute(platform: Platform) -> Finished:
         for run_id in platform.open_runs:
             conclude.stopped(platform, run_id, TlHubspotError("Stopped by hand"))
         raise KeyboardInterrupt from None
+    finally:
+        platform.close()
+
+
+def tidy(platform: Platform) -> dict[str, int]:
+    """Throw away what is old, as the job `tidy` does; returns what went (see `steps.retention`)."""
+    home = dagster_home(platform.settings.data) if platform.settings.database.exists() else None
+    try:
+        if home is None:
+            return retention.tidy(platform, None)
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            return retention.tidy(platform, instance)
     finally:
         platform.close()
 
