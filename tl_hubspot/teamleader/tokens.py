@@ -31,6 +31,7 @@ from tl_hubspot.errors import BadAnswer, ConfigurationError, CredentialsRefused,
 _EARLY = 300.0
 """Seconds before its end at which an access token counts as used up (a tenth of its life when that is shorter)."""
 _LOCK_SECONDS = 600.0
+_LOCK_POLL_SECONDS = 0.02
 _MEND = "Run `tl-hubspot auth teamleader`, or put a new token in TEAMLEADER_REFRESH_TOKEN"
 
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError)
@@ -98,7 +99,7 @@ class TokenStore:
         self._note = self.path.with_name(f"{self.path.name}.attempt")
         with self._usable():
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = FileLock(f"{self.path}.lock", timeout=_LOCK_SECONDS, mode=0o600)
+        self._lock = FileLock(f"{self.path}.lock", timeout=_LOCK_SECONDS, mode=0o600, poll_interval=_LOCK_POLL_SECONDS)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -137,7 +138,7 @@ class TokenStore:
             raise TlHubspotError(
                 f"Teamleader's new tokens cannot be stored: {error.strerror}",
                 where=str(self.path),
-                mend="Mend that, then run `tl-hubspot auth teamleader`, as the stored token has been used",
+                mend="Mend that; should Teamleader then refuse the stored token, run `tl-hubspot auth teamleader`",
             ) from None
         self.settle()
 

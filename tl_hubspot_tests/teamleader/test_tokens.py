@@ -1,28 +1,26 @@
-"""The token store: rotation, other processes, kills, replaced first tokens, and what a person is told."""
+"""The token store: rotation, replaced first tokens, lost answers, bad disks, and what a person is told."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-import signal
 import stat
-import subprocess
-import sys
-import time
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from tl_hubspot.errors import BadAnswer, ConfigurationError, CredentialsRefused, Unreachable
+from tl_hubspot.errors import BadAnswer, ConfigurationError, CredentialsRefused, TlHubspotError, Unreachable
 from tl_hubspot.sandbox.control import Fault
-from tl_hubspot.teamleader.tokens import TokenGrant, Tokens, TokenStore
+from tl_hubspot.teamleader.tokens import TokenGrant, TokenStore
 from tl_hubspot_tests.teamleader.conftest import CLIENT_SECRET, FIRST_TOKEN, Account
 
 TOKEN_PATH = "oauth2/access_token"
+REDIRECT = "http://localhost:8765/callback"
 
 
 def grant_of(account: Account, first: str = FIRST_TOKEN, **changes: Any) -> TokenGrant:
@@ -36,6 +34,19 @@ def grant_of(account: Account, first: str = FIRST_TOKEN, **changes: Any) -> Toke
         "sleep": account.time.sleep,
     }
     return TokenGrant(**(settings | changes))
+
+
+def sign_in(grant: TokenGrant) -> str:
+    """As a person does; returns the code, which is spent."""
+    sent = requests.get(grant.authorize_url(REDIRECT, "s1"), allow_redirects=False, timeout=10)
+    query = dict(part.split("=") for part in sent.headers["Location"].split("?")[1].split("&"))
+    assert query["state"] == "s1"
+    grant.sign_in(query["code"], REDIRECT)
+    return query["code"]
+
+
+def note(account: Account) -> Path:
+    return account.store_path.with_name("teamleader.json.attempt")
 
 
 def stored(account: Account) -> dict[str, Any]:
@@ -70,6 +81,7 @@ def test_only_the_owner_may_read_the_files(account: Account) -> None:
     for path in account.store_path.parent.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert {path.name for path in account.store_path.parent.iterdir()} == {"teamleader.json", "teamleader.json.lock"}
+    assert stat.S_IMODE(account.store_path.parent.stat().st_mode) == 0o700
 
 
 def test_refreshed_ahead_of_the_end_and_not_before(account: Account) -> None:
@@ -209,95 +221,138 @@ def test_a_wrong_client_secret_is_not_taken_for_a_refused_token(account: Account
         grant_of(account, client_secret="another").access_token()
 
 
-def test_a_lost_answer_loses_the_grant_and_says_so(account: Account) -> None:
+@pytest.mark.parametrize("form", ["errors", "oauth"])
+def test_a_lost_answer_loses_the_grant_and_says_so(account: Account, form: str) -> None:
+    account.sandbox.set_switches(replayed_refresh_token=form)
     account.sandbox.faults.add(Fault("drop", TOKEN_PATH, when="after"))
-    with pytest.raises(CredentialsRefused, match="auth teamleader"):
+    instant = datetime(2026, 11, 2, 11, 30, tzinfo=UTC).timestamp()
+    for later in (0, 86_400):
+        with pytest.raises(CredentialsRefused) as raised:
+            grant_of(account, now=lambda later=later: instant + later).access_token()
+        # Also the next day it is the first attempt that explains it.
+        assert "a refresh begun on 2026-11-02 11:30 UTC was cut off before its answer was stored" in str(raised.value)
+        assert "Run `tl-hubspot auth teamleader`" in str(raised.value)
+    assert FIRST_TOKEN not in note(account).read_text()
+    assert stat.S_IMODE(note(account).stat().st_mode) == 0o600
+    # A new sign-in ends the matter.
+    grant_of(account, account.sandbox.oauth.issue_refresh_token()).access_token()
+    assert not note(account).exists()
+
+
+def test_a_lost_answer_is_no_loss_where_teamleader_forgives_a_repetition(account: Account) -> None:
+    """A grace period, should there be one: the refresh is asked for again within seconds, with the same token."""
+    account.sandbox.faults.add(Fault("drop", TOKEN_PATH, when="after"))
+
+    def forgive(_: float) -> None:
+        account.sandbox.store.execute("UPDATE tokens SET spent = 0 WHERE token = ?", [FIRST_TOKEN])
+
+    assert grant_of(account, sleep=forgive).access_token() == stored(account)["access_token"]
+    assert not note(account).exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault("status", TOKEN_PATH, status=429, times=None), Unreachable),
+        (Fault("status", TOKEN_PATH, status=404), BadAnswer),
+        (Fault("status", TOKEN_PATH, status=401, body={"error": "invalid_client"}), CredentialsRefused),
+        (Fault("status", TOKEN_PATH, status=400, body={"error": "invalid_grant"}, times=None), CredentialsRefused),
+    ],
+    ids=lambda value: getattr(value, "status", ""),
+)
+def test_an_answer_that_did_nothing_is_not_remembered_as_cut_off(
+    account: Account, fault: Fault, error: type[Exception]
+) -> None:
+    account.sandbox.faults.add(fault)
+    with pytest.raises(error) as raised:
         grant_of(account).access_token()
+    assert "cut off" not in str(raised.value)
+    assert not note(account).exists()
+
+
+def test_no_connection_is_not_remembered_as_cut_off(account: Account) -> None:
+    with pytest.raises(Unreachable, match="ConnectionError"):
+        grant_of(account, auth_url="http://127.0.0.1:9").access_token()
+    assert not note(account).exists()
+
+
+def test_an_unknown_end_is_remembered_and_forgotten_when_it_turns_out_well(account: Account) -> None:
+    account.sandbox.faults.add(Fault("status", TOKEN_PATH, status=502, times=6))
+    with pytest.raises(Unreachable):
+        grant_of(account).access_token()
+    assert note(account).exists()
+    assert grant_of(account).access_token()
+    assert not note(account).exists()
+    assert refused(account) == 6
+
+
+def test_a_note_that_is_no_note_counts_as_none(account: Account) -> None:
+    account.store_path.parent.mkdir(parents=True)
+    note(account).write_bytes(b"\xff{")
+    assert grant_of(account).access_token()
+    assert not note(account).exists()
+
+
+def test_a_store_that_cannot_be_written_is_told_before_the_token_is_used(account: Account) -> None:
+    note(account).mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=r"cannot be used: Is a directory .*TL_HUBSPOT_DATA"):
+        grant_of(account).access_token()
+    account.store_path.parent.rename(account.store_path.parent.with_name("moved"))
+    account.store_path.parent.write_text("a file")
+    with pytest.raises(ConfigurationError, match="cannot be used: File exists"):
+        grant_of(account)
+    assert refreshes(account) == 0
+
+
+def test_a_store_that_fails_after_the_answer(account: Account) -> None:
+    session = requests.Session()
+    session.hooks["response"].append(lambda *_, **__: account.store_path.mkdir())
+    with pytest.raises(TlHubspotError, match=r"new tokens cannot be stored: .*auth teamleader"):
+        grant_of(account, session=session).access_token()
+    account.store_path.rmdir()
+    # The new pair lies beside the store, whole: nothing is lost once the store can be written again.
+    assert grant_of(account).access_token() == stored(account)["access_token"]
+    assert refreshes(account) == 1
+
+
+def test_half_of_a_new_store_is_thrown_away(account: Account) -> None:
+    token = grant_of(account).access_token()
+    new = account.store_path.with_name("teamleader.json.new")
+    new.write_bytes(account.store_path.read_bytes()[:-20])
+    assert grant_of(account).access_token() == token
+    assert not new.exists()
+
+
+def test_a_sign_in_by_a_shell_that_lacks_the_first_token_still_replaces_it(account: Account) -> None:
+    grant_of(account).access_token()
+    account.sandbox.revoke()
+    account.sandbox.set_switches(auto_approve=True)
+    sign_in(grant_of(account, ""))
+    # The service still has the spent first token in its configuration.
+    assert grant_of(account).access_token() == stored(account)["access_token"]
+    assert refused(account) == 0
+
+
+def test_a_refused_first_token_beside_another_sign_in_is_told_as_such(account: Account) -> None:
+    account.sandbox.set_switches(auto_approve=True)
+    sign_in(grant_of(account, ""))
+    with pytest.raises(CredentialsRefused, match=r"the one in TEAMLEADER_REFRESH_TOKEN.*Remove TEAMLEADER_REFRESH_TOK"):
+        grant_of(account, "mistyped").access_token()
+    assert grant_of(account, "").access_token() == stored(account)["access_token"]
 
 
 def test_signing_in_replaces_the_tokens(account: Account) -> None:
     account.sandbox.revoke()
     account.sandbox.set_switches(auto_approve=True)
     grant = grant_of(account)
-    redirect = "http://127.0.0.1:8765/callback"
-    sent = requests.get(grant.authorize_url(redirect, "s1"), allow_redirects=False, timeout=10)
-    query = dict(part.split("=") for part in sent.headers["Location"].split("?")[1].split("&"))
-    assert query["state"] == "s1"
-    grant.sign_in(query["code"], redirect)
+    code = sign_in(grant)
     token = grant.access_token()
     # The old first token, still configured, does not get in the way of what was signed in later.
     assert grant_of(account).access_token() == token
     with pytest.raises(CredentialsRefused, match="a code works once"):
-        grant.sign_in(query["code"], redirect)
+        grant.sign_in(code, REDIRECT)
     client = account.client()
     assert client.call("users.me", {}).data
-
-
-def start(account: Account, rounds: int) -> subprocess.Popen[str]:
-    module = "tl_hubspot_tests.teamleader.rotate"
-    return subprocess.Popen(
-        [sys.executable, "-m", module, account.url, str(account.store_path), FIRST_TOKEN, str(rounds)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-
-
-def test_eight_processes_refresh_without_ever_spending_a_token_twice(account: Account) -> None:
-    processes = [start(account, 3) for _ in range(8)]
-    for process in processes:
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
-    assert refused(account) == 0
-    assert 4 <= refreshes(account) <= 1 + 8 * 3
-    account.client().call("users.me", {})
-
-
-def test_a_killed_process_leaves_a_whole_store_and_no_lock(account: Account) -> None:
-    grant_of(account).access_token()
-    for lines in (1, 2, 4):
-        process = start(account, 10_000)
-        assert process.stdout is not None
-        for _ in range(lines):
-            process.stdout.readline()
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
-        assert set(stored(account)) == {"access_token", "refresh_token", "expires_at", "started_from"}
-        assert stat.S_IMODE(account.store_path.stat().st_mode) == 0o600
-        # Killed between Teamleader's answer and the disk, the chain is lost for good: that must be said, not hang.
-        grant = grant_of(account)
-        try:
-            grant.renew(refused=grant.access_token())
-        except CredentialsRefused as error:
-            assert "auth teamleader" in str(error)
-            account.sandbox.revoke()
-            # As signing in again would.
-            TokenStore(account.store_path).write(
-                Tokens(
-                    access_token=account.sandbox.access_token(),
-                    refresh_token=account.sandbox.oauth.issue_refresh_token(),
-                    expires_at=4e9,
-                    started_from=stored(account)["started_from"],
-                )
-            )
-
-
-def test_killed_while_teamleader_answers(account: Account) -> None:
-    grant_of(account).access_token()
-    before = account.store_path.read_bytes()
-    account.sandbox.faults.add(Fault("slow", TOKEN_PATH, seconds=60))
-    process = start(account, 1)
-    assert process.stdout is not None
-    process.stdout.readline()
-    while account.sandbox.faults.remaining:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
-    assert account.store_path.read_bytes() == before
-    # The request never reached the application, so the old token still works, and nobody holds the lock.
-    grant = grant_of(account)
-    assert grant.renew(refused=grant.access_token()) == stored(account)["access_token"]
 
 
 def test_secrets_are_nowhere_to_be_read(account: Account, caplog: pytest.LogCaptureFixture) -> None:
