@@ -1,12 +1,12 @@
 """Reading a Teamleader list completely, although it only has offset pages and changes while it is read.
 
-`walk` goes by key (a filter on the time that the list is sorted by) and never trusts an answer that cannot be right.
-What is read, and when, lives in `extraction`; a single call in `client`.
+`Walk` goes by key (a filter on the time that the list is sorted by) until it meets what the other end of the list
+shows; docs/extraction.md has the proof. What is read, and when, lives in `extraction`; a single call in `client`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -22,6 +22,7 @@ OVERLAP = timedelta(minutes=5)
 """How far back the next increment starts: whole seconds, clocks and replicas of the server may lag that much."""
 
 _REASKS = 3
+"""How often an answer that seems wrong is asked for again, and how many rounds may bring nothing."""
 _PASSES = 40
 """How often a block is read before giving up; each pass finds about two thirds of what is missing."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,6 +39,7 @@ class Row:
     """Seconds since 1970 of the sort field, negated when the walk goes down; None when the record has no such time."""
     payload: bytes
     is_record: bool = True
+    status: Any = None
 
 
 @dataclass(frozen=True)
@@ -74,203 +76,263 @@ class _Head(msgspec.Struct):
     updated_at: Any = None
     created_at: Any = None
     added_at: Any = None
+    status: Any = None
 
 
 class _Info(msgspec.Struct):
     status: str | None = None
 
 
+@dataclass(frozen=True)
+class _Question:
+    """A request without its page; `low` is the bound of its filter, as a key."""
+
+    body: dict[str, Any]
+    low: int | None = None
+    backwards: bool = False
+
+
+@dataclass(frozen=True)
+class _Crowd:
+    """Rows of one key, of which there is more than a page, those after them on their last page, and whether those after
+    them prove the end."""
+
+    rows: list[Row]
+    beyond: list[Row]
+    closed: bool
+
+
 class Walk:
     """One complete reading of a keyset list. Iterate to get pages of rows; `server_time` is known from the first on.
 
-    Every record that exists throughout the reading is given; one that is edited meanwhile is given again, later, in its
-    newer version; the same version is not given twice. `since` (inclusive) limits the walk to records whose `bound`
-    field lies there or after (walks downwards: there or before). Raises what the client raises, and BadAnswer when
-    Teamleader's answers contradict each other.
+    Every record that is in the list throughout the reading is given; one that is edited meanwhile is given again,
+    later, in its newer version, or by the next increment; the same version is not given twice. `since` (inclusive)
+    limits the walk to records whose key lies there or after (walks downwards: there or before). `known` are ids that
+    the caller knows to be in the list: with them an empty list is an answer to be explained, not to be believed.
+    Raises what the client raises, and BadAnswer when Teamleader's answers contradict each other.
     """
 
-    def __init__(self, client: TeamleaderClient, keyset: Keyset, since: datetime | None = None) -> None:
+    def __init__(
+        self, client: TeamleaderClient, keyset: Keyset, since: datetime | None = None, known: Collection[str] = ()
+    ) -> None:
         self._client = client
         self._keyset = keyset
-        self._since = since
+        self._known = known
+        self._is_increment = since is not None or "updated_since" in keyset.filters
+        self._sure: int | None = None
+        """Everything before this key was given, or is not asked for."""
+        if since is not None:
+            self._sure = int(since.timestamp()) * (-1 if keyset.descending else 1)
+        self._at = self._sure
+        """Where the reading forwards is; beyond `_sure` only among records that were edited just now."""
+        self._inclusive = False
+        """Whether the filter was seen to include its bound."""
         self._seen: dict[str, tuple[int | None, int]] = {}
         """Rows that may come again: id → key and hash of the payload."""
-        self._step_back = 0
-        """0 as long as the filter has proved inclusive, else 1 second."""
+        self._answers: list[bool] = []
+        """Whether the first answers held anything, up to the first that did."""
+        self._complete = False
+        self._suspicion = "Teamleader's list ends before records that exist"
         self.server_time: datetime | None = None
         """The server's clock at the first answer."""
 
     def __iter__(self) -> Iterator[list[Row]]:
-        if self._since is not None:
-            seconds = int(self._since.timestamp())
-            yield from self._from(-seconds if self._keyset.descending else seconds)
-        elif "updated_since" in self._keyset.filters:
-            yield from self._from(None)
-        else:
-            yield from self._whole()
-
-    def _whole(self) -> Iterator[list[Row]]:
-        """Everything. Records without the time are found by no filter, but stand at one end of the unfiltered list."""
-
-        def undated(row: Row) -> bool:
-            return row.key is None
-
-        at_head, first = self._block(self._keyset.body(ties=True), undated, "without a time")
-        at_tail, last = self._block(self._keyset.body(ties=True, backwards=True), undated, "without a time")
-        if last and not first:
-            at_head, first = self._block(self._keyset.body(ties=True), undated, "without a time")
-        self._check(first, None)
-        if changed := self._remember([*at_head, *at_tail, *first]):
-            yield changed
-        reached = self._pace(first)
-        if reached is not None:
-            self._forget(reached)
-            yield from self._from(reached, reached)
-        elif last:
-            raise BadAnswer("Teamleader's list is empty only when read upwards", where=self._keyset.endpoint)
+        if self._sure is not None and not self._keyset.descending:
+            # The newest records are all there is to know in most increments.
+            yield from self._backwards(peek=True)
+        idle = 0
+        while not self._complete:
+            before = self._sure
+            yield from self._forwards(patient=idle > 0)
+            if not self._is_empty():
+                yield from self._backwards()
+            if self._is_empty():
+                return self._explain_the_end(self._known)
+            idle = 1 if self._sure != before else idle + 1
+            if idle > _REASKS:
+                raise BadAnswer(self._suspicion, where=self._keyset.endpoint, mend="Try again later")
+            if idle > 1 or not self._seen:
+                self._client.sleep(2.0 ** (idle - 1))
+        return None
 
     def reached(self, rows: list[Row]) -> datetime | None:
-        """How far the reading is complete with these rows, as a start for another one; None when they do not tell.
-
-        One second short of the last time that is sure to stand in order, so that nothing of that second is left out,
-        inclusive filter or not.
-        """
-        settled = [row.key for row in rows if row.key is not None and row.key < self._recent]
-        if not settled:
+        """How far the reading is complete with these rows, the last ones given, as a start for another reading."""
+        if self._sure is None:
             return None
-        seconds = max(settled) - 1
-        return _EPOCH + timedelta(seconds=-seconds if self._keyset.descending else seconds)
+        return _EPOCH + timedelta(seconds=-self._sure if self._keyset.descending else self._sure)
 
-    @property
-    def _recent(self) -> float:
-        """Keys from here on may be those of records edited while we read: the next increment reads them anyway.
+    # -- the two directions --------------------------------------------------------------------------------------------
 
-        They never set the pace: a record that shows its new time at its old place would carry us past the others.
+    def _forwards(self, *, patient: bool) -> Iterator[list[Row]]:
+        """By key from where we are sure, until a page is not full; when `patient`, until one brings nothing new.
+
+        A page shows every record up to its last key, so the next one starts there: places may change, keys do not.
         """
-        if self._keyset.descending or self.server_time is None:
-            return float("inf")
-        return (self.server_time - OVERLAP).timestamp()
-
-    def _from(self, bound: int | None, reached: int | None = None) -> Iterator[list[Row]]:
-        """The records from `bound` on; those at `reached` were given already and must come again."""
+        self._at = self._sure
         while True:
-            rows = self._page(self._keyset.body(bound), 1, reasks=1 if reached is None else 0)
-            self._check(rows, bound)
-            known = any(row.id in self._seen for row in rows)
-            if reached is None:
-                if not rows:
-                    return
-            elif not known:
-                # From here on at least the record reached last must come again: the filter includes its bound.
-                if self._step_back == 0:
-                    self._step_back = 1
-                    bound = reached - 1
-                    continue
-                if not rows:
-                    rows = self._page(self._keyset.body(bound), 1, reasks=_REASKS)
-                    self._check(rows, bound)
-                    if not rows:
-                        self._explain_the_end()
-                        return
+            rows = self._page(self._question(self._at))
             full = len(rows) == PAGE_SIZE
-            fresh = any(self._is_fresh(row) for row in rows)
-            if changed := self._remember(rows):
-                yield changed
-            if not full and not fresh:
-                self._check_page_size(bound, rows)
+            proven = not self._inclusive and self._at is not None and any(row.key == self._at - 1 for row in rows)
+            self._inclusive = self._inclusive or proven
+            top = self._top(rows)
+            if full and top is None and not proven:
+                key = self._at if any(row.key is not None for row in rows) else None
+                crowd = self._crowd(self._question(self._at, ties=True), key)
+                rows, full = [*crowd.rows, *crowd.beyond], crowd.closed
+                top = self._top(crowd.beyond) if crowd.closed else None
+            given = self._given(rows)
+            if top is not None:
+                self._at = top
+                if self._is_settled(top):
+                    self._sure = top
+                    self._forget()
+            if given:
+                yield given
+            if not full and not (patient and given):
                 return
-            pace = self._pace(rows)
-            if full and (pace is None or (bound is not None and pace - self._step_back <= bound)):
-                rows, beyond = self._tied(bound, pace)
-                for part in (rows, beyond):
-                    if changed := self._remember(part):
-                        yield changed
-                pace = self._pace(beyond)
-                if pace is None:
-                    return
-            if pace is not None:
-                reached = pace
-                bound = pace - self._step_back if bound is None else max(bound, pace - self._step_back)
-                self._forget(bound)
 
-    def _tied(self, bound: int | None, pace: int | None) -> tuple[list[Row], list[Row]]:
-        """All rows from `bound` to `pace`, of which there is more than a page, and the next rows after them."""
+    def _backwards(self, *, peek: bool = False) -> Iterator[list[Row]]:
+        """From the other end of the list until it meets what is sure: then there is nothing in between.
 
-        def belongs(row: Row) -> bool:
-            # A record that was just edited may still stand among them, with its new time.
-            return row.key is None or (pace is not None and row.key <= pace) or row.key >= self._recent
-
-        return self._block(self._keyset.body(bound, ties=True), belongs, "of the same second")
-
-    def _block(self, body: dict[str, Any], belongs: Callable[[Row], bool], what: str) -> tuple[list[Row], list[Row]]:
-        """The rows at the head of a list that belong together, and those after them on the page where they end.
-
-        The places of the block as a whole are certain, but not the order within it: equal keys may come in another
-        order with every request. So its length is known (where it ends), and it is read until so many different
-        records were found. Pages are read from the last to the first: records that leave the block meanwhile move the
-        others towards the front, where they are still to be read.
+        If it shows records that the reading forwards should have brought, that one has to go on. `peek`: one page only.
         """
-        last, rows = self._last_page(body, belongs, what)
-        inside = [row for row in rows if belongs(row)]
-        if last == 1:
-            return inside, [row for row in rows if not belongs(row)]
-        total = (last - 1) * PAGE_SIZE + len(inside)
+        question = self._question(None, backwards=True)
+        number, surprised, ids = 1, False, _Repetition(self._keyset.endpoint)
+        while True:
+            rows = self._page(question, number, reasks=_REASKS if number > 1 or (self._seen and not peek) else 0)
+            if number == 1 and not rows:
+                if self._seen and not peek:
+                    self._explain_the_end(self._seen)
+                    self._complete = True
+                return
+            keys = [row.key for row in rows if row.key is not None]
+            full = len(rows) == PAGE_SIZE
+            if full and not keys and not self._is_increment and any(row.id not in self._seen for row in rows):
+                rows = self._crowd(self._question(None, backwards=True, ties=True), None).rows
+            given = self._given(rows)
+            surprised = surprised or any(row.key is None or self._is_settled(row.key) for row in given)
+            if given:
+                yield given
+            if self._sure is not None and min(keys, default=self._sure) < self._sure:
+                # One page shows one moment; between two of them a record may slip by.
+                self._complete = number == 1 or not surprised
+                return
+            if not full:
+                self._complete = not surprised and self._is_last(question, number, rows)
+                return
+            if peek or (surprised and keys):
+                return
+            ids.check(rows)
+            number += 1
+
+    def _is_last(self, question: _Question, number: int, rows: list[Row]) -> bool:
+        """Whether the list ends with this page, which is not full: one that the server cut is often of round length."""
+        if (number == 1 and len(rows) % 5) or not self._page(question, number + 1):
+            return True
+        self._suspicion = f"Teamleader gives {len(rows)} records per page instead of {PAGE_SIZE}"
+        return False
+
+    def _is_empty(self) -> bool:
+        """Whether there was nothing but empty answers, to two different questions: then there is nothing to read."""
+        return not any(self._answers) and len(self._answers) >= (2 if self._is_increment else 3)
+
+    def _explain_the_end(self, ids: Iterable[str]) -> None:
+        """The list is empty where it must show these: right only if all of them are gone from it by now."""
+        info = self._keyset.endpoint.replace(".list", ".info")
+        for id in ids:
+            if id.startswith(_MADE_UP):
+                continue
+            try:
+                answer = self._client.call(info, {"id": id})
+            except (NotFound, Forbidden):
+                continue
+            status = self._keyset.filters.get("status")
+            if status is None or msgspec.json.decode(answer.data, type=_Info).status == status:
+                raise BadAnswer(self._suspicion, where=self._keyset.endpoint, mend="Try again later")
+
+    # -- crowds --------------------------------------------------------------------------------------------------------
+
+    def _crowd(self, question: _Question, key: int | None) -> _Crowd:
+        """All rows up to `key` (those without a key when None), of which there is more than a page.
+
+        The places of the crowd as a whole are certain, but not the order within it: equal keys may come in another
+        order with every request. Nobody enters a second that is over, so as many different rows as the crowd was long
+        before they were read are all of it. Pages are read from the last to the first: records that leave meanwhile
+        move the others towards the front, where they are still to be read.
+        """
+        limit = float("-inf") if key is None else key
         found: dict[str, Row] = {}
-        beyond: list[Row] = []
+        total, number = -1, 1
         for _ in range(_PASSES):
-            steady = True
-            number = last
-            while number >= 1:
-                rows = self._page(body, number, reasks=_REASKS)
-                inside = [row for row in rows if belongs(row)]
-                if len(inside) == PAGE_SIZE and number == last:
-                    last = number = last + 1
-                    continue
-                if len(inside) < PAGE_SIZE:
-                    last = number
-                    beyond = [row for row in rows if not belongs(row)]
-                    length = (number - 1) * PAGE_SIZE + len(inside)
-                    if length != total:
-                        total, found, steady = length, {}, False
-                found.update((row.id, row) for row in inside)
-                number -= 1
-            if steady and len(found) >= total:
-                return list(found.values()), beyond
+            number, rows, beyond, closed = self._end_of_crowd(question, limit, number)
+            length = (number - 1) * PAGE_SIZE + len(rows)
+            if length != total:
+                total, found = length, {}
+            before = len(found)
+            for lower in range(number, 0, -1):
+                page = rows if lower == number else self._page(question, lower, reasks=_REASKS)
+                found.update((row.id, row) for row in page if _belongs(row, limit))
+            if len(found) >= total:
+                return _Crowd(list(found.values()), beyond, closed)
+            if len(found) == before:
+                self._client.sleep(1.0)
+        what = "without a time" if key is None else "of the same second"
         raise BadAnswer(
             f"Teamleader's list shows only {len(found)} of {total} records {what}",
             where=self._keyset.endpoint,
             mend="Try again later",
         )
 
-    def _last_page(self, body: dict[str, Any], belongs: Callable[[Row], bool], what: str) -> tuple[int, list[Row]]:
-        """Number and rows of the page on which the block ends."""
-        ids: set[str] = set()
-        number, stale = 1, 0
-        while True:
-            rows = self._page(body, number, reasks=1 if number == 1 else _REASKS)
-            if len(rows) < PAGE_SIZE or not belongs(rows[-1]):
-                return number, rows
-            stale = 0 if {row.id for row in rows} - ids else stale + 1
-            if stale > _REASKS:
-                raise BadAnswer(
-                    f"Teamleader repeats the same page of records {what}",
-                    where=self._keyset.endpoint,
-                    mend="Try again later",
-                )
-            ids |= {row.id for row in rows}
-            number += 1
+    def _end_of_crowd(self, question: _Question, limit: float, number: int) -> tuple[int, list[Row], list[Row], bool]:
+        """Number of the page on which the crowd ends, its rows up to there, those after, and whether one proves it."""
 
-    def _page(self, body: dict[str, Any], number: int, *, reasks: int) -> list[Row]:
-        """One page; an empty one is asked for again `reasks` times before it is believed."""
-        request = {**body, "page": {"size": PAGE_SIZE, "number": number}}
-        for attempt in range(reasks + 1):
+        def ends(row: Row) -> bool:
+            # A record that was just edited may still stand in the crowd, with its new time.
+            return (
+                row.key is not None and row.key > limit and (self._is_settled(row.key) or not self._is_settled(limit))
+            )
+
+        ids = _Repetition(self._keyset.endpoint)
+        while True:
+            rows = self._page(question, number, reasks=0 if number == 1 else _REASKS)
+            if len(rows) < PAGE_SIZE or any(map(ends, rows)):
+                break
+            ids.check(rows)
+            number += 1
+        beyond: list[Row] = []
+        while True:
+            size = max((place for place, row in enumerate(rows, 1) if _belongs(row, limit)), default=0)
+            beyond = [*rows[size:], *beyond]
+            if size or number == 1:
+                return number, rows[:size], beyond, any(map(ends, beyond))
+            number -= 1
+            rows = self._page(question, number, reasks=_REASKS)
+
+    # -- single pages --------------------------------------------------------------------------------------------------
+
+    def _question(self, at: int | None, *, ties: bool = False, backwards: bool = False) -> _Question:
+        """For the records from the key `at` on; from one second before as long as the filter may exclude its bound."""
+        low = at if at is None or self._inclusive else at - 1
+        return _Question(self._keyset.body(low, ties=ties, backwards=backwards), low, backwards)
+
+    def _page(self, question: _Question, number: int = 1, *, reasks: int = 0) -> list[Row]:
+        """One page. An empty one is asked for again `reasks` times, one that cannot be right a few times."""
+        request = {**question.body, "page": {"size": PAGE_SIZE, "number": number}}
+        attempt = 0
+        while True:
             answer = self._client.call(self._keyset.endpoint, request)
             self.server_time = self.server_time or answer.server_time
-            if rows := self._rows(answer.data):
-                return rows
-            if attempt < reasks:
-                self._client.sleep(2.0**attempt)
-        return []
+            rows = self._rows(answer.data)
+            wrong = self._contradiction(rows, question)
+            if wrong is None and (rows or attempt >= reasks):
+                break
+            if attempt >= _REASKS:
+                raise BadAnswer(wrong or self._suspicion, where=self._keyset.endpoint)
+            self._client.sleep(2.0**attempt)
+            attempt += 1
+        if not any(self._answers):
+            self._answers.append(bool(rows))
+        return rows
 
     def _rows(self, data: msgspec.Raw) -> list[Row]:
         try:
@@ -282,7 +344,7 @@ class Walk:
         for place, payload in enumerate(found):
             head = _head(payload)
             is_record = is_id(head.id)
-            row = Row(head.id if is_record else _made_up(payload), self._key(head), payload, is_record)
+            row = Row(head.id if is_record else _made_up(payload), self._key(head), payload, is_record, head.status)
             rows.append(row)
             if is_record:
                 age = (_seconds(head.updated_at) or 0, place)
@@ -301,63 +363,72 @@ class Walk:
         seconds = _seconds(getattr(head, self._keyset.key))
         return -seconds if seconds is not None and self._keyset.descending else seconds
 
-    def _check(self, rows: list[Row], bound: int | None) -> None:
-        """Teamleader ignores in silence what it does not understand: filter and order must show in the answer."""
+    def _contradiction(self, rows: list[Row], question: _Question) -> str | None:
+        """What Teamleader ignores in silence must show in the answer: filters and order. None when all is well."""
         keys = [row.key for row in rows if row.key is not None]
-        if bound is not None and any(key < bound for key in keys):
-            raise BadAnswer(f"Teamleader ignores the filter `{self._keyset.bound}`", where=self._keyset.endpoint)
-        settled = [key for key in keys if key < self._recent]
-        if settled != sorted(settled):
-            raise BadAnswer(f"Teamleader ignores the sort by `{self._keyset.key}`", where=self._keyset.endpoint)
+        if question.low is not None and any(key < question.low for key in keys):
+            return f"Teamleader ignores the filter `{self._keyset.bound}`"
+        status = self._keyset.filters.get("status")
+        if isinstance(status, str) and rows and all(row.status not in (None, status) for row in rows):
+            return "Teamleader ignores the filter `status`"
+        settled = [key for key in keys if self._is_settled(key)]
+        if settled != sorted(settled, reverse=question.backwards):
+            return f"Teamleader ignores the sort by `{self._keyset.key}`"
+        return None
 
-    def _check_page_size(self, bound: int | None, rows: list[Row]) -> None:
-        """A last page of round length may be one that the server cut: then there is a next one."""
-        if len(rows) % 5 == 0 and self._page(self._keyset.body(bound), 2, reasks=0):
-            raise BadAnswer(
-                f"Teamleader gives {len(rows)} records per page instead of {PAGE_SIZE}", where=self._keyset.endpoint
-            )
+    # -- what was given ------------------------------------------------------------------------------------------------
 
-    def _pace(self, rows: list[Row]) -> int | None:
-        """The key up to which a page is sure to be complete."""
-        keys = [row.key for row in rows if row.key is not None]
-        settled = [key for key in keys if key < self._recent]
-        return max(settled or keys, default=None)
+    def _is_settled(self, key: float) -> bool:
+        """Whether a record with this key was edited so long ago that every answer shows it so, and in its place.
 
-    def _is_fresh(self, row: Row) -> bool:
-        return row.id not in self._seen or self._seen[row.id][0] != row.key
+        Younger ones may come late, or show their new time at their old place; the next increment reads them anyway.
+        """
+        if self._keyset.descending or self.server_time is None:
+            return True
+        return key < (self.server_time - OVERLAP).timestamp()
 
-    def _remember(self, rows: list[Row]) -> list[Row]:
+    def _top(self, rows: list[Row]) -> int | None:
+        """The key up to which a page is sure to be complete; None when it is not beyond where we are."""
+        beyond = [row.key for row in rows if row.key is not None and (self._at is None or row.key > self._at)]
+        return max([key for key in beyond if self._is_settled(key)] or beyond, default=None)
+
+    def _given(self, rows: list[Row]) -> list[Row]:
         """The rows that were not given yet in this version; from now on they were."""
         changed = {}
         for row in rows:
             version = (row.key, hash(row.payload))
-            if self._seen.get(row.id) != version:
+            is_past = row.key is not None and self._sure is not None and row.key < self._sure
+            if not is_past and self._seen.get(row.id) != version:
                 self._seen[row.id] = version
                 changed[row.id] = row
         return list(changed.values())
 
-    def _forget(self, bound: int) -> None:
-        """Let go of rows that the filter will not give again, so that memory does not grow with the list."""
+    def _forget(self) -> None:
+        """Let go of rows that are past, so that memory does not grow with the list."""
+        sure = self._sure
         # One whose time cannot be read stands anywhere: forgotten, it would seem fresh for ever.
-        self._seen = {id: seen for id, seen in self._seen.items() if seen[0] is None or seen[0] >= bound - 1}
+        self._seen = {id: seen for id, seen in self._seen.items() if seen[0] is None or sure is None or seen[0] >= sure}
 
-    def _explain_the_end(self) -> None:
-        """The list stays empty where it must repeat records: right only if all of those are gone from it by now."""
-        info = self._keyset.endpoint.replace(".list", ".info")
-        for id in self._seen:
-            if id.startswith(_MADE_UP):
-                continue
-            try:
-                answer = self._client.call(info, {"id": id})
-            except (NotFound, Forbidden):
-                continue
-            status = self._keyset.filters.get("status")
-            if status is None or msgspec.json.decode(answer.data, type=_Info).status == status:
-                raise BadAnswer(
-                    "Teamleader's list ends before records that exist",
-                    where=self._keyset.endpoint,
-                    mend="Try again later",
-                )
+
+class _Repetition:
+    """Notices a server that gives the same page for every number."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+        self._ids: set[str] = set()
+        self._stale = 0
+
+    def check(self, rows: list[Row]) -> None:
+        """BadAnswer when page after page holds nothing but what others held."""
+        ids = {row.id for row in rows}
+        self._stale = 0 if ids - self._ids else self._stale + 1
+        self._ids |= ids
+        if self._stale > _REASKS:
+            raise BadAnswer("Teamleader repeats the same page", where=self._endpoint, mend="Try again later")
+
+
+def _belongs(row: Row, limit: float) -> bool:
+    return row.key is None or row.key <= limit
 
 
 def _head(payload: bytes) -> _Head:

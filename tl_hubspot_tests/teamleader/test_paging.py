@@ -135,9 +135,16 @@ def test_deactivated_contacts_are_read_whatever_the_list_shows_by_default(accoun
 def test_the_calls_are_few(account: Account) -> None:
     fill(account, "contacts", spread(1000), statuses=False)
     gather(account.extraction().contacts())
-    # Ten pages that each begin with the last record of the one before, so eleven; the last one ends short and is
-    # confirmed. A look at the other end for records without a time. No deactivated ones: two looks at either end.
-    assert account.sandbox.log.count("contacts.list") == 11 + 1 + 1 + 2 * 2
+    # Ten pages that each begin with the last record of the one before, so eleven, and one from the other end. No
+    # deactivated ones: looked for from both ends, and once more.
+    assert account.sandbox.log.count("contacts.list") == 11 + 1 + 3
+
+
+@pytest.mark.parametrize(("count", "calls"), [(0, 3), (1, 2), (2, 2), (50, 2), (99, 2), (100, 3), (199, 3), (200, 4)])
+def test_calls_of_a_small_list(account: Account, count: int, calls: int) -> None:
+    fill(account, "deals", spread(count))
+    assert len(gather(account.extraction().deals())) == count
+    assert account.sandbox.log.count("deals.list") == calls
 
 
 def test_memory_does_not_grow_with_the_list(account: Account) -> None:
@@ -170,9 +177,7 @@ def test_an_increment_is_what_changed_since(account: Account, kind: str, since: 
     border = START + timedelta(seconds=7 * 180)
     store = gather(getattr(account.extraction(), kind)(border))
     times = sorted(datetime.fromisoformat(record["updated_at"]) for record in store.values())
-    expected = [instant for instant in spread(300) if instant and instant >= border]
-    # At the border itself an exclusive filter leaves out one second: watermarks reach back minutes, not seconds.
-    assert times == (expected if since == "inclusive" else expected[1:])
+    assert times == [instant for instant in spread(300) if instant and instant >= border]
 
 
 def test_an_increment_of_deals_goes_by_their_last_update(account: Account) -> None:
@@ -185,11 +190,21 @@ def test_an_increment_of_deals_goes_by_their_last_update(account: Account) -> No
     assert {record["title"] for record in store.values()} == {"Changed"}
 
 
-def test_an_increment_without_changes_costs_two_calls_per_list(account: Account) -> None:
+def test_an_increment_without_changes_is_proven_by_one_call_per_list(account: Account) -> None:
     for kind in ("contacts", "companies", "deals"):
-        fill(account, kind, spread(10))
-        gather(getattr(account.extraction(), kind)(NOW))
-    assert account.sandbox.log.count("list") == 4 + 4 + 2
+        fill(account, kind, spread(300))
+        assert not gather(getattr(account.extraction(), kind)(NOW))
+    assert account.sandbox.log.count("contacts.list") == account.sandbox.log.count("companies.list") == 2
+    # Deals cannot be sorted by their last update: nothing comes from either end.
+    assert account.sandbox.log.count("deals.list") == 2
+
+
+def test_an_increment_of_a_page_is_one_call_per_list(account: Account) -> None:
+    fill(account, "contacts", spread(300), statuses=False)
+    border = START + timedelta(seconds=7 * 201)
+    assert len(gather(account.extraction().contacts(border))) == 99
+    # None is deactivated: asked for in two ways.
+    assert account.sandbox.log.count("contacts.list") == 1 + 2
 
 
 # -- changes while reading ---------------------------------------------------------------------------------------------
