@@ -6,11 +6,14 @@ answer means for a record, is known by the modules around it (`objects`, `mirror
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import hubspot
@@ -76,6 +79,8 @@ class HubSpotGateway:
         self._share = rate_share
         self._limit = rate_limit
         self.clock, self.sleep = clock, sleep
+        self.server_time: datetime | None = None
+        """HubSpot's time at its latest answer, to the second; None before the first one."""
         self._window = SlidingWindow(self._calls(rate_limit), LIMIT_SECONDS + JITTER_SECONDS, clock=clock, sleep=sleep)
         self._searches = SlidingWindow(search_rate, 1.0, clock=clock, sleep=sleep)
         client = hubspot.Client.create(
@@ -279,7 +284,9 @@ class HubSpotGateway:
         return max(1, int(limit * self._share))
 
     def _follow(self, headers: Mapping[str, str]) -> None:
-        """Lower the window when the portal allows less than configured."""
+        """Keep the server's time, and lower the window when the portal allows less than configured."""
+        with contextlib.suppress(ValueError):
+            self.server_time = parsedate_to_datetime(headers.get("Date", ""))
         try:
             allowed = int(headers.get("X-HubSpot-RateLimit-Max", ""))
             seconds = int(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds", "10000")) / 1000

@@ -1,11 +1,12 @@
 """HubSpot's records, associations and definitions as plain rows shaped like the `hubspot.*` tables.
 
-Reading only. Storing the rows is the business of `warehouse`, writing records that of `pushing`.
+Reading only. Which of the ways of reading is taken is decided in `ways`; storing the rows is the business of
+`warehouse`, writing records that of `pushing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,26 +17,33 @@ from tl_hubspot.hubspot import routes
 from tl_hubspot.hubspot.associations import READ_BATCH
 from tl_hubspot.hubspot.associations import read_associations as _read_associations
 from tl_hubspot.hubspot.gateway import HubSpotGateway
-from tl_hubspot.hubspot.objects import OBJECT_TYPES, list_records, pages
+from tl_hubspot.hubspot.objects import BATCH, OBJECT_TYPES, Record, batch_read, get_record, list_records, pages
 from tl_hubspot.hubspot.reactions import Refused
+from tl_hubspot.hubspot.search import MODIFIED
 
 Row = dict[str, Any]
+_PROPERTIES = msgspec.json.Decoder(dict[str, str | None])
 
-CONTACT_PROPERTIES = (
-    "email",
-    "hs_additional_emails",
-    "teamleader_id",
-    "createdate",
-    "hs_merged_object_ids",
-    "hs_calculated_merged_vids",
-    "hs_marketable_status",
-    "hs_email_optout",
-)
-COMPANY_PROPERTIES = ("name", "domain", "hs_additional_domains", "teamleader_id", "createdate", "hs_merged_object_ids")
-DEAL_PROPERTIES = ("dealname", "teamleader_id", "createdate", "hs_merged_object_ids")
+_MERGED = "hs_merged_object_ids"
+_COLUMNS = {
+    "contact": (
+        "email",
+        "hs_additional_emails",
+        "teamleader_id",
+        "createdate",
+        _MERGED,
+        "hs_calculated_merged_vids",
+        "hs_marketable_status",
+        "hs_email_optout",
+    ),
+    # a VAT number without a country is read with that of the address
+    "company": ("name", "domain", "hs_additional_domains", "teamleader_id", "createdate", _MERGED, "country"),
+    "deal": ("teamleader_id", "createdate", _MERGED),
+}
+"""Properties that the columns of the mirror come from."""
 
 
-class _Raw(msgspec.Struct):
+class Raw(msgspec.Struct):
     """A record whose properties stay the text that HubSpot sent."""
 
     id: str
@@ -45,66 +53,126 @@ class _Raw(msgspec.Struct):
     archived: bool = False
 
 
-def read_contacts(gateway: HubSpotGateway, properties: Sequence[str]) -> Iterator[list[Row]]:
-    """Batches of rows of `hubspot.contacts`, archived ones too. `properties`: those wanted in `properties`; the ones
-    that columns come from are always read. Properties that the portal lacks are simply absent."""
-    for record, values in _read(gateway, "contact", (*CONTACT_PROPERTIES, *properties)):
-        yield [
-            {
-                "id": raw.id,
+@dataclass(frozen=True)
+class Wanted:
+    """What is read of the records of one type: the mapped `properties`, and the ones that columns come from.
+
+    `vat_property`: the company property that fills the column `vat_number`.
+    """
+
+    entity_type: str
+    properties: tuple[str, ...] = ()
+    vat_property: str = "vat_number"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every property that is asked for, and no other."""
+        vat = [self.vat_property] if self.entity_type == "company" else []
+        own = (*_COLUMNS[self.entity_type], MODIFIED[self.entity_type], *vat)
+        return tuple(dict.fromkeys([*own, *self.properties]))
+
+
+def read_list(gateway: HubSpotGateway, wanted: Wanted, *, archived: bool) -> Iterator[list[Row]]:
+    """All active or all archived records as batches of rows of the mirror table. Properties that the portal lacks are
+    simply absent."""
+    for page in list_records(gateway, wanted.entity_type, wanted.names, archived=archived, item=Raw):
+        if page:
+            yield rows(wanted, page)
+
+
+def read_by_key(
+    gateway: HubSpotGateway,
+    wanted: Wanted,
+    keys: Iterable[str],
+    id_property: str | None = None,
+    *,
+    archived: bool = False,
+) -> list[Row]:
+    """Records by record id or by the value of a unique property, 100 per call; those that there are not are absent.
+
+    By `email` a record is found by its secondary addresses too.
+    """
+    distinct = list(dict.fromkeys(keys))
+    chunks = (distinct[start : start + BATCH] for start in range(0, len(distinct), BATCH))
+
+    def read(chunk: Sequence[str]) -> list[Row]:
+        found = batch_read(
+            gateway, wanted.entity_type, chunk, wanted.names, id_property=id_property, archived=archived, item=Raw
+        )
+        return rows(wanted, found)
+
+    by_id = {row["id"]: row for _, part in gateway.run(read, chunks) for row in part}
+    return list(by_id.values())
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """What became of records: `rows` as they are now, archived ones and survivors of merges too; `gone`: ids that are
+    no record any more (merged away, or deleted for good)."""
+
+    rows: list[Row]
+    gone: list[str]
+
+
+def look_up(gateway: HubSpotGateway, wanted: Wanted, ids: Iterable[str]) -> LookedUp:
+    """Whether records exist, asked by id: the only answer that is believed about existence.
+
+    1 call per 100 ids, again for those that are not active, and 1 for each that is not archived either: only the single
+    read leads from a record that was merged away to the survivor.
+    """
+    asked = list(dict.fromkeys(ids))
+    found = {row["id"]: row for row in read_by_key(gateway, wanted, asked)}
+    absent = [i for i in asked if i not in found]
+    found |= {row["id"]: row for row in read_by_key(gateway, wanted, absent, archived=True)}
+    gone = [i for i in absent if i not in found]
+
+    def follow(record_id: str) -> Record | None:
+        return get_record(gateway, wanted.entity_type, record_id, wanted.names)
+
+    for _, record in gateway.run(follow, gone):
+        if record is not None:
+            raw = Raw(
+                record.id,
+                msgspec.Raw(msgspec.json.encode(record.properties)),
+                record.createdAt,
+                record.updatedAt,
+                record.archived,
+            )
+            found[record.id] = rows(wanted, [raw])[0]
+    return LookedUp(list(found.values()), gone)
+
+
+def rows(wanted: Wanted, records: Iterable[Raw]) -> list[Row]:
+    """Rows of the mirror table of that type, without the columns that say when they were stored."""
+    made = []
+    for raw in records:
+        v = _PROPERTIES.decode(raw.properties)
+        row = {
+            "id": raw.id,
+            "teamleader_id": v.get("teamleader_id") or None,
+            "createdate": instant(v.get("createdate")) or instant(raw.createdAt),
+            # the index shows a record as it was: its own date goes with its own values
+            "updated_at": instant(v.get(MODIFIED[wanted.entity_type])) or instant(raw.updatedAt),
+            "archived": raw.archived,
+            "merged_ids": _merged(raw.id, v),
+            "properties": bytes(raw.properties).decode(),
+        }
+        if wanted.entity_type == "contact":
+            row |= {
                 "email": (v.get("email") or "").lower() or None,
                 "secondary_emails": [address.lower() for address in split(v.get("hs_additional_emails"))],
-                "teamleader_id": v.get("teamleader_id") or None,
-                "createdate": instant(v.get("createdate")) or instant(raw.createdAt),
-                "updated_at": instant(raw.updatedAt),
-                "archived": raw.archived,
-                "merged_ids": _merged(raw.id, v),
                 "marketable": v.get("hs_marketable_status") == "true",
                 "opted_out": v.get("hs_email_optout") == "true",
-                "properties": bytes(raw.properties).decode(),
             }
-            for raw, v in zip(record, values, strict=True)
-        ]
-
-
-def read_companies(
-    gateway: HubSpotGateway, properties: Sequence[str], *, vat_property: str = "vat_number"
-) -> Iterator[list[Row]]:
-    """Batches of rows of `hubspot.companies`, archived ones too; `vat_property` fills the column `vat_number`."""
-    for record, values in _read(gateway, "company", (*COMPANY_PROPERTIES, vat_property, *properties)):
-        yield [
-            {
-                "id": raw.id,
+        elif wanted.entity_type == "company":
+            row |= {
                 "name": v.get("name") or None,
                 "domain": v.get("domain") or None,
                 "additional_domains": split(v.get("hs_additional_domains")),
-                "vat_number": v.get(vat_property) or None,
-                "teamleader_id": v.get("teamleader_id") or None,
-                "createdate": instant(v.get("createdate")) or instant(raw.createdAt),
-                "updated_at": instant(raw.updatedAt),
-                "archived": raw.archived,
-                "merged_ids": _merged(raw.id, v),
-                "properties": bytes(raw.properties).decode(),
+                "vat_number": v.get(wanted.vat_property) or None,
             }
-            for raw, v in zip(record, values, strict=True)
-        ]
-
-
-def read_deals(gateway: HubSpotGateway, properties: Sequence[str]) -> Iterator[list[Row]]:
-    """Batches of rows of `hubspot.deals`, archived ones too."""
-    for record, values in _read(gateway, "deal", (*DEAL_PROPERTIES, *properties)):
-        yield [
-            {
-                "id": raw.id,
-                "teamleader_id": v.get("teamleader_id") or None,
-                "createdate": instant(v.get("createdate")) or instant(raw.createdAt),
-                "updated_at": instant(raw.updatedAt),
-                "archived": raw.archived,
-                "merged_ids": _merged(raw.id, v),
-                "properties": bytes(raw.properties).decode(),
-            }
-            for raw, v in zip(record, values, strict=True)
-        ]
+        made.append(row)
+    return made
 
 
 def read_associations(gateway: HubSpotGateway, from_type: str, to_type: str, ids: Sequence[str]) -> Iterator[list[Row]]:
@@ -205,16 +273,6 @@ def read_pipeline_stages(gateway: HubSpotGateway) -> list[Row]:
         for stage in pipeline.get("stages") or ()
         if not stage.get("archived")
     ]
-
-
-def _read(
-    gateway: HubSpotGateway, entity_type: str, properties: Sequence[str]
-) -> Iterator[tuple[list[_Raw], list[dict[str, str | None]]]]:
-    decoder = msgspec.json.Decoder(dict[str, str | None])
-    for archived in (False, True):
-        for page in list_records(gateway, entity_type, properties, archived=archived, item=_Raw):
-            if page:
-                yield page, [decoder.decode(raw.properties) for raw in page]
 
 
 def _account(gateway: HubSpotGateway) -> tuple[Account, Mapping[str, Any]]:

@@ -22,6 +22,11 @@ def flat(batches: Iterator[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return [row for batch in batches for row in batch]
 
 
+def everything(portal: Portal, entity_type: str, *properties: str) -> list[dict[str, Any]]:
+    wanted = mirror.Wanted(entity_type, properties)
+    return [r for archived in (False, True) for r in flat(mirror.read_list(portal.gateway, wanted, archived=archived))]
+
+
 def columns(name: str) -> set[str]:
     return {c for c in table(name).column_names if c not in INTERNAL}
 
@@ -41,7 +46,7 @@ def test_contacts(ready: Portal) -> None:
             {"id": "503", "properties": {"firstname": "No address"}, "archived": True},
         ],
     )
-    rows = {r["id"]: r for r in flat(mirror.read_contacts(ready.gateway, ["firstname", "not_defined"]))}
+    rows = {r["id"]: r for r in everything(ready, "contact", "firstname", "not_defined")}
     assert set(rows) == {"501", "502", "503"}
     assert all(set(r) == columns("hubspot.contacts") for r in rows.values())
     ann, bob, gone = rows["501"], rows["502"], rows["503"]
@@ -55,7 +60,7 @@ def test_contacts(ready: Portal) -> None:
 
 def test_a_first_run_meets_no_own_properties(portal: Portal) -> None:
     portal.sandbox.load_objects("companies", [{"properties": {"name": "Acme"}}])
-    (row,) = flat(mirror.read_companies(portal.gateway, ["vat_number", "teamleader_status"]))
+    (row,) = everything(portal, "company", "vat_number", "teamleader_status")
     assert row["teamleader_id"] is None and row["vat_number"] is None and row["name"] == "Acme"
 
 
@@ -64,7 +69,7 @@ def test_merged_ids(ready: Portal, changes_id: bool) -> None:
     ready.sandbox.set_switches(merge_changes_id=changes_id)
     ready.sandbox.load_objects("contacts", [{"id": str(i), "properties": {"firstname": str(i)}} for i in (601, 602)])
     survivor = ready.sandbox.merge("contacts", "601", "602")
-    (row,) = [r for r in flat(mirror.read_contacts(ready.gateway, [])) if not r["archived"]]
+    (row,) = [r for r in everything(ready, "contact") if not r["archived"]]
     assert row["id"] == survivor and set(row["merged_ids"]) == {"601", "602"} - {survivor}
 
 
@@ -80,8 +85,8 @@ def test_companies_and_deals(ready: Portal) -> None:
         ],
     )
     ready.sandbox.load_objects("deals", [{"id": "801", "properties": {"dealname": "D", "teamleader_id": "d-1"}}])
-    (company,) = flat(mirror.read_companies(ready.gateway, []))
-    (deal,) = flat(mirror.read_deals(ready.gateway, ["amount"]))
+    (company,) = everything(ready, "company")
+    (deal,) = everything(ready, "deal", "amount")
     assert set(company) == columns("hubspot.companies") and set(deal) == columns("hubspot.deals")
     assert company["additional_domains"] == ["acme.com", "acme.eu"] and company["vat_number"] == "BE0899623035"
     assert deal["teamleader_id"] == "d-1"

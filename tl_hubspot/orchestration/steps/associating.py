@@ -1,0 +1,148 @@
+"""Associations of HubSpot into the warehouse: all of them, or only those that the plan may act on.
+
+Making or removing an association moves no modified date that could be relied on, so that no search finds it. What the
+plan does with associations is decided in `planning.relations`; records are `mirroring`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from tl_hubspot.hubspot import mirror
+from tl_hubspot.hubspot.associations import READ_BATCH
+from tl_hubspot.orchestration.run import Platform, Run
+from tl_hubspot.orchestration.steps.mirroring import TABLES
+from tl_hubspot.planning.match_emails import addresses
+from tl_hubspot.planning.match_links import follow_merges
+from tl_hubspot.warehouse.store import delete, frame_of, insert, upsert
+
+RELATIONS = (("contact", "company"), ("deal", "contact"), ("deal", "company"))
+FEW_CALLS = 6
+"""So many calls read all associations: no more than the doubtful ones of three kinds would take."""
+_PAIR = ["from_type", "from_id", "to_type", "to_id"]
+_TABLE = "hubspot.associations"
+
+
+def associations(platform: Platform, run: Run) -> dict[str, Any]:
+    """Associations of active contacts and deals: every one in a full run and while there are few, else those of records
+    that changed in HubSpot and those about which wish, memory and mirror do not agree."""
+    active = {kind: _ids(platform, f"select id from {table} where not archived") for kind, table in TABLES.items()}
+    whole = _is_whole(platform, run, active)
+    if whole:
+        asked = {relation: active[relation[0]] for relation in RELATIONS}
+    else:
+        doubtful = _doubtful(platform)
+        asked = {r: (_changed(platform, run, r[0]) | doubtful.get(r, set())) & active[r[0]] for r in RELATIONS}
+    frame = _read(platform, run, asked)
+    with platform.warehouse.transaction() as con:
+        for (from_type, to_type), ids in asked.items():
+            kind = pl.DataFrame({"from_type": [from_type], "to_type": [to_type]})
+            if whole:
+                delete(con, _TABLE, kind)
+            else:
+                delete(
+                    con,
+                    _TABLE,
+                    pl.DataFrame({"from_id": sorted(ids)}, {"from_id": pl.String()}).join(kind, how="cross"),
+                )
+            # HubSpot shows no association of an archived record
+            con.execute(
+                f"delete from {_TABLE} where from_type = ? and to_type = ?"
+                f" and not (from_id in (select id from {TABLES[from_type]} where not archived)"
+                f" and to_id in (select id from {TABLES[to_type]} where not archived))",
+                [from_type, to_type],
+            )
+        insert(con, _TABLE, frame)
+        mark = {"entity_type": "association", "base": "list", "run_id": run.run_id}
+        upsert(con, "sync.readings", frame_of("sync.readings", [mark]))
+    read = sum(map(len, asked.values()))
+    way = "all" if whole else "changed or doubtful"
+    return {"associations": platform.warehouse.count(_TABLE), "way": way, "records_read": read}
+
+
+def _is_whole(platform: Platform, run: Run, active: Mapping[str, set[str]]) -> bool:
+    forced = platform.settings.hubspot.mirror
+    calls = sum(-(-len(active[from_type]) // READ_BATCH) for from_type, _ in RELATIONS)
+    known = platform.warehouse.count("sync.readings", "entity_type = 'association'") > 0
+    return run.is_full or not known or forced == "list" or (forced == "auto" and calls <= FEW_CALLS)
+
+
+def _read(platform: Platform, run: Run, asked: Mapping[tuple[str, str], set[str]]) -> pl.DataFrame:
+    stamp = {"_loaded_at": platform.clock(), "_run_id": run.run_id}
+    frames = [
+        frame_of(_TABLE, [row | stamp for row in rows])
+        for (from_type, to_type), ids in asked.items()
+        for rows in mirror.read_associations(platform.hubspot, from_type, to_type, sorted(ids))
+    ]
+    return pl.concat([frame_of(_TABLE, []), *frames]).unique(_PAIR, keep="last", maintain_order=True)
+
+
+def _changed(platform: Platform, run: Run, kind: str) -> set[str]:
+    """Records of which this run stored another version than the one before."""
+    return _ids(platform, f"select id from {TABLES[kind]} where not archived and _run_id = ?", [run.run_id])
+
+
+def _doubtful(platform: Platform) -> dict[tuple[str, str], set[str]]:
+    """Records whose associations the plan may act on, by kind of relation.
+
+    Wished for and not remembered: it would be written, perhaps as primary. Wished for or remembered and not in the
+    mirror: the sync made it since, a person removed it, or records were merged. And contacts that will be matched by
+    their address for the first time.
+    """
+    read = platform.warehouse.read
+    links = read("select entity_type as kind, teamleader_id, hubspot_id from sync.links")
+    contacts = read("select id, createdate, email, secondary_emails, archived from hubspot.contacts")
+    eligible = read("select teamleader_id, address from eligible.contacts")
+    first = (
+        eligible.join(links.filter(pl.col("kind") == "contact"), on="teamleader_id", how="anti")
+        .join(addresses(contacts), on="address")
+        .select(kind=pl.lit("contact"), teamleader_id="teamleader_id", hubspot_id="hubspot_id")
+    )
+    ends = pl.concat([links, first])
+    wished = (
+        read("select * from eligible.relations")
+        .join(ends.rename({"kind": "from_type", "teamleader_id": "from_id"}), on=["from_type", "from_id"])
+        .join(
+            ends.rename({"kind": "to_type", "teamleader_id": "to_id", "hubspot_id": "to_hubspot_id"}),
+            on=["to_type", "to_id"],
+            how="left",
+        )
+        .select("from_type", "to_type", from_id="hubspot_id", to_id="to_hubspot_id")
+    )
+    remembered = _followed(platform, read("select from_type, from_id, to_type, to_id from sync.relations"))
+    mirrored = read(f"select from_type, from_id, to_type, to_id from {_TABLE}")
+    doubtful = pl.concat(
+        [
+            wished.select(_PAIR).join(remembered, on=_PAIR, how="anti"),
+            wished.select(_PAIR).join(mirrored, on=_PAIR, how="anti"),
+            remembered.join(mirrored, on=_PAIR, how="anti"),
+            first.select(from_type="kind", from_id="hubspot_id", to_type=pl.lit("company"), to_id=pl.lit("")),
+        ]
+    )
+    return {
+        (from_type, to_type): set(rows["from_id"].to_list())
+        for (from_type, to_type), rows in doubtful.group_by("from_type", "to_type")
+    }
+
+
+def _followed(platform: Platform, remembered: pl.DataFrame) -> pl.DataFrame:
+    """Remembered associations with the ids of merged records replaced by those of the survivors."""
+    for kind, table in TABLES.items():
+        records = platform.warehouse.read(f"select id, createdate, archived, merged_ids from {table}")
+        for side in ("from", "to"):
+            here = pl.col(f"{side}_type") == kind
+            ends = follow_merges(remembered.filter(here)[f"{side}_id"], records)
+            moved = dict(ends.filter(pl.col("stored_id") != pl.col("hubspot_id")).iter_rows())
+            if moved:
+                new = pl.col(f"{side}_id").replace(moved)
+                remembered = remembered.with_columns(
+                    pl.when(here).then(new).otherwise(f"{side}_id").alias(f"{side}_id")
+                )
+    return remembered.select(_PAIR).unique()
+
+
+def _ids(platform: Platform, query: str, parameters: list[Any] | None = None) -> set[str]:
+    return set(platform.warehouse.read(query, parameters).to_series().to_list())
