@@ -94,7 +94,7 @@ def _invite(callback: Callback, where: str, address: str, *, with_browser: bool)
         threading.Thread(target=webbrowser.open, args=(callback.start_link(address),), daemon=True).start()
     _say(f"{'A browser opens. If it does not, o' if opens else 'O'}pen this address, and sign in as an administrator:")
     _say(f"  {address}\n")
-    if _keyboard() is not None:
+    if sys.stdin is not None and sys.stdin.isatty():
         _say(
             "Is the browser on another machine? Then it ends on a page that cannot be reached. Copy the address of that"
             " page, paste it here (it is not shown) and press Enter.\n"

@@ -137,7 +137,7 @@ def test_second_request_favicon_and_others_do_no_harm(told: list[str], capfd: py
         # A connection opened ahead, and one that breaks off in the middle of its request.
         idle = socket.create_connection(("127.0.0.1", callback.port))
         with socket.create_connection(("127.0.0.1", callback.port)) as rude:
-            rude.sendall(b"GET /callback?code=")
+            rude.sendall(b"GET /call")
         pages = [browser.later(code=CODE, state=callback.state) for _ in range(3)]
         assert callback.wait(20, tell=told.append) == CODE
         time.sleep(0.2)  # for all three to be on their way
