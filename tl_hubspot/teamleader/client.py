@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,8 +27,9 @@ from tl_hubspot.errors import BadAnswer, CredentialsRefused, Unreachable
 from tl_hubspot.teamleader.endpoints import Body, check_request
 from tl_hubspot.teamleader.text import mended
 from tl_hubspot.teamleader.tokens import TokenGrant, TokenStore
-from tl_hubspot.transport.limits import SlidingWindow
+from tl_hubspot.transport.limits import SlidingWindow, Started
 from tl_hubspot.transport.meter import CallMeter
+from tl_hubspot.transport.store import file_for
 
 API_VERSION = "2023-09-26"
 SYSTEM = "teamleader"
@@ -121,8 +121,10 @@ class _Bearer(requests.auth.AuthBase):
 class TeamleaderClient:
     """Calls Teamleader; may be shared by threads, all of which share one window of calls.
 
-    `rate_limit` is calls per 60 s; the server's own limit wins when it is lower. `clock` (monotonic seconds) and
-    `sleep` may be replaced by a virtual time. Secrets are never in a message, a log line or a repr.
+    `rate_limit` is calls per 60 s; the server's own limit wins when it is lower. `state` is the folder where all
+    processes of this machine that use the same `api_url` and `client_id` count their calls together; None: this client
+    counts alone. `workers` is how many calls may be under way. `clock` (monotonic seconds) and `sleep` may be replaced
+    by a virtual time. Secrets are never in a message, a log line or a repr.
     """
 
     def __init__(
@@ -138,17 +140,16 @@ class TeamleaderClient:
         timeout: tuple[float, float] = (10.0, 60.0),
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
-        workers: int = 4,
+        workers: int = 8,
+        state: Path | None = None,
     ) -> None:
         self.api_url = api_url.rstrip("/")
         self.workers = workers
         self.meter = meter or CallMeter()
-        self.window = SlidingWindow(rate_limit, WINDOW_SECONDS, clock=clock, sleep=sleep)
+        file = file_for(state, SYSTEM, self.api_url, client_id) if state else None
+        self.window = SlidingWindow(rate_limit, WINDOW_SECONDS, clock=clock, sleep=sleep, file=file)
         self.sleep = sleep
-        self._rate_limit = rate_limit
         self._timeout = timeout
-        self._under_way = 0
-        self._lock = threading.Lock()
         self._session = requests.Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
@@ -174,8 +175,9 @@ class TeamleaderClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and let go of the file of calls."""
         self._session.close()
+        self.window.close()
 
     def call(self, endpoint: str, body: Body) -> Answer:
         """Call `endpoint` (`contacts.list`, …) and return its answer.
@@ -249,10 +251,9 @@ class TeamleaderClient:
         raise _TryAgain("too many calls, however long we wait")
 
     def _send(self, endpoint: str, content: bytes, token: str) -> requests.Response:
-        self.window.acquire()
+        started = self.window.start()
         self.meter.count(SYSTEM, "reads")
-        with self._lock:
-            self._under_way += 1
+        response: requests.Response | None = None
         try:
             response = self._session.post(
                 f"{self.api_url}/{endpoint}",
@@ -277,18 +278,23 @@ class TeamleaderClient:
                 mend="Check TEAMLEADER_API_URL",
             ) from None
         finally:
-            with self._lock:
-                self._under_way -= 1
-        self._follow(response)
+            self._follow(started, response)
         return response
 
-    def _follow(self, response: requests.Response) -> None:
+    def _follow(self, started: Started, response: requests.Response | None) -> None:
         """Keep to the server's own limit, which other users of the same integration eat from too."""
-        limit = _number(response, "X-RateLimit-Limit")
-        if limit:
-            self.window.set_limit(min(self._rate_limit, limit))
+        if response is None:
+            self.window.finish(started)
+            return
         remaining = _number(response, "X-RateLimit-Remaining")
-        if remaining is not None and response.status_code != 429 and remaining <= self._under_way:
+        others = self.window.finish(
+            started,
+            answered=response.status_code == 200,
+            limit=_number(response, "X-RateLimit-Limit") or None,
+            remaining=remaining,
+        )
+        # Our own calls leave when the window says so; when those of others do, only the server knows.
+        if others and remaining == 0 and response.status_code != 429:
             self.window.penalize(_wait_seconds(response))
 
     def _read(self, endpoint: str, response: requests.Response) -> Answer:
@@ -325,8 +331,9 @@ def _wait_seconds(response: requests.Response) -> float:
     if reset is None:
         return _DEFAULT_WAIT
     server_now = _instant(response.headers.get("Date", "")) or datetime.now(UTC)
-    # Date has whole seconds only: it may be almost one second behind, never ahead.
-    return min(max((reset - server_now).total_seconds(), 1.0), _LONGEST_WAIT)
+    # Date has whole seconds only: it may be almost one second behind, never ahead. So may the reset be, in one form.
+    cut_off = 0.0 if reset.microsecond else 1.0
+    return min(max((reset - server_now).total_seconds() + cut_off, 1.0), _LONGEST_WAIT)
 
 
 def _title(response: requests.Response) -> str:

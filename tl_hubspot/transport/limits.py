@@ -1,24 +1,52 @@
-"""How fast calls may go: an exact sliding window shared by all threads that talk to one system.
+"""How fast calls may go: an exact sliding window shared by all threads, and by all processes that share its file.
 
 Knows neither HTTP nor a system: what a 429 or a header means is decided in that system's client, which then calls
-`penalize`, `block_until` or `set_limit`. Counting calls lives in `meter`.
+`penalize`, `block_until`, `set_limit` or `finish`. Where calls are remembered is in `store`, counting them in `meter`.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from math import ceil
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from tl_hubspot.transport.store import CallStore
+
+_T = TypeVar("_T")
 
 _LONGEST_NAP = 1.0
 _SHORTEST_NAP = 0.001
+_ASKING_NAP = 0.05
+_UNANSWERED_SECONDS = 10.0
+"""How long a call without an answer may be on its way to the server; its process may have been killed."""
+_SPARE = 0.05
+"""Share of the server's limit left free while others call too, and also the least that we take of it."""
+
+_NEWS_OF_OTHERS = 0.2
+"""Share of a window for which it is believed that others still use as much as the last answer told."""
+
+
+class Started(NamedTuple):
+    """A call that may go: `sent` is the time of the window's clock at which it was counted."""
+
+    id: int
+    sent: float
 
 
 class SlidingWindow:
-    """Lets at most `calls` calls go in any window of `seconds` seconds, first come, first served.
+    """Lets at most `calls` calls go in any window of `seconds` seconds, first come, first served within a process.
 
-    `clock` gives monotonic seconds, `sleep` waits that many seconds (both replaceable by a virtual time).
+    Two ways to use it. `acquire` counts a call when it is sent. `start` and `finish` also keep to what the server says
+    in its answers: a call then counts against the server's limit until `seconds` after its answer (the server counts it
+    from some time in between), and room is left for others who use the same limit.
+
+    `clock` gives monotonic seconds, `sleep` waits that many seconds (both replaceable by a virtual time). `file` is
+    where the calls are kept for other processes, which must go by the same clock; None: this process alone.
     """
 
     def __init__(
@@ -28,6 +56,7 @@ class SlidingWindow:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        file: Path | None = None,
     ) -> None:
         if calls < 1 or seconds <= 0:
             raise ValueError("a window needs at least one call and a positive length")
@@ -35,9 +64,8 @@ class SlidingWindow:
         self._seconds = seconds
         self._clock = clock
         self._sleep = sleep
-        self._granted: deque[float] = deque()
+        self._store = CallStore(file)
         self._queue: deque[object] = deque()
-        self._blocked_until = float("-inf")
         self._turn = threading.Condition()
 
     def __repr__(self) -> str:
@@ -45,29 +73,52 @@ class SlidingWindow:
 
     def acquire(self) -> float:
         """Block until a call may go, count it, and return the seconds waited."""
-        ticket = object()
         arrived = self._clock()
-        with self._turn:
-            self._queue.append(ticket)
-        try:
-            with self._turn:
-                self._turn.wait_for(lambda: self._queue[0] is ticket)
-            # Only the head of the queue sleeps, outside the lock and in short naps, so that a changed limit is noticed.
-            while True:
-                with self._turn:
-                    now = self._clock()
-                    wait = self._wait(now)
-                    if wait <= 0:
-                        self._granted.append(now)
-                        return max(0.0, now - arrived)
-                self._sleep(min(max(wait, _SHORTEST_NAP), _LONGEST_NAP))
-        finally:
-            with self._turn:
-                self._queue.remove(ticket)
-                self._turn.notify_all()
+        return max(0.0, self._admit(told=False).sent - arrived)
+
+    def start(self) -> Started:
+        """Block until a call may go and count it; give the result to `finish` whatever becomes of the call.
+
+        While it is not known how much of the server's limit is used (nobody has called for a window, or others held us
+        back for a while), one call at a time goes to find out.
+        """
+        return self._admit(told=True)
+
+    def finish(
+        self, started: Started, *, answered: bool = False, limit: int | None = None, remaining: int | None = None
+    ) -> int:
+        """A started call has ended. Returns how many calls of others the server counts, as far as that is known.
+
+        `answered`: the server did its work, so that it has no limit when it names none. `limit`, `remaining`: what the
+        answer says of the server's window.
+        """
+
+        def work(database: sqlite3.Connection) -> int:
+            now = self._clock()
+            database.execute(
+                "update call set leaves = ?, under_way = 0 where id = ? and sent = ?", (now + self._seconds, *started)
+            )
+            asked_at, others = database.execute("select asked_at, others from known").fetchone()
+            counted = limit is not None and remaining is not None
+            # Answers may overtake each other, and after a very late one it is no longer known what was counted then.
+            is_news = (asked_at is None or started.sent >= asked_at) and now - started.sent < _UNANSWERED_SECONDS
+            if is_news and (counted or answered):
+                others = 0
+                if limit is not None and remaining is not None:
+                    # All that the server may have counted, so that our own calls are never taken for those of others.
+                    query = "select count(*) from call where leaves > ?"
+                    [ours] = database.execute(query, (started.sent,)).fetchone()
+                    others = max(0, limit - remaining - ours)
+                database.execute(
+                    "update known set asked_at = ?, server_limit = ?, others = ?",
+                    (started.sent, limit if counted else None, others),
+                )
+            return int(others)
+
+        return self._alone(work)
 
     def set_limit(self, calls: int) -> None:
-        """Change how many calls a window holds; calls already made still count."""
+        """Change how many calls of this process's window may go; calls already made still count."""
         if calls < 1:
             raise ValueError("a window needs at least one call")
         with self._turn:
@@ -75,13 +126,14 @@ class SlidingWindow:
 
     @property
     def limit(self) -> int:
-        """Calls per window now in force."""
-        return self._calls
+        """Calls per window now in force: our own limit, or the server's when it is lower."""
+        [of_server] = self._alone(lambda database: database.execute("select server_limit from known").fetchone())
+        return min(self._calls, of_server or self._calls)
 
     def block_until(self, monotonic: float) -> None:
         """Let no call go before this instant of the window's own clock; never shortens an earlier block."""
-        with self._turn:
-            self._blocked_until = max(self._blocked_until, monotonic)
+        query = "update known set blocked_until = max(?, coalesce(blocked_until, ?))"
+        self._alone(lambda database: database.execute(query, (monotonic, monotonic)))
 
     def penalize(self, seconds: float) -> None:
         """Let no call go for this many seconds from now."""
@@ -89,20 +141,88 @@ class SlidingWindow:
 
     @property
     def used(self) -> int:
-        """Calls counted in the window that ends now."""
+        """Calls sent in the window that ends now."""
+        query = "select count(*) from call where sent + ? > ?"
+        [count] = self._alone(lambda database: database.execute(query, (self._seconds, self._clock())).fetchone())
+        return int(count)
+
+    def close(self) -> None:
+        """Let go of the file; the window may be used again."""
         with self._turn:
-            self._forget(self._clock())
-            return len(self._granted)
+            self._store.close()
 
-    def _forget(self, now: float) -> None:
-        # The same sum as in _wait, so that rounding cannot make the two disagree.
-        while self._granted and self._granted[0] + self._seconds <= now:
-            self._granted.popleft()
+    def _alone(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        with self._turn:
+            return self._store.run(work)
 
-    def _wait(self, now: float) -> float:
-        self._forget(now)
-        wait = self._blocked_until - now
-        excess = len(self._granted) - self._calls
-        if excess >= 0:
-            wait = max(wait, self._granted[excess] + self._seconds - now)
-        return wait
+    def _admit(self, *, told: bool) -> Started:
+        ticket = object()
+        with self._turn:
+            self._queue.append(ticket)
+        try:
+            with self._turn:
+                self._turn.wait_for(lambda: self._queue[0] is ticket)
+            # Only the head of the queue sleeps, outside the lock and in short naps, so that a change is noticed.
+            while True:
+                outcome = self._alone(lambda database: self._try(database, told))
+                if isinstance(outcome, Started):
+                    return outcome
+                self._sleep(min(max(outcome, _SHORTEST_NAP), _LONGEST_NAP))
+        finally:
+            with self._turn:
+                self._queue.remove(ticket)
+                self._turn.notify_all()
+
+    def _try(self, database: sqlite3.Connection, told: bool) -> Started | float:
+        """The call, counted, or the seconds until it may go as far as is known now."""
+        now = self._clock()
+        self._forget(database, now)
+        wait = self._wait(database, now, told)
+        if wait > 0:
+            return wait
+        leaves = now + self._seconds + (_UNANSWERED_SECONDS if told else 0.0)
+        query = "insert into call (sent, leaves, under_way) values (?, ?, ?)"
+        return Started(int(database.execute(query, (now, leaves, told)).lastrowid or 0), now)
+
+    def _forget(self, database: sqlite3.Connection, now: float) -> None:
+        # A little later than they leave: an answer may tell of a count that was made some seconds ago.
+        database.execute("delete from call where leaves <= ?", (now - _UNANSWERED_SECONDS,))
+        latest = database.execute("select sent from call order by id desc limit 1").fetchone()
+        if latest and latest[0] > now:
+            # Times of another start of the machine, which say nothing about now.
+            database.execute("delete from call")
+            database.execute("update known set blocked_until = null, asked_at = null")
+
+    def _wait(self, database: sqlite3.Connection, now: float, told: bool) -> float:
+        blocked_until, asked_at, server_limit, others = database.execute(
+            "select blocked_until, asked_at, server_limit, others from known"
+        ).fetchone()
+        waits = [0.0 if blocked_until is None else blocked_until - now]
+        waits.append(_until_fewer(database, self._calls, f"sent + {self._seconds!r}", "id") - now)
+        if told:
+            good_for = self._seconds * (_NEWS_OF_OTHERS if others else 1)
+            asks = asked_at is None or asked_at + good_for <= now
+            if asks:
+                query = "select exists (select 1 from call where under_way and sent > ?)"
+                [asking] = database.execute(query, (now - _UNANSWERED_SECONDS,)).fetchone()
+                waits.append(_ASKING_NAP if asking else 0.0)
+            if server_limit is not None:
+                others = 0 if asks else others
+                spare = ceil(server_limit * _SPARE) if others else 0
+                room = max(server_limit - others - spare, spare, 1)
+                waits.append(_until_fewer(database, room, "leaves", "leaves") - now)
+                if others and room < self._calls:
+                    # Evenly, so that there is always a recent answer to tell what the others do.
+                    waits.append(_until_fewer(database, 1, f"sent + {self._seconds / room!r}", "id") - now)
+        return max(waits)
+
+
+def _until_fewer(database: sqlite3.Connection, calls: int, time: str, order: str) -> float:
+    """The time at which fewer than `calls` calls are left, when each goes at `time`."""
+    # Ids may have gaps, but never fewer numbers than calls: mostly this alone tells that there is room.
+    [numbers] = database.execute("select (select max(id) from call) - (select min(id) from call) + 1").fetchone()
+    if numbers is None or numbers < calls:
+        return float("-inf")
+    query = f"select {time} from call order by {order} desc limit 1 offset ?"
+    row = database.execute(query, (calls - 1,)).fetchone()
+    return float("-inf") if row is None else float(row[0])
