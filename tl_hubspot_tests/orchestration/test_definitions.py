@@ -1,19 +1,16 @@
-"""What Dagster loads: assets, checks, jobs, schedule, sensor, the launchpad; and a run as the UI starts it."""
+"""What Dagster loads: assets, checks, jobs, the launchpad; and a run as the UI starts it."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
 
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.definitions import build_definitions
-from tl_hubspot.orchestration import automation
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot.warehouse.store import Warehouse
@@ -88,7 +85,7 @@ def test_checks_and_which_of_them_block(definitions: dg.Definitions) -> None:
 
 
 def test_jobs(definitions: dg.Definitions) -> None:
-    assert {job.name for job in definitions.jobs or ()} == {"sync", "plan_only", "approve"}
+    assert {job.name for job in definitions.jobs or ()} == {"sync", "plan_only", "approve", "tidy"}
     nodes = {name: set(definitions.resolve_job_def(name).graph.node_dict) for name in ("sync", "plan_only", "approve")}
     assert "hubspot_sync" in nodes["sync"]
     assert not {"hubspot_sync", "published__analytics"} & nodes["plan_only"]
@@ -96,55 +93,12 @@ def test_jobs(definitions: dg.Definitions) -> None:
     assert not any(node.startswith("teamleader__") for node in nodes["approve"])
 
 
-@pytest.mark.parametrize("on", [False, True])
-def test_schedule_and_sensor_are_off_unless_switched_on(tmp_path: Path, on: bool) -> None:
-    switched = {"TL_HUBSPOT_AUTOMATION__SCHEDULE": str(on), "TL_HUBSPOT_AUTOMATION__SENSOR": str(on)}
-    settings = platform(tmp_path, **switched).settings
-    schedule, sensor = automation.schedule(settings), automation.sensor(settings)
-    assert (schedule.default_status is dg.DefaultScheduleStatus.RUNNING) is on
-    assert (sensor.default_status is dg.DefaultSensorStatus.RUNNING) is on
-    assert schedule.execution_timezone == "Europe/Brussels"
-    tick = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=datetime(2026, 1, 1, tzinfo=UTC)))
-    assert len(tick.run_requests or []) == 1
-
-
-def test_sensor_starts_a_run_only_when_teamleader_has_something_new(tmp_path: Path) -> None:
-    with LocalSystems("subset", teamleader_limit=False, hubspot_limit=False) as systems:
-        sensor = automation.sensor(platform(tmp_path, **environment_of(systems)).settings)
-
-        def look(cursor: str | None) -> Any:
-            return sensor.evaluate_tick(dg.build_sensor_context(cursor=cursor))
-
-        first = look(None)
-        assert not first.run_requests
-        assert "First look" in first.skip_message
-        after_all = systems.clock.now().replace(year=systems.clock.now().year + 20).isoformat()
-        quiet = look(after_all)
-        assert not quiet.run_requests
-        assert quiet.skip_message == "Nothing changed in Teamleader."
-        cursor = systems.clock.now().isoformat()
-        before = look(cursor)
-        systems.clock.advance(5)
-        systems.teamleader.add("contacts", {"first_name": "New", "last_name": "Person"})
-        found = look(cursor)
-        assert len(found.run_requests) == 1
-        assert found.run_requests[0].run_key
-        assert found.cursor >= before.cursor
-        same = look(cursor)
-        assert same.run_requests[0].run_key == found.run_requests[0].run_key, "a repeated look starts no second run"
-        systems.teamleader.revoke()
-        (tmp_path / "tokens" / "teamleader.json").unlink()
-        refused = look(cursor)
-        assert not refused.run_requests
-        assert "Teamleader refused the refresh token" in refused.skip_message
-
-
 def test_launchpad_of_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TL_HUBSPOT_DATA", str(tmp_path))
     job = build_definitions().resolve_job_def("sync")
     good = {"resources": {"platform": {"config": {"as_of": "2026-11-02", "full": True, "only": ["contact"]}}}}
     assert dg.validate_run_config(job, good)["resources"]["platform"]["config"]["full"] is True
-    for wrong in ({"asof": "2026-11-02"}, {"full": "yes"}, {"only": "contact"}):
+    for wrong in ({"asof": "2026-11-02"}, {"full": "yes"}, {"only": "contact"}, {"only": ["contacts"]}):
         with pytest.raises(dg.DagsterInvalidConfigError):
             dg.validate_run_config(job, {"resources": {"platform": {"config": wrong}}})
 
