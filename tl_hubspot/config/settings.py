@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
+from platformdirs import user_state_path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from tl_hubspot.errors import ConfigurationError
@@ -104,7 +105,7 @@ class TeamleaderSettings(_Group):
     link_reread_days: Annotated[int, Field(ge=1)] = 7
     link_rereads_per_run: _Count = 2_000
     phase_history_timezone: _Timezone = "UTC"
-    workers: Annotated[int, Field(ge=1, le=32)] = 4
+    workers: Annotated[int, Field(ge=1, le=32)] = 8
 
 
 class HubSpotSettings(_Group):
@@ -222,6 +223,8 @@ class Settings(_Group):
     webhooks: WebhookSettings = WebhookSettings()
     timezone: _Timezone = "Europe/Brussels"
     data: Path = Path("data")
+    state: Path = Field(default_factory=lambda: user_state_path("tl_hubspot", appauthor=False))
+    """Folder of this machine, not of one installation: calls are counted there by all that share a client or token."""
     mapping: Path | None = None
     as_of: Annotated[str | None, BeforeValidator(_date_as_text)] = None
     full_sweep_hours: Annotated[int, Field(ge=1)] = 24

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import hubspot
@@ -28,6 +29,7 @@ from tl_hubspot.hubspot.reactions import Action, AnswerLost, Reaction, Refused, 
 from tl_hubspot.hubspot.routes import Route
 from tl_hubspot.transport.limits import SlidingWindow
 from tl_hubspot.transport.meter import CallMeter
+from tl_hubspot.transport.store import file_for
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -55,7 +57,8 @@ class HubSpotGateway:
 
     `rate_limit`: calls per 10 s that the portal allows, of which `rate_share` is used; a lower limit in the answers'
     headers is followed. `search_rate`: searches per second. `timeout`: seconds (connect, read). `clock` and `sleep`
-    are the time that waiting and limits go by.
+    are the time that waiting and limits go by. `state`: folder where all processes of this machine that use the same
+    token count their calls together; None: this gateway counts alone.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class HubSpotGateway:
         timeout: tuple[float, float] = (10, 100),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        state: Path | None = None,
     ) -> None:
         self.api_url = api_url.rstrip("/")
         self.workers = workers
@@ -81,8 +85,13 @@ class HubSpotGateway:
         self.clock, self.sleep = clock, sleep
         self.server_time: datetime | None = None
         """HubSpot's time at its latest answer, to the second; None before the first one."""
-        self._window = SlidingWindow(self._calls(rate_limit), LIMIT_SECONDS + JITTER_SECONDS, clock=clock, sleep=sleep)
-        self._searches = SlidingWindow(search_rate, 1.0, clock=clock, sleep=sleep)
+        calls, searches = (
+            file_for(state, "hubspot", what, self.api_url, access_token) if state else None
+            for what in ("calls", "searches")
+        )
+        seconds = LIMIT_SECONDS + JITTER_SECONDS
+        self._window = SlidingWindow(self._calls(rate_limit), seconds, clock=clock, sleep=sleep, file=calls)
+        self._searches = SlidingWindow(search_rate, 1.0, clock=clock, sleep=sleep, file=searches)
         client = hubspot.Client.create(
             access_token=access_token,
             host=self.api_url,
@@ -170,6 +179,8 @@ class HubSpotGateway:
         """Close kept connections."""
         self._client.rest_client.pool_manager.clear()
         self._client.close()
+        self._window.close()
+        self._searches.close()
 
     # --- one attempt -------------------------------------------------------------------------------------------------
 

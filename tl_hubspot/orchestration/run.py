@@ -135,6 +135,7 @@ class Platform:
             rate_limit=s.rate_limit,
             meter=self.meter,
             workers=s.workers,
+            state=self.settings.state,
             sleep=self.sleep,
         )
 
@@ -151,6 +152,7 @@ class Platform:
             search_rate=s.search_rate,
             workers=s.workers,
             meter=self.meter,
+            state=self.settings.state,
             sleep=self.sleep,
         )
 
