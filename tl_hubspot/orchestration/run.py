@@ -258,12 +258,13 @@ class Platform:
         as_of = self.as_of()
         is_full = self.reads_everything(as_of)
         run = Run(run_id, as_of, is_full, self.options, None if is_full else self._named())
+        started_at = self.clock()
         row = {
             "run_id": run_id,
             "command": self.options.command,
             "as_of": as_of,
             "is_full": run.is_full,
-            "started_at": self.clock(),
+            "started_at": started_at,
             "status": "running",
             "protected_writes": 0,
         }
@@ -273,7 +274,7 @@ class Platform:
                 "update sync.runs set status = 'stopped', finished_at = ? where status = 'running'", [self.clock()]
             )
             insert(con, "sync.runs", frame_of("sync.runs", [row]))
-            history.begin(con, run_id, row["started_at"])
+            history.begin(con, run_id, started_at)
         return run
 
     def _named(self) -> Named | None:

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 NOT_WATCHED = frozenset({"updated_at", "web_url"})
+_ANY_ORDER = ("tags", "custom_fields")
 _INSTANT = pl.Datetime("us", "UTC")
 
 
@@ -25,13 +26,29 @@ def watched_fingerprint(payload: bytes | str) -> str:
     field definition on every contact, so that a new definition would otherwise look like an edit of all of them.
     ValueError when the text is not a JSON object.
     """
-    record = json.loads(payload, parse_float=_number)
+    record = _parsed(payload)
     if not isinstance(record, dict):
         raise ValueError("a contact must be a JSON object")
     watched = {key: _stable(key, value) for key, value in record.items() if key not in NOT_WATCHED}
     present = {key: value for key, value in watched.items() if not _is_empty(value)}
     text = json.dumps(present, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def same_record(old: bytes | str, new: bytes | str) -> bool:
+    """Whether two JSON texts say the same: order of keys, of tags and of custom fields does not count."""
+    return old == new or _unordered(_parsed(old)) == _unordered(_parsed(new))
+
+
+def _unordered(record: Any) -> Any:
+    if not isinstance(record, dict):
+        return record
+    return record | {key: sorted(record[key], key=_text) for key in _ANY_ORDER if isinstance(record.get(key), list)}
+
+
+def _parsed(payload: bytes | str) -> Any:
+    # Python refuses to make an integer of thousands of digits
+    return json.loads(payload, parse_float=_number, parse_int=lambda text: int(text) if len(text) < 4000 else text)
 
 
 def _number(text: str) -> float:

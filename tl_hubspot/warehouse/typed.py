@@ -6,6 +6,9 @@ a value of another shape becomes null, never an error; dates that cannot be read
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import duckdb
 import polars as pl
 
@@ -87,13 +90,19 @@ _DATES = {
 }
 
 
+def structure(table: str) -> dict[str, Any]:
+    """Which fields of a record have a typed column, and their shape: VARCHAR (text or number), BOOLEAN, JSON (any)."""
+    return dict(json.loads(_STRUCTURE[table]))
+
+
 def typed(con: duckdb.DuckDBPyConnection, table: str, records: pl.DataFrame) -> pl.DataFrame:
-    """Typed columns of `table` for `records` (id, payload); one row each, same ids."""
+    """Typed columns of `table` for `records` (id, payload, and `readable` where that is to be read instead of it)."""
+    readable = "readable" if "readable" in records.columns else "payload"
     con.register("_records", records)
     try:
         return con.sql(
             f"select id, {_SELECT[table]}, payload from"
-            f" (select id, payload, from_json(payload, '{_STRUCTURE[table]}') as j from _records)"
+            f" (select id, payload, from_json({readable}, '{_STRUCTURE[table]}') as j from _records)"
         ).pl()
     finally:
         con.unregister("_records")

@@ -1,27 +1,42 @@
 """Teamleader's records into the warehouse: as received, with typed columns, and what was found deleted.
 
-Links between records live in `links`, phases of deals in `phases`. Paging and calls are the business of `teamleader`,
-when a contact counts as changed that of `rules.changes`.
+A few pages are stored at once, together with the position reached, so that the next run goes on where one was killed.
+Links between records live in `links`, phases of deals in `phases`; paging and calls are the business of `teamleader`,
+when a contact counts as changed that of `rules.changes`, what cannot be stored that of `warehouse.intake`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
 
 import duckdb
 import polars as pl
 
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps import preflight
-from tl_hubspot.orchestration.steps.reading import extraction_of, set_watermark, stamp, watermark
+from tl_hubspot.orchestration.steps.reading import (
+    Reading,
+    broken_off,
+    extraction_of,
+    set_watermark,
+    stamp,
+    watermark,
+)
 from tl_hubspot.rules import changes
 from tl_hubspot.teamleader.extraction import Batch, Presence, Stream
-from tl_hubspot.warehouse import typed
-from tl_hubspot.warehouse.store import fetch, frame_of, upsert
+from tl_hubspot.warehouse import intake, typed
+from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.store import fetch, frame_of, insert, upsert
 
 STREAMS: tuple[Stream, ...] = ("contacts", "companies", "deals")
 _NO_INSTANT = pl.lit(None, pl.Datetime("us", "UTC"))
+_COUNTS = ("read", "new", "changed", "unchanged", "deleted", "rejected", "unreadable_dates")
+_LOOKS = 100
+"""Looks at absent records that are stored at once."""
 
 
 def reference(platform: Platform, run: Run) -> int:
@@ -34,66 +49,188 @@ def reference(platform: Platform, run: Run) -> int:
 
 
 def records(platform: Platform, run: Run, stream: Stream) -> dict[str, int]:
-    """New and changed records of `stream`; in a full run all of them, and those that are gone are marked deleted.
+    """New and changed records of `stream`; when a sweep is due all of them, and those that are gone are marked deleted.
 
-    Returns counts: read, new, changed, unchanged, deleted, unreadable_dates.
+    A reading that an earlier run could not finish is finished first, and followed by what changed since it began.
+    Returns counts: read, new, changed, unchanged, deleted, rejected, unreadable_dates (both of records stored now),
+    went_on (1 after a reading that was broken off).
     """
-    table, extraction = f"teamleader.{stream}", extraction_of(platform)
+    counts = dict.fromkeys((*_COUNTS, "went_on"), 0)
     mark = watermark(platform, stream)
+    full = mark is None or (run.is_full and _is_due(platform, run, mark["full_as_of"]))
+    if begun := broken_off(platform, stream, full=full):
+        counts["went_on"] = 1
+        _read(platform, run, begun, mark, counts)
+        mark, full = watermark(platform, stream), False
     since = None
-    if not run.is_full and mark is not None:
+    if not full and mark is not None:
         since = mark["read_until"] - timedelta(seconds=platform.settings.teamleader.overlap_seconds)
-    counts = dict.fromkeys(("read", "new", "changed", "unchanged", "deleted", "unreadable_dates"), 0)
-    read_from: datetime | None = None
-    seen: set[str] = set()
-    for batch in getattr(extraction, stream)(updated_since=since):
-        read_from = read_from or batch.server_time
-        with platform.warehouse.transaction() as con:
-            store(con, platform, run, table, batch, counts)
-        if run.is_full:
-            seen.update(record.id for record in batch.records)
-    if run.is_full:
-        known = platform.warehouse.read(f"select id from {table} where deleted_at is null")["id"]
-        counts["deleted"] = mark_deleted(platform, run, stream, set(known) - seen)
-    with platform.warehouse.transaction() as con:
-        set_watermark(con, run, stream, read_from or platform.clock(), mark)
+    _read(platform, run, Reading(stream, since, run.as_of, platform.clock(), run.run_id), mark, counts)
     return counts
+
+
+def _is_due(platform: Platform, run: Run, full_as_of: datetime) -> bool:
+    """Whether all of a list is to be read in a run that reads all: not when a run before it got that far."""
+    return run.options.full or run.as_of - full_as_of >= timedelta(hours=platform.settings.full_sweep_hours)
+
+
+def _read(platform: Platform, run: Run, reading: Reading, mark: dict[str, Any] | None, counts: dict[str, int]) -> None:
+    """Read a list, from its position if it has one, to the end, and set its watermark."""
+    table, begins = f"teamleader.{reading.stream}", reading.read_from is None
+    read = getattr(extraction_of(platform), reading.stream)
+    batches = read(updated_since=reading.since, position=reading.position)
+    for batch, is_last in _joined(batches, platform.settings.teamleader.records_per_commit):
+        reading = replace(
+            reading, read_from=reading.read_from or batch.server_time, position=batch.position or reading.position
+        )
+        with platform.warehouse.transaction() as con:
+            if begins:
+                reading.forget(con)
+            names = store(con, platform, run, table, batch, counts)
+            if is_last and not reading.is_full:
+                _end(con, run, reading, mark)
+                continue
+            if reading.is_full:
+                _see(con, reading.stream, names)
+            reading.keep(con)
+        begins = False
+    if reading.is_full:
+        counts["deleted"] += _sweep(platform, run, reading.stream)
+        with platform.warehouse.transaction() as con:
+            unseen = "stream = $1 and record not in (select record from sync.seen where stream = $1)"
+            con.execute(f"delete from teamleader.rejected where {unseen}", [reading.stream])
+            _end(con, run, reading, mark)
+
+
+def _joined(batches: Iterable[Batch], size: int) -> Iterator[tuple[Batch, bool]]:
+    """Batches joined until they hold `size` records, and whether it is the last; a record counts in its last version."""
+    waiting: list[Batch] = []
+    for batch in batches:
+        if sum(len(b.records) for b in waiting) >= size:
+            yield _join(waiting), False
+            waiting = []
+        waiting.append(batch)
+    yield _join(waiting), True
+
+
+def _join(batches: list[Batch]) -> Batch:
+    every = [record for batch in batches for record in batch.records]
+    newest = {record.id: record for record in every if record.id is not None}
+    return replace(batches[-1], records=[*newest.values(), *(r for r in every if r.id is None)])
+
+
+def _end(con: duckdb.DuckDBPyConnection, run: Run, reading: Reading, mark: dict[str, Any] | None) -> None:
+    assert reading.read_from is not None
+    swept_as_of = reading.as_of if reading.is_full else (mark or {}).get("full_as_of")
+    set_watermark(con, run, reading.stream, reading.read_from, mark, swept_as_of)
+    reading.forget(con)
+
+
+def _see(con: duckdb.DuckDBPyConnection, stream: Stream, names: Collection[str]) -> None:
+    frame = pl.DataFrame({"record": sorted(names)}, schema={"record": pl.String()})
+    insert(con, "sync.seen", frame.with_columns(pl.lit(stream).alias("stream")))
 
 
 def store(
     con: duckdb.DuckDBPyConnection, platform: Platform, run: Run, table: str, batch: Batch, counts: dict[str, int]
-) -> None:
-    """Merge a batch into its table, in the transaction of `con`; what it did is added to `counts`."""
-    received = pl.DataFrame(
-        {"id": [r.id for r in batch.records], "payload": [r.payload.decode() for r in batch.records]},
-        schema={"id": pl.String(), "payload": pl.String()},
-    )
-    frame = typed.typed(con, table, received)
-    if table == "teamleader.contacts":
-        prints = [changes.watched_fingerprint(r.payload) for r in batch.records]
-        frame = frame.join(received.select("id", pl.Series("watched_hash", prints, pl.String())), on="id", how="left")
-        con.register("_received", received)
-        stored = fetch(con, f"select * exclude (payload) from {table} where id in (select id from _received)")
-        con.unregister("_received")
-        versions = changes.next_versions(stored, frame, run.as_of)
-        frame = frame.join(versions.select("id", "changed_at", "consent_withdrawn_at"), on="id", how="left")
-    counts["unreadable_dates"] += typed.unreadable(con, table, received).height
+) -> list[str]:
+    """Merge a batch into its table, in the transaction of `con`; what it did is added to `counts`.
+
+    Returns the names of everything in it: ids, and for what has none those of `teamleader.rejected`.
+    """
     stamps = [pl.lit(v).alias(k) for k, v in stamp(platform, run).items()]
-    merged = upsert(con, table, frame.with_columns(_NO_INSTANT.alias("deleted_at"), *stamps))
-    counts["read"] += frame.height
+    taken = intake.sort_out(table, ((record.id, record.payload) for record in batch.records))
+    frame = _differing(con, table, taken.records)
+    received = frame
+    if frame.height:
+        frame = typed.typed(con, table, received)
+        if table == "teamleader.contacts":
+            frame = _with_changes(con, run, frame)
+        frame = frame.with_columns(_NO_INSTANT.alias("deleted_at"), *stamps)
+    merged = upsert(con, table, frame)
+    counts["read"] += taken.records.height
     counts["new"] += merged.inserted
     counts["changed"] += merged.updated
-    counts["unchanged"] += merged.unchanged
+    counts["unchanged"] += taken.records.height - merged.inserted - merged.updated
+    counts["unreadable_dates"] += typed.unreadable(con, table, received).height
+    counts["rejected"] = counts.get("rejected", 0) + _reject(con, batch.stream, taken, stamps)
+    return taken.names
 
 
-def mark_deleted(platform: Platform, run: Run, stream: Stream, absent: Collection[str]) -> int:
-    """Known records that a list does not show any more: those answered 404 when asked by id are deleted."""
-    if not absent:
-        return 0
-    # hidden is not gone: a permission that changed must not delete anything
-    looks = extraction_of(platform).exists(stream, sorted(absent))
-    gone = sorted(id for id, presence in looks if presence is Presence.GONE)
-    rows = pl.DataFrame({"id": gone}, schema={"id": pl.String()}).with_columns(
-        pl.lit(platform.clock()).alias("deleted_at"), pl.lit(run.run_id).alias("_run_id")
+def _differing(con: duckdb.DuckDBPyConnection, table: str, received: pl.DataFrame) -> pl.DataFrame:
+    """The records that are new, say something else than the stored ones, or were thought deleted."""
+    with registered(con, _received=received):
+        found = con.sql(
+            f"""select r.id, t.payload as stored, t.deleted_at is not null as was_deleted
+            from _received r left join {table} t on t.id = r.id
+            where t.id is null or t.payload <> r.payload or t.deleted_at is not null"""
+        ).pl()
+    pairs = received.join(found, on="id", how="inner", maintain_order="left")
+    same = [
+        not was_deleted and stored is not None and changes.same_record(stored, payload)
+        for stored, payload, was_deleted in pairs.select("stored", "payload", "was_deleted").iter_rows()
+    ]
+    return pairs.filter(~pl.Series(same, dtype=pl.Boolean())).select(received.columns)
+
+
+def _with_changes(con: duckdb.DuckDBPyConnection, run: Run, frame: pl.DataFrame) -> pl.DataFrame:
+    """Contacts with fingerprint, and when they and their consent changed."""
+    prints = [changes.watched_fingerprint(payload) for payload in frame["payload"]]
+    frame = frame.with_columns(pl.Series("watched_hash", prints, pl.String()))
+    names = "id, updated_at, changed_at, marketing_mails_consent, watched_hash, consent_withdrawn_at"
+    with registered(con, _ids=frame.select("id")):
+        stored = fetch(con, f"select {names} from teamleader.contacts where id in (select id from _ids)")
+    versions = changes.next_versions(stored, frame, run.as_of)
+    return frame.join(versions.select("id", "changed_at", "consent_withdrawn_at"), on="id", how="left")
+
+
+def _reject(con: duckdb.DuckDBPyConnection, stream: Stream, taken: intake.Intake, stamps: list[pl.Expr]) -> int:
+    """What could not be loaded as it is, instead of what was known of the same records before."""
+    rows = frame_of("teamleader.rejected", [row | {"stream": stream} for row in taken.rejected])
+    rows = rows.unique(["record", "field"], keep="last", maintain_order=True)
+    with registered(con, _names=pl.DataFrame({"record": taken.names}, schema={"record": pl.String()}), _now=rows):
+        # a record that a page holds twice is told only when the two differ
+        twins = con.sql(
+            f"select record from _now n join teamleader.{stream} t on t.id = n.id and t.payload = n.payload"
+            " where not n.is_loaded"
+        ).pl()
+        con.execute(
+            "delete from teamleader.rejected where stream = ? and record in (select record from _names)"
+            " and (record, field) not in (select (record, field) from _now)",
+            [stream],
+        )
+    rows = rows.filter(~pl.col("record").is_in(twins["record"].implode()))
+    upsert(con, "teamleader.rejected", rows.with_columns(*stamps))
+    return rows.height
+
+
+def _sweep(platform: Platform, run: Run, stream: Stream) -> int:
+    """Mark deleted what a complete reading has not met."""
+    absent = platform.warehouse.read(
+        f"select id from teamleader.{stream} where deleted_at is null"
+        " and id not in (select record from sync.seen where stream = ?)",
+        [stream],
     )
-    return platform.warehouse.upsert(f"teamleader.{stream}", rows).updated
+    return mark_deleted(platform, run, stream, absent["id"], in_sweep=True)
+
+
+def mark_deleted(
+    platform: Platform, run: Run, stream: Stream, absent: Collection[str], *, in_sweep: bool = False
+) -> int:
+    """Known records that a list does not show any more: those answered 404 when asked by id are deleted.
+
+    `in_sweep`: those that exist count as met, so that a sweep that is gone on with does not ask again.
+    """
+    deleted = 0
+    looks = extraction_of(platform).exists(stream, sorted(absent))
+    while some := list(islice(looks, _LOOKS)):
+        # hidden is not gone: a permission that changed must not delete anything
+        gone = [id for id, presence in some if presence is Presence.GONE]
+        rows = pl.DataFrame({"id": gone}, schema={"id": pl.String()}).with_columns(
+            pl.lit(platform.clock()).alias("deleted_at"), pl.lit(run.run_id).alias("_run_id")
+        )
+        with platform.warehouse.transaction() as con:
+            deleted += upsert(con, f"teamleader.{stream}", rows).updated
+            if in_sweep:
+                _see(con, stream, {id for id, _ in some}.difference(gone))
+    return deleted
