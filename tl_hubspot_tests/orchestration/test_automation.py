@@ -247,6 +247,11 @@ def test_the_change_sensor_asks_until_a_run_ended_well(tmp_path: Path, instance:
             "/companies.list",
             "/deals.list",
         ]
+        # a time in the future is no change that is asked for again and again
+        tomorrow = (systems.clock.now() + timedelta(days=1)).isoformat(timespec="seconds")
+        systems.teamleader.add("contacts", {"first_name": "Odd", "last_name": "Time", "updated_at": tomorrow})
+        systems.teamleader.add("companies", {"name": "Odd NV", "updated_at": tomorrow})
+        assert look(first.cursor).skip_message == "Nothing changed in Teamleader."
         systems.clock.advance(60)
         systems.teamleader.add("contacts", {"first_name": "New", "last_name": "Person"})
         systems.clock.advance(5)

@@ -5,22 +5,26 @@ When to look, and what to do about it, is the business of `orchestration.automat
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
 from tl_hubspot.errors import Unreachable
 from tl_hubspot.orchestration.run import Platform
+from tl_hubspot.teamleader.client import Answer
 from tl_hubspot.teamleader.endpoints import timestamp
 
-# The order does not matter for one record; it is asked for because that of a list without one may cost Teamleader more.
-_SORTS = {
-    "contacts": [{"field": "updated_at", "order": "desc"}],
-    "companies": [{"field": "updated_at", "order": "desc"}],
-    "deals": [{"field": "created_at", "order": "desc"}],
+# Oldest change first, so that a record with a time in the future does not hide the others, nor counts as a change for
+# ever. Deals cannot be sorted so: a page of them is looked at.
+_PAGES: dict[str, tuple[list[dict[str, str]], int]] = {
+    "contacts": ([{"field": "updated_at", "order": "asc"}], 1),
+    "companies": ([{"field": "updated_at", "order": "asc"}], 1),
+    "deals": ([{"field": "created_at", "order": "desc"}], 20),
 }
 _PATIENCE = 20.0
 """Seconds to wait for Teamleader altogether: Dagster gives a sensor a minute."""
@@ -43,14 +47,25 @@ def changed_since(platform: Platform, since: datetime) -> Seen:
     platform.sleep = _impatient()
     changed: list[str] = []
     until: datetime | None = None
-    for stream, sort in _SORTS.items():
-        body = {"filter": {"updated_since": timestamp(since)}, "page": {"size": 1, "number": 1}, "sort": sort}
+    for stream, (sort, size) in _PAGES.items():
+        body = {"filter": {"updated_since": timestamp(since)}, "page": {"size": size, "number": 1}, "sort": sort}
         answer = platform.teamleader.call(f"{stream}.list", body)
         until = until or answer.server_time
-        if msgspec.json.decode(answer.data):
+        if any(at <= answer.server_time for at in _times(answer)):
             changed.append(stream)
     assert until is not None
     return Seen(tuple(changed), until)
+
+
+def _times(answer: Answer) -> Iterator[datetime]:
+    """When the records of a list were updated; a time that cannot be read says nothing."""
+    for record in msgspec.json.decode(answer.data):
+        with contextlib.suppress(msgspec.ValidationError):
+            yield msgspec.convert(record, _Record).updated_at
+
+
+class _Record(msgspec.Struct):
+    updated_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def _impatient() -> Callable[[float], None]:
