@@ -223,12 +223,14 @@ def test_events_wait_until_a_run_has_stored_what_they_name(make: Make) -> None:
 OF_HUBSPOT = {"hs_additional_emails", "hs_email_optout", "hs_marketable_status"}
 
 
-def happen(world: Story, random: Random, known: dict[str, list[str]], number: int, *, deletions: bool) -> None:
+def happen(world: Story, random: Random, known: dict[str, list[str]], number: int) -> None:
     """Something that people do in Teamleader. Values are never used twice, and nothing is taken back: what a run saw in
     between would otherwise rightly leave its trace (a former address, an unsubscribed one, a marketing contact)."""
     does = random.choice(
-        ["contact", "company", "deal", "name", "mail", "consent", "company name", "deal value", "move", "win", "link"]
-        + (["unlink", "delete"] if deletions else [])
+        [
+            *("contact", "company", "deal", "name", "mail", "consent", "company name", "deal value"),
+            *("move", "win", "link", "unlink", "delete"),
+        ]
     )
     old, people, firms, deals = known["old"], known["contacts"], known["companies"], known["deals"]
     match does:
@@ -277,7 +279,7 @@ def begin(world: Story) -> dict[str, list[str]]:
     linked = [f"{people[n]}/{firms[n]}" for n in range(3)]
     for pair in linked:
         world.teamleader.link(*pair.split("/"))
-    old = [world.contact(f"oud{n}@voorbeeld.be") for n in range(20)]
+    old = [world.contact(f"oud{n}@voorbeeld.be") for n in range(8)]
     return {
         "contacts": people, "companies": firms, "deals": deals, "linked": linked, "old": old,
         "mailable": people[:3],
@@ -331,23 +333,21 @@ def test_lost_repeated_and_reordered_events_change_nothing_in_the_end(make: Make
             assert done(world.sync())
         random = [Random(1), Random(1)]
         now = hooked.now.replace(microsecond=0)
-        for number in range(48):
+        for number in range(40):
             now += timedelta(minutes=2)
-            last = number >= 24
             for n, world in enumerate(worlds):
                 world.product.systems.clock.set(now)
-                happen(world, random[n], known[n], number, deletions=last)
-            if number in (15, 39):
+                happen(world, random[n], known[n], number)
+            if number in (13, 29):
                 hooked.teamleader.deliver_webhooks()
                 batch = hooked.spool.drain()
                 assert batch is not None
                 assert done(hooked.sync(0.5, webhook_batch=batch))
                 assert hooked.product.writes() != []
-            if number in (23, 47):
-                assert known[0] == known[1]
-                for world in worlds:
-                    world.product.systems.clock.set(now)
-                    assert done(world.sync(10, full=last))
-                ours, theirs = end_state(hooked), end_state(twin)
-                assert {k: (v, theirs.get(k)) for k, v in ours.items() if v != theirs.get(k)} == {}
-                assert ours.keys() == theirs.keys()
+        assert known[0] == known[1]
+        for world in worlds:
+            world.product.systems.clock.set(now)
+            assert done(world.sync(10, full=True))
+        ours, theirs = end_state(hooked), end_state(twin)
+        assert {k: (v, theirs.get(k)) for k, v in ours.items() if v != theirs.get(k)} == {}
+        assert ours.keys() == theirs.keys()

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tl_hubspot.webhooks.spool import Spool
-from tl_hubspot_tests.cli.terminal import clean
+from tl_hubspot_tests.cli.terminal import Terminal, clean
 
 
 @dataclass
@@ -71,3 +71,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     for process in running:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    """A terminal in an empty folder."""
+    return Terminal(tmp_path, monkeypatch, capsys)
