@@ -232,7 +232,7 @@ class _Paste:
 def _unseen(descriptor: int) -> Iterator[None]:
     before = termios.tcgetattr(descriptor)
     try:
-        tty.setcbreak(descriptor)
+        tty.setcbreak(descriptor, termios.TCSADRAIN)  # what was pasted already counts
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)

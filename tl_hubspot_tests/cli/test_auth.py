@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,6 +155,8 @@ def test_with_a_browser_on_another_machine(environment: dict[str, str], tmp_path
             break
     (address,) = (line for line in said if "/oauth2/authorize?" in line)
     approved = requests.get(f"{address}&decision=approve", allow_redirects=False, timeout=20).headers["Location"]
+    while termios.tcgetattr(slave)[3] & termios.ECHO:
+        time.sleep(0.01)
     os.write(master, approved.replace("state=", "state=x").encode() + b"\n")
     assert "That is no address that this sign-in leads to" in process.stderr.readline()
     os.write(master, approved.encode() + b"\n")
@@ -161,6 +164,10 @@ def test_with_a_browser_on_another_machine(environment: dict[str, str], tmp_path
     assert (process.returncode, err) == (0, "")
     assert out.splitlines()[1].endswith("as Sandbox Admin.")
     assert not (tmp_path / "browsed.json").exists()
+    # Nothing that was pasted is on the screen.
+    os.set_blocking(master, False)
+    with pytest.raises(BlockingIOError):
+        os.read(master, 1)
     os.close(slave)
     os.close(master)
 

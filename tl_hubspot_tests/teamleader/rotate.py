@@ -185,4 +185,5 @@ def crash(**account: str) -> None:
 
 if __name__ == "__main__":
     options = json.loads(sys.argv[1])
-    {"again and again": again_and_again, "share": share, "crash": crash}[options.pop("mode")](**options)
+    modes: dict[str, Callable[..., None]] = {"again and again": again_and_again, "share": share, "crash": crash}
+    modes[options.pop("mode")](**options)
