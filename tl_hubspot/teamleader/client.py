@@ -290,6 +290,7 @@ class TeamleaderClient:
         others = self.window.finish(
             started,
             answered=response.status_code == 200,
+            refused=response.status_code == 429,
             limit=_number(response, "X-RateLimit-Limit") or None,
             remaining=remaining,
         )

@@ -24,11 +24,21 @@ _SHORTEST_NAP = 0.001
 _ASKING_NAP = 0.05
 _UNANSWERED_SECONDS = 10.0
 """How long a call without an answer may be on its way to the server; its process may have been killed."""
+_CLOCKS = 1.001
+"""A minute of the server by our clock, should that be the faster one."""
 _SPARE = 0.05
 """Share of the server's limit left free while others call too, and also the least that we take of it."""
 
 _NEWS_OF_OTHERS = 0.2
 """Share of a window for which it is believed that others still use as much as the last answer told."""
+
+_LONGEST_BLOCK = 3600.0
+
+_IMPOSSIBLE = """
+select exists (select 1 from call where leaves > :last)
+    or coalesce((select sent from call order by id desc limit 1) > :now, false)
+    or (select coalesce(blocked_until > :blocked, false) or coalesce(asked_at > :now, false) from known)
+"""
 
 
 class Started(NamedTuple):
@@ -85,30 +95,37 @@ class SlidingWindow:
         return self._admit(told=True)
 
     def finish(
-        self, started: Started, *, answered: bool = False, limit: int | None = None, remaining: int | None = None
+        self,
+        started: Started,
+        *,
+        answered: bool = False,
+        refused: bool = False,
+        limit: int | None = None,
+        remaining: int | None = None,
     ) -> int:
         """A started call has ended. Returns how many calls of others the server counts, as far as that is known.
 
-        `answered`: the server did its work, so that it has no limit when it names none. `limit`, `remaining`: what the
-        answer says of the server's window.
+        `answered`: the server did its work, so that it has no limit when it names none. `refused`: there were too many
+        calls. `limit`, `remaining`: what the answer says of the server's window.
         """
 
         def work(database: sqlite3.Connection) -> int:
             now = self._clock()
-            database.execute(
-                "update call set leaves = ?, under_way = 0 where id = ? and sent = ?", (now + self._seconds, *started)
-            )
+            leaves = now + self._seconds * _CLOCKS
+            database.execute("update call set leaves = ?, under_way = 0 where id = ? and sent = ?", (leaves, *started))
             asked_at, others = database.execute("select asked_at, others from known").fetchone()
             counted = limit is not None and remaining is not None
             # Answers may overtake each other, and after a very late one it is no longer known what was counted then.
             is_news = (asked_at is None or started.sent >= asked_at) and now - started.sent < _UNANSWERED_SECONDS
             if is_news and (counted or answered):
-                others = 0
+                before, others = others, 0
                 if limit is not None and remaining is not None:
                     # All that the server may have counted, so that our own calls are never taken for those of others.
                     query = "select count(*) from call where leaves > ?"
                     [ours] = database.execute(query, (started.sent,)).fetchone()
-                    others = max(0, limit - remaining - ours)
+                    # With nothing remaining there may be more than it says; alone, nobody would have been refused.
+                    at_least = before if remaining == 0 else 0
+                    others = max(at_least, limit - remaining - ours, limit // 2 if refused else 0)
                 database.execute(
                     "update known set asked_at = ?, server_limit = ?, others = ?",
                     (started.sent, limit if counted else None, others),
@@ -180,16 +197,21 @@ class SlidingWindow:
         wait = self._wait(database, now, told)
         if wait > 0:
             return wait
-        leaves = now + self._seconds + (_UNANSWERED_SECONDS if told else 0.0)
+        leaves = now + (self._seconds * _CLOCKS + _UNANSWERED_SECONDS if told else self._seconds)
         query = "insert into call (sent, leaves, under_way) values (?, ?, ?)"
         return Started(int(database.execute(query, (now, leaves, told)).lastrowid or 0), now)
 
     def _forget(self, database: sqlite3.Connection, now: float) -> None:
         # A little later than they leave: an answer may tell of a count that was made some seconds ago.
         database.execute("delete from call where leaves <= ?", (now - _UNANSWERED_SECONDS,))
-        latest = database.execute("select sent from call order by id desc limit 1").fetchone()
-        if latest and latest[0] > now:
-            # Times of another start of the machine, which say nothing about now.
+        # Times that cannot be are of a damaged file or, without its name saying so, of another start of the machine.
+        limits = {
+            "now": now,
+            "last": now + 2 * self._seconds + _UNANSWERED_SECONDS,
+            "blocked": now + _LONGEST_BLOCK,
+        }
+        [impossible] = database.execute(_IMPOSSIBLE, limits).fetchone()
+        if impossible:
             database.execute("delete from call")
             database.execute("update known set blocked_until = null, asked_at = null")
 
@@ -206,6 +228,7 @@ class SlidingWindow:
                 query = "select exists (select 1 from call where under_way and sent > ?)"
                 [asking] = database.execute(query, (now - _UNANSWERED_SECONDS,)).fetchone()
                 waits.append(_ASKING_NAP if asking else 0.0)
+                server_limit = server_limit or self._calls
             if server_limit is not None:
                 others = 0 if asks else others
                 spare = ceil(server_limit * _SPARE) if others else 0
