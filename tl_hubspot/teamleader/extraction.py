@@ -31,8 +31,6 @@ Progress = Callable[[str, int, int | None], None]
 
 _T = TypeVar("_T")
 _STATUSES = ("active", "deactivated")
-_REFUSED = 20
-"""So many records refused in a row are no exceptions: the grant itself may not see them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +171,8 @@ class Extraction:
         self._on_progress = on_progress or (lambda stream, done, total: None)
         self._book = book or CallBook()
         self._lock = threading.Lock()
-        self._refused = 0
-        """Records refused since the last one that was not."""
+        self.refusal: Forbidden | None = None
+        """The last refusal to show a single record; such a record counts as not found, for it may be an exception."""
         self._proven_contacts = 19
         """The largest number of contacts of one company taken to be all of them. None of Teamleader's lists is cut
         below its default page of 20; more than that has to prove itself."""
@@ -431,19 +429,14 @@ class Extraction:
         return PhaseHistory(deal_id, found=True, entries=entries)
 
     def _info(self, endpoint: str, id: str, shape: type[_T], **more: str) -> _T | None:
-        """The record, or None when it is gone or may not be seen. Forbidden when one after the other is refused."""
+        """The record, or None when it is gone or may not be seen."""
         try:
             answer = self._client.call(endpoint, {"id": id, **more})
         except NotFound:
             return None
-        except Forbidden:
-            with self._lock:
-                self._refused += 1
-                if self._refused >= _REFUSED:
-                    raise
+        except Forbidden as refusal:
+            self.refusal = refusal
             return None
-        with self._lock:
-            self._refused = 0
         try:
             return msgspec.json.decode(answer.data, type=shape)
         except msgspec.MsgspecError:

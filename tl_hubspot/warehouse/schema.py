@@ -658,6 +658,18 @@ made | INTEGER | made, every repeat included |
         ("run_id", "stream"),
     ),
     Table(
+        "sync.hidden_links",
+        "Contacts and companies whose links Teamleader did not show when asked (403, or just deleted).",
+        _columns(
+            """
+owner_type | VARCHAR | contact or company |
+id | VARCHAR | Teamleader id |
+run_id | VARCHAR | run that asked last |
+"""
+        ),
+        ("owner_type", "id"),
+    ),
+    Table(
         "sync.plan",
         "The latest plan: every intended change in HubSpot with old and new values.",
         _columns(

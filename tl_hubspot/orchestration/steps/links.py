@@ -5,7 +5,8 @@ a changed link means for a contact in `rules.changes`.
 
 A chunk is stored together with the time at which its records were asked (`links_read_at`), so a reading that was broken
 off goes on where it was. That time also says what is known: a link is a new one only if its contact or its company had
-been read before it appeared; links of records that were never read may be as old as they like.
+been read before it appeared; links of records that were never read may be as old as they like. Records that may not
+be seen (403) keep their known links, and are asked again in every run (`sync.hidden_links`).
 """
 
 from __future__ import annotations
@@ -41,11 +42,16 @@ BEGUN = "links_begun"
 CHUNK = 200
 """Answers stored at once: about a minute of calls."""
 SAMPLE = 0.01
-"""Share of the calls spent on learning how many contacts have several companies, where the plan hangs on that."""
+SMALLEST_SAMPLE = 20
+"""Share of the calls, and number, spent on learning how many contacts have several companies, where the plan hangs on
+that."""
+
+TOO_MANY_HIDDEN = 20
+"""If so many records are asked for the first time and none may be seen, the grant is at fault, not the records."""
 
 Side = Literal["contact", "company"]
 _TABLE = "teamleader.contact_company_links"
-_OWNERS = {"contact": "teamleader.contacts", "company": "teamleader.companies"}
+_OWNERS: dict[Side, str] = {"contact": "teamleader.contacts", "company": "teamleader.companies"}
 _PAIR = ["contact_id", "company_id"]
 _LINK_COLUMNS = [*_PAIR, "position", "decision_maker", "rank"]
 _LINK_SCHEMA = {
@@ -63,8 +69,9 @@ def links(platform: Platform, run: Run) -> dict[str, Any]:
 
     A contact whose set of companies changed counts as changed (`rules.changes.link_changes`).
     """
-    reader = _Reader(platform, run, extraction_of(platform), platform.clock())
     mark = watermark(platform, "links")
+    since = None if mark is None else mark["read_until"]
+    reader = _Reader(platform, run, extraction_of(platform), platform.clock(), since)
     facts: dict[str, Any] = {}
     if run.named is not None:
         reader.must_read_named("company", run.named.linked_companies)
@@ -72,7 +79,7 @@ def links(platform: Platform, run: Run) -> dict[str, Any]:
     elif mark is None or run.options.full:
         facts = _everything(reader)
     else:
-        _changed(reader, mark["read_until"])
+        _changed(reader)
         if run.is_full:
             facts = _again(reader, (run.as_of - mark["full_as_of"]) / timedelta(days=1))
     reader.expect(reader.order())
@@ -130,9 +137,10 @@ def _everything(reader: _Reader) -> dict[str, Any]:
         reader.have_no_company(unlinked)
         candidates = [id for id in candidates if id not in unlinked]
         way = plan(candidates)
-    if share is None and way.is_open:
+    size = max(SMALLEST_SAMPLE, ceil(SAMPLE * way.calls))
+    if share is None and way.is_open and size < len(candidates) - companies.height:
         # ids have nothing to do with how many companies a contact has: the first ones are a fair sample
-        sample = candidates[: max(20, ceil(SAMPLE * way.calls))]
+        sample = candidates[:size]
         reader.read("contact", sample)
         candidates, share = candidates[len(sample) :], reader.share_of_several(sample)
         way = plan(candidates)
@@ -182,13 +190,15 @@ def _minimum(reader: _Reader, companies: int, contacts: pl.DataFrame) -> int:
     return min(companies + several.height, contacts.height, with_list)
 
 
-def _changed(reader: _Reader, since: datetime) -> None:
+def _changed(reader: _Reader) -> None:
     """Records stored since the last reading of links, and contacts that need links and were never read."""
     known = (pl.col("links_read_at") > pl.col("_loaded_at")).fill_null(False)
-    touched = (pl.col("_loaded_at") >= since) & ~known
-    reader.must_read("company", reader.existing("company").filter(touched)["id"])
+    touched = (pl.col("_loaded_at") >= reader.since) & ~known
+    hidden = {side: pl.col("id").is_in(reader.hidden_of(side).implode()) for side in _OWNERS}
+    reader.must_read("company", reader.existing("company").filter(touched | hidden["company"])["id"])
     # after the companies: a contact that is changed by a new link may need links only now
-    reader.must_read("contact", reader.demanded().filter(touched | pl.col("links_read_at").is_null())["id"])
+    wanted = touched | hidden["contact"] | pl.col("links_read_at").is_null()
+    reader.must_read("contact", reader.demanded().filter(wanted)["id"])
 
 
 def _again(reader: _Reader, gap: float) -> dict[str, Any]:
@@ -234,6 +244,8 @@ class _Reader:
     run: Run
     extraction: Extraction
     started: datetime
+    since: datetime | None
+    """When the last finished reading of links began."""
     read_of: dict[Side, int] = field(default_factory=lambda: {"contact": 0, "company": 0})
     hidden: int = 0
     added: int = 0
@@ -256,6 +268,10 @@ class _Reader:
     def demanded(self) -> pl.DataFrame:
         """Contacts that need links, as they are now."""
         return demanded(self.platform, self.run.as_of)
+
+    def hidden_of(self, side: Side) -> pl.Series:
+        """Ids of the records of one side that may not be seen."""
+        return self.platform.warehouse.read("select id from sync.hidden_links where owner_type = ?", [side])["id"]
 
     def linked(self, contacts: pl.DataFrame, more_than: int = 0) -> pl.DataFrame:
         """Those of `contacts` with more than so many companies."""
@@ -326,8 +342,9 @@ class _Reader:
         found = [answer for answer in answers if answer.found]
         self.read_of[side] += len(answers)
         self.hidden += len(answers) - len(found)
-        if not found:
-            return
+        asked = sum(self.read_of.values())
+        if self.since is None and self.hidden == asked >= TOO_MANY_HIDDEN and self.extraction.refusal:
+            raise self.extraction.refusal
         rows = [(k.contact_id, k.company_id, k.position, k.decision_maker, k.rank) for a in found for k in a.links]
         new = pl.DataFrame(rows, schema=_LINK_SCHEMA, orient="row")
         owners = pl.Series("id", [answer.owner_id for answer in found], pl.String())
@@ -348,6 +365,7 @@ class _Reader:
             insert(con, _TABLE, differing.with_columns(*stamps))
             self._change_contacts(con, differing.join(old, on=_PAIR, how="anti"), gone)
             self._seen(con, side, owners)
+            self._hide(con, side, owners, [answer.owner_id for answer in answers if not answer.found])
         self.added += differing.height
         self.removed += gone.height
 
@@ -357,19 +375,29 @@ class _Reader:
         if ids.is_empty():
             return
         columns = "id, updated_at, changed_at, links_read_at, _loaded_at"
+        since = pl.lit(self.since, pl.Datetime("us", "UTC"))
         contacts = _of(con, f"select {columns} from teamleader.contacts", "id", ids).with_columns(
-            (pl.col("_loaded_at") >= pl.col("links_read_at")).fill_null(True).alias("touched")
+            (pl.col("_loaded_at") >= pl.col("links_read_at").fill_null(since)).fill_null(True).alias("touched")
         )
         companies = _of(
             con, "select id, links_read_at from teamleader.companies", "id", appeared["company_id"].unique()
         )
         was_read = pl.col("links_read_at").is_not_null()
-        by_contact = appeared.join(contacts.filter(was_read), left_on="contact_id", right_on="id", how="semi")
+        # what is known of a contact may come from its companies, of which one was hidden
+        hidden = fetch(con, "select id as company_id from sync.hidden_links where owner_type = 'company'")
+        by_contact = appeared.join(contacts.filter(was_read), left_on="contact_id", right_on="id", how="semi").join(
+            hidden, on="company_id", how="anti"
+        )
         by_company = appeared.join(companies.filter(was_read), left_on="company_id", right_on="id", how="semi")
         new = pl.concat([by_contact, by_company]).unique(_PAIR)
         changed = changes.link_changes(gone, new, contacts, self.run.as_of).select("id", "changed_at")
         upsert(con, "teamleader.contacts", changed)
         self.contacts_changed.update(changed["id"])
+
+    def _hide(self, con: duckdb.DuckDBPyConnection, side: Side, seen: pl.Series, hidden: list[str]) -> None:
+        delete(con, "sync.hidden_links", seen.to_frame("id").with_columns(pl.lit(side).alias("owner_type")))
+        rows = [{"owner_type": side, "id": id, "run_id": self.run.run_id} for id in hidden]
+        upsert(con, "sync.hidden_links", frame_of("sync.hidden_links", rows))
 
     def _seen(self, con: duckdb.DuckDBPyConnection, side: Side, ids: pl.Series) -> None:
         con.register("_ids", ids.to_frame("id"))
