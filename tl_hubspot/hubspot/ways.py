@@ -51,7 +51,7 @@ def choose(
     portal, archived: records of the type in HubSpot; complete: why what was read before cannot be built upon, empty
     when it can; changed: records that search would have to give, None when it was not asked; looked_up: ids and
     addresses that are looked up by key besides; keys: keys that reading by key alone would ask for, None for a type
-    that cannot be read so; forced: a way that the settings ask for, taken where it is open.
+    that cannot be read so; forced: a way that the settings ask for, taken where it is open, else the list.
     """
     calls: dict[Way, int] = {"list": list_calls(portal, archived)}
     if changed is not None and not complete:
@@ -59,9 +59,9 @@ def choose(
     if keys is not None:
         calls["keyed"] = _calls(keys, BATCH)
     why = f"{complete}: " if complete else ""
-    for way in calls:
-        if way == forced:
-            return Choice(way, f"{why}asked for by the settings", calls)
+    if forced != "auto":
+        taken: Way = next((way for way in calls if way == forced), "list")
+        return Choice(taken, f"{why}the settings ask for {forced}", calls)
     if calls["list"] <= FEW_PAGES:
         return Choice("list", f"{why}the portal has few records", calls)
     best = min(calls, key=lambda way: calls[way])

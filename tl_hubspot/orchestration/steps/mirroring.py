@@ -100,7 +100,7 @@ class _Reading:
 
     def _choose(self) -> tuple[ways.Choice, search.Changes | None]:
         forced, complete = self.platform.settings.hubspot.mirror, self._complete()
-        if forced == "list":
+        if forced == "list" or (forced == "search" and complete):
             return ways.choose(0, 0, complete=complete, forced=forced), None
         portal = self.last["portal"] if self.last else search.count(self.gateway, self.entity_type)
         archived = self.last["archived"] if self.last else 0
