@@ -27,7 +27,8 @@ _UNANSWERED_SECONDS = 10.0
 _CLOCKS = 1.001
 """A minute of the server by our clock, should that be the faster one."""
 _SPARE = 0.05
-"""Share of the server's limit left free while others call too, and also the least that we take of it."""
+"""Share of the server's limit left free while others call too, and also the least that we take unless refused."""
+_MOST_REFUSALS = 8
 
 _NEWS_OF_OTHERS = 0.2
 """Share of a window for which it is believed that others still use as much as the last answer told."""
@@ -113,7 +114,14 @@ class SlidingWindow:
             now = self._clock()
             leaves = now + self._seconds * _CLOCKS
             database.execute("update call set leaves = ?, under_way = 0 where id = ? and sent = ?", (leaves, *started))
-            asked_at, others = database.execute("select asked_at, others from known").fetchone()
+            blocked_until, asked_at, others, refusals = database.execute(
+                "select blocked_until, asked_at, others, refusals from known"
+            ).fetchone()
+            # Calls that were already under way when the first of them was refused say nothing new.
+            if refused and (blocked_until is None or started.sent >= blocked_until):
+                database.execute("update known set refusals = ?", (min(refusals + 1, _MOST_REFUSALS),))
+            elif answered and refusals:
+                database.execute("update known set refusals = ?", (refusals - 1,))
             counted = limit is not None and remaining is not None
             # Answers may overtake each other, and after a very late one it is no longer known what was counted then.
             is_news = (asked_at is None or started.sent >= asked_at) and now - started.sent < _UNANSWERED_SECONDS
@@ -216,13 +224,16 @@ class SlidingWindow:
             database.execute("update known set blocked_until = null, asked_at = null")
 
     def _wait(self, database: sqlite3.Connection, now: float, told: bool) -> float:
-        blocked_until, asked_at, server_limit, others = database.execute(
-            "select blocked_until, asked_at, server_limit, others from known"
+        blocked_until, asked_at, server_limit, others, refusals = database.execute(
+            "select blocked_until, asked_at, server_limit, others, refusals from known"
         ).fetchone()
         waits = [0.0 if blocked_until is None else blocked_until - now]
         waits.append(_until_fewer(database, self._calls, f"sent + {self._seconds!r}", "id") - now)
         if told:
-            good_for = self._seconds * (_NEWS_OF_OTHERS if others else 1)
+            spare = ceil((server_limit or 0) * _SPARE)
+            # Refused calls count too: two who keep trying at a full limit would lock each other out for ever.
+            least = max(spare >> refusals, 1)
+            good_for = self._seconds * (max(_NEWS_OF_OTHERS, 1 / least) if others else 1)
             asks = asked_at is None or asked_at + good_for <= now
             if asks:
                 query = "select exists (select 1 from call where under_way and sent > ?)"
@@ -231,8 +242,7 @@ class SlidingWindow:
                 server_limit = server_limit or self._calls
             if server_limit is not None:
                 others = 0 if asks else others
-                spare = ceil(server_limit * _SPARE) if others else 0
-                room = max(server_limit - others - spare, spare, 1)
+                room = max(server_limit - others - spare, least) if others else server_limit
                 waits.append(_until_fewer(database, room, "leaves", "leaves") - now)
                 if others and room < self._calls:
                     # Evenly, so that there is always a recent answer to tell what the others do.

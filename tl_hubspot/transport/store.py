@@ -23,6 +23,8 @@ _FORMAT = "1"
 _BUSY_SECONDS = 5.0
 """A transaction takes less than a millisecond; one that lasts this long belongs to a process that was suspended."""
 _OLD_SECONDS = 86_400.0
+_DAMAGE = (TypeError, ValueError, OverflowError)
+"""What `work` stumbles over when the damage is such that SQLite itself reads on."""
 
 _SCHEMA = """
 create table if not exists call (
@@ -39,9 +41,11 @@ create table if not exists known (
     -- the server's word in its answer to the call sent at asked_at: its limit, and how many calls of others it counts
     asked_at real,
     server_limit integer,
-    others integer not null
+    others integer not null,
+    -- how often in a row it refused calls although we had waited
+    refusals integer not null
 );
-insert or ignore into known values (1, null, null, null, 0);
+insert or ignore into known values (1, null, null, null, 0, 0);
 """
 
 _log = logging.getLogger(__name__)
@@ -74,13 +78,13 @@ class CallStore:
         return self._path
 
     def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """The result of `work`, done alone among all processes. It may be done again when a file had to be replaced."""
+        """The result of `work`, done alone among all processes; done again when a file had to be replaced."""
         if self._path is not None:
             for prepare in (self._follow, self._start_afresh):
                 try:
                     prepare()
                     return self._transaction(work)
-                except (sqlite3.Error, OSError) as error:
+                except (sqlite3.Error, OSError, *_DAMAGE) as error:
                     trouble = error
                     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
                         break
