@@ -106,7 +106,7 @@ class TeamleaderSettings(_Group):
     link_rereads_per_run: _Count = 2_000
     phase_history_timezone: _Timezone = "UTC"
     workers: Annotated[int, Field(ge=1, le=32)] = 8
-    records_per_commit: Annotated[int, Field(ge=1)] = 2000
+    records_per_commit: Annotated[int, Field(ge=1)] = 5_000
 
 
 class HubSpotSettings(_Group):

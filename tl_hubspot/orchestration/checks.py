@@ -52,6 +52,7 @@ def _table(found: pl.DataFrame) -> dg.TableMetadataValue:
 
 _COLUMNS = PREVIEW | {
     "also_fits",
+    "is_loaded",
     "hubspot_ids",
     "unknown",
     "field",
@@ -73,6 +74,11 @@ def _as_text(value: Any) -> str:
 def _unreadable(warehouse: Warehouse, table: str) -> pl.DataFrame:
     with warehouse.connect() as con:
         return typed.stored_unreadable(con, table)
+
+
+def _rejected(warehouse: Warehouse, stream: str) -> pl.DataFrame:
+    query = "select id, field, reason, is_loaded from teamleader.rejected where stream = ? order by all"
+    return warehouse.read(query, [stream])
 
 
 def _notices(code: str) -> Offenders:
@@ -196,6 +202,15 @@ CHECKS = [
             lambda w, table=table: _unreadable(w, table),  # type: ignore[misc]
         )
         for table in ("teamleader.contacts", "teamleader.companies", "teamleader.deals")
+    ),
+    *(
+        _check(
+            f"teamleader.{stream}",
+            "rejected",
+            "What could not be loaded as it is: set aside when it is no record, else loaded without that field.",
+            lambda w, stream=stream: _rejected(w, stream),  # type: ignore[misc]
+        )
+        for stream in ("contacts", "companies", "deals")
     ),
     _check(
         "plan",

@@ -14,7 +14,9 @@ from typing import Any
 import polars as pl
 
 NOT_WATCHED = frozenset({"updated_at", "web_url"})
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 _ANY_ORDER = ("tags", "custom_fields")
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _INSTANT = pl.Datetime("us", "UTC")
 
 
@@ -29,10 +31,9 @@ def watched_fingerprint(payload: bytes | str) -> str:
     record = _parsed(payload)
     if not isinstance(record, dict):
         raise ValueError("a contact must be a JSON object")
-    watched = {key: _stable(key, value) for key, value in record.items() if key not in NOT_WATCHED}
-    present = {key: value for key, value in watched.items() if not _is_empty(value)}
-    text = json.dumps(present, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    watched = record | {key: _stable(key, record[key]) for key in _ANY_ORDER if key in record}
+    present = {key: value for key, value in watched.items() if value not in _EMPTY and key not in NOT_WATCHED}
+    return blake2b(_CANONICAL.encode(present).encode(), digest_size=16).hexdigest()
 
 
 def same_record(old: bytes | str, new: bytes | str) -> bool:
@@ -47,8 +48,7 @@ def _unordered(record: Any) -> Any:
 
 
 def _parsed(payload: bytes | str) -> Any:
-    # Python refuses to make an integer of thousands of digits
-    return json.loads(payload, parse_float=_number, parse_int=lambda text: int(text) if len(text) < 4000 else text)
+    return _READER.decode(payload if isinstance(payload, str) else payload.decode())
 
 
 def _number(text: str) -> float:
@@ -57,8 +57,8 @@ def _number(text: str) -> float:
     return int(number) if number.is_integer() else number
 
 
-def _is_empty(value: Any) -> bool:
-    return value is None or value == "" or value == [] or value == {}
+# Python refuses to make an integer of thousands of digits
+_READER = json.JSONDecoder(parse_float=_number, parse_int=lambda text: int(text) if len(text) < 4000 else text)
 
 
 def _stable(key: str, value: Any) -> Any:
@@ -74,7 +74,7 @@ def _stable(key: str, value: Any) -> Any:
 
 
 def _is_unset(value: Any) -> bool:
-    return value is False or _is_empty(value)
+    return value is False or value in _EMPTY
 
 
 def _text(value: Any) -> str:

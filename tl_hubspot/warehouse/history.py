@@ -36,29 +36,41 @@ def compared(table: str, columns: Sequence[str]) -> list[str]:
 def note(con: duckdb.DuckDBPyConnection, table: str, touched: pl.DataFrame) -> None:
     """Keep the rows of `table` that have the keys of `touched` as the run left them; no row means that it was removed.
 
-    The state in which an earlier run left it is no new version, whatever happened to the row in between.
+    `touched`: the keys, or whole rows as they stand in the table now (which spares reading them). The state in which an
+    earlier run left a row is no new version, whatever happened to it in between.
     """
     if not is_kept(table) or touched.is_empty():
         return
     described = schema.table(table)
     kept, key = schema.history_of(described), described.key
     names = [c for c in kept.column_names if c not in ("_run", "_removed")]
-    on = " and ".join(f't."{c}" = k."{c}"' for c in key)
-    of_touched = f"exists (select 1 from _touched k where {on})"
+    if is_whole := not set(names).difference(touched.columns):
+        state, now = "k", "_touched k"
+    else:
+        touched = touched.select(key).unique()
+        state, now = "t", f"_touched k left join {table} t on {_on(key, 't')}"
+    values = ", ".join(f'k."{c}"' if c in key else f'{state}."{c}"' for c in names)
+    is_gone = "false" if is_whole else f't."{key[0]}" is null'
     run = con.execute("select coalesce(max(number), 0) from history.runs").fetchall()[0][0]
-    state = ", ".join(f'k."{c}"' if c in key else f't."{c}"' for c in names)
-    differs = " or ".join(f't."{c}" is distinct from l."{c}"' for c in compared(table, names))
-    with registered(con, _touched=touched.select(key).unique()):
-        con.execute(f"delete from {kept.name} t where _run = {run} and {of_touched}")
+    insert = f"insert into {kept.name} by name select {values}, {run} as _run, {is_gone} as _removed from {now}"
+    of_touched = f"exists (select 1 from _touched k where {_on(key, 'h')})"
+    with registered(con, _touched=touched):
+        if not con.execute(f"select exists (select 1 from {kept.name} h where {of_touched})").fetchall()[0][0]:
+            con.execute(f"{insert} where not {is_gone}")
+            return
+        con.execute(f"delete from {kept.name} h where _run = {run} and {of_touched}")
+        differs = " or ".join(f'{state}."{c}" is distinct from l."{c}"' for c in compared(table, names))
         con.execute(
-            f"""insert into {kept.name} by name
-            select {state}, {run} as _run, t."{key[0]}" is null as _removed
-            from _touched k left join {table} t on {on} left join (
-              select * from {kept.name} t where {of_touched}
+            f"""{insert} left join (
+              select * from {kept.name} h where {of_touched}
               qualify row_number() over (partition by {", ".join(key)} order by _run desc) = 1
-            ) l on {on.replace("t.", "l.")}
-            where coalesce(l._removed, true) <> (t."{key[0]}" is null) or (not l._removed and ({differs}))"""
+            ) l on {_on(key, "l")}
+            where coalesce(l._removed, true) <> {is_gone} or (not l._removed and ({differs}))"""
         )
+
+
+def _on(key: Sequence[str], other: str) -> str:
+    return " and ".join(f'{other}."{c}" = k."{c}"' for c in key)
 
 
 def macros() -> Iterator[str]:

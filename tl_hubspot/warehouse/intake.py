@@ -135,14 +135,15 @@ def _texts(value: Any) -> Iterator[str]:
 
 @cache
 def _shape(table: str) -> Any:
-    return _type(table, typed.structure(table))
+    return _type(typed.structure(table))
 
 
-def _type(name: str, expected: Any) -> Any:
+def _type(expected: Any) -> Any:
     """The structure as a msgspec type: what it accepts needs no closer look."""
+    if expected == "JSON":
+        return msgspec.Raw
     if isinstance(expected, dict):
-        fields = [(key, _type(f"{name}.{key}", value) | None, None) for key, value in expected.items()]
-        return msgspec.defstruct("Received", fields)
+        return msgspec.defstruct("Received", [(k, _type(v), None) for k, v in expected.items()]) | None
     if isinstance(expected, list):
-        return list[_type(name, expected[0]) | None]  # type: ignore[misc]
-    return {"BOOLEAN": bool, "JSON": msgspec.Raw}.get(expected, str | int | float)
+        return list[_type(expected[0])] | None  # type: ignore[misc]
+    return bool | None if expected == "BOOLEAN" else str | int | float | None

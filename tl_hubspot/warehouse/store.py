@@ -227,25 +227,37 @@ def upsert(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> M
     key = schema.table(table).key
     if frame.select(pl.struct(key).is_duplicated().any()).item():
         raise ValueError(f"rows for {table} repeat a key ({', '.join(key)})")
-    values = [c for c in frame.columns if c not in key]
     on = " and ".join(f't."{c}" = s."{c}"' for c in key)
-    differs = _differs([c for c in values if c not in ("_loaded_at", "_run_id")])
-    with history.registered(con, _frame=frame.with_row_index("_row")):
-        found = con.sql(
-            f"""select _row, t."{key[0]}" is null as is_new, {_differs(history.compared(table, values))} as is_version
-            from _frame s left join {table} t on {on} where t."{key[0]}" is null or {differs}"""
-        ).pl()
-    delta = frame[found["_row"]]
-    new, old = delta.filter(found["is_new"]), delta.filter(~found["is_new"])
+    numbered = frame.with_row_index("_row")
+    with history.registered(con, _frame=numbered):
+        # only the key is read of rows that turn out to be new
+        found = con.sql(f"select _row from _frame s where exists (select 1 from {table} t where {on})").pl()["_row"]
+    is_known = numbered["_row"].is_in(found.implode())
+    new, known = frame.filter(~is_known), numbered.filter(is_known)
+    old = _update(con, table, known, on) if known.height else 0
     if new.height:
-        with history.registered(con, _frame=new):
-            con.execute(f"insert into {table} by name select * from _frame")
-    if old.height:
-        sets = ", ".join(f'"{c}" = s."{c}"' for c in values)
-        with history.registered(con, _frame=old):
-            con.execute(f"update {table} t set {sets} from _frame s where {on}")
-    history.note(con, table, delta.filter(found["is_new"] | found["is_version"]))
-    return Merged(inserted=new.height, updated=old.height, unchanged=frame.height - delta.height)
+        insert(con, table, new)
+    return Merged(inserted=new.height, updated=old, unchanged=known.height - old)
+
+
+def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame, on: str) -> int:
+    """Update those of `known` (rows that the table has, with their number `_row`) that differ; returns how many."""
+    key = schema.table(table).key
+    values = [c for c in known.columns if c not in (*key, "_row")]
+    compared = [c for c in values if c not in ("_loaded_at", "_run_id")]
+    with history.registered(con, _frame=known):
+        found = con.sql(
+            f"select _row, {_differs(history.compared(table, compared))} as is_version from _frame s"
+            f" join {table} t on {on} where {_differs(compared)}"
+        ).pl()
+    if found.is_empty():
+        return 0
+    changed = known.join(found, on="_row", how="inner", maintain_order="left")
+    sets = ", ".join(f'"{c}" = s."{c}"' for c in values)
+    with history.registered(con, _frame=changed):
+        con.execute(f"update {table} t set {sets} from _frame s where {on}")
+    history.note(con, table, changed.filter("is_version"))
+    return changed.height
 
 
 def _differs(columns: Sequence[str]) -> str:

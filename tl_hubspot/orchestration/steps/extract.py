@@ -7,7 +7,7 @@ when a contact counts as changed that of `rules.changes`, what cannot be stored 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -60,13 +60,19 @@ def records(platform: Platform, run: Run, stream: Stream) -> dict[str, int]:
     full = mark is None or (run.is_full and _is_due(platform, run, mark["full_as_of"]))
     if begun := broken_off(platform, stream, full=full):
         counts["went_on"] = 1
-        _read(platform, run, begun, mark, counts)
+        take(platform, run, begun, _batches(platform, begun), mark, counts)
         mark, full = watermark(platform, stream), False
     since = None
     if not full and mark is not None:
         since = mark["read_until"] - timedelta(seconds=platform.settings.teamleader.overlap_seconds)
-    _read(platform, run, Reading(stream, since, run.as_of, platform.clock(), run.run_id), mark, counts)
+    reading = Reading(stream, since, run.as_of, platform.clock(), run.run_id)
+    take(platform, run, reading, _batches(platform, reading), mark, counts)
     return counts
+
+
+def _batches(platform: Platform, reading: Reading) -> Iterator[Batch]:
+    read: Callable[..., Iterator[Batch]] = getattr(extraction_of(platform), reading.stream)
+    return read(updated_since=reading.since, position=reading.position)
 
 
 def _is_due(platform: Platform, run: Run, full_as_of: datetime) -> bool:
@@ -74,11 +80,19 @@ def _is_due(platform: Platform, run: Run, full_as_of: datetime) -> bool:
     return run.options.full or run.as_of - full_as_of >= timedelta(hours=platform.settings.full_sweep_hours)
 
 
-def _read(platform: Platform, run: Run, reading: Reading, mark: dict[str, Any] | None, counts: dict[str, int]) -> None:
-    """Read a list, from its position if it has one, to the end, and set its watermark."""
+def take(
+    platform: Platform,
+    run: Run,
+    reading: Reading,
+    batches: Iterable[Batch],
+    mark: dict[str, Any] | None,
+    counts: dict[str, int],
+) -> None:
+    """Store what a reading gives from its position to the end, look for deletions when it is full, set the watermark.
+
+    `mark`: row of `sync.watermarks` before; what was done is added to `counts`.
+    """
     table, begins = f"teamleader.{reading.stream}", reading.read_from is None
-    read = getattr(extraction_of(platform), reading.stream)
-    batches = read(updated_since=reading.since, position=reading.position)
     for batch, is_last in _joined(batches, platform.settings.teamleader.records_per_commit):
         reading = replace(
             reading, read_from=reading.read_from or batch.server_time, position=batch.position or reading.position
@@ -103,7 +117,7 @@ def _read(platform: Platform, run: Run, reading: Reading, mark: dict[str, Any] |
 
 
 def _joined(batches: Iterable[Batch], size: int) -> Iterator[tuple[Batch, bool]]:
-    """Batches joined until they hold `size` records, and whether it is the last; a record counts in its last version."""
+    """Batches joined until they hold `size` records, and whether it is the last one; a record's last version counts."""
     waiting: list[Batch] = []
     for batch in batches:
         if sum(len(b.records) for b in waiting) >= size:
@@ -221,6 +235,8 @@ def mark_deleted(
 
     `in_sweep`: those that exist count as met, so that a sweep that is gone on with does not ask again.
     """
+    if not len(absent):
+        return 0
     deleted = 0
     looks = extraction_of(platform).exists(stream, sorted(absent))
     while some := list(islice(looks, _LOOKS)):
