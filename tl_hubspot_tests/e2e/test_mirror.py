@@ -1,12 +1,13 @@
-"""Whichever way HubSpot is read, the outcome is the same: twin installations, one reads lists, the other does not.
+"""Whichever way HubSpot is read, the outcome is the same: installations beside each other that differ in nothing else.
 
-The same hands do the same in both portals; after every run decisions, plans, portals and what is remembered are equal.
+The same hands do the same in all portals; after every run plans, portals and what is remembered are equal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,42 +28,35 @@ MIRRORS = ("contacts", "companies", "deals")
 
 
 @dataclass
-class Twins:
-    """Two stories: `list` reads everything in every run, `other` reads the way under test."""
+class Alike:
+    """Stories beside each other, one per way of reading; the first reads lists in every run."""
 
-    list: Story
-    other: Story
-    whole: bool
-    """Whether the mirror of `other` holds the whole portal too."""
+    stories: dict[str, Story]
 
-    def both(self, hands: Callable[[Story], Any]) -> Any:
-        """The same in both; what it gives has to be the same."""
-        one, two = hands(self.list), hands(self.other)
-        assert one == two
-        return one
+    def all(self, hands: Callable[[Story], Any]) -> Any:
+        """The same in all of them; what it gives has to be the same."""
+        given = {way: hands(s) for way, s in self.stories.items()}
+        for way, one in given.items():
+            assert one == given["list"], way
+        return given["list"]
+
+    def __getitem__(self, way: str) -> Story:
+        return self.stories[way]
 
     def sync(self, **options: Any) -> None:
         """One run each, then everything is compared."""
-        assert self.both(lambda s: done(s.sync(**options)))
-        self.compare()
-
-    def compare(self) -> None:
-        self.both(lambda s: rows(s, "select entity_type, teamleader_id, hubspot_id from sync.links"))
-        self.both(lambda s: rows(s, "select * exclude (run_id) from sync.outcomes"))
-        self.both(lambda s: rows(s, "select * exclude (run_id) from sync.relations"))
-        self.both(lambda s: rows(s, "select entity_type, teamleader_id, hubspot_id, action, reason from sync.plan"))
-        self.both(lambda s: sorted(map(str, s.notices())))
+        assert self.all(lambda s: done(s.sync(**options)))
+        self.all(lambda s: rows(s, "select entity_type, teamleader_id, hubspot_id from sync.links"))
+        self.all(lambda s: rows(s, "select * exclude (run_id) from sync.outcomes"))
+        self.all(lambda s: rows(s, "select * exclude (run_id) from sync.relations"))
+        self.all(lambda s: rows(s, "select entity_type, teamleader_id, hubspot_id, action, reason from sync.plan"))
         for kind in MIRRORS:
-            self.both(lambda s, kind=kind: portal(s, kind))  # type: ignore[misc]
-            if self.whole:
-                self.both(lambda s, kind=kind: rows(s, f"select * exclude ({DATES}) from hubspot.{kind}"))  # type: ignore[misc]
+            self.all(partial(portal, kind=kind))
+            mirrors = [rows(self[w], f"select * exclude ({DATES}) from hubspot.{kind}") for w in ("list", "search")]
+            assert mirrors[0] == mirrors[1]
 
     def compare_associations(self) -> None:
-        self.both(lambda s: rows(s, f"select {OWN} from hubspot.associations"))
-
-    def calls(self, path: str) -> tuple[int, int]:
-        """Calls of the latest run, (list, other)."""
-        return tuple(s.portal.log.count(path) for s in (self.list, self.other))  # type: ignore[return-value]
+        self.all(lambda s: rows(s, f"select {OWN} from hubspot.associations"))
 
 
 def rows(world: Story, query: str) -> list[tuple[Any, ...]]:
@@ -79,98 +73,71 @@ def ways(world: Story) -> dict[str, str]:
     return {kind: "search" if world.portal.log.count(f"/crm/v3/objects/{kind}/search") else "list" for kind in MIRRORS}
 
 
-def twins(make: Make, way: str, **environment: str) -> Twins:
-    one = story(make, TL_HUBSPOT_HUBSPOT__MIRROR="list", **environment)
-    two = story(make, TL_HUBSPOT_HUBSPOT__MIRROR=way, **environment)
-    # one id means one record in both: what differs is only how it is read
-    return Twins(one, two, whole=way != "keyed")
-
-
-@pytest.mark.parametrize(("way", "changes_id"), [("search", True), ("keyed", False)])
-def test_what_people_do_in_hubspot(make: Make, way: str, changes_id: bool) -> None:
-    pair = twins(make, way)
-    pair.both(lambda s: s.portal.set_switches(merge_changes_id=changes_id))
-    pair.both(lambda s: [s.person_has(f"vreemd{n}@elders.be") for n in range(3)])
-    names = ("edited", "archived", "merged", "merged_away", "opted", "touched_gone", "moved")
-    contact = {n: pair.both(lambda s, n=n: s.contact(f"{n}@voorbeeld.be")) for n in names}
-    company = pair.both(lambda s: s.company("Firma BV", website="https://firma.be"))
-    pair.both(lambda s: s.teamleader.link(contact["edited"], company))
-    deal = pair.both(lambda s: s.deal("Plan", ("contact", contact["edited"])))
-    pair.sync()
-    pair.sync()
+def test_what_people_do_in_hubspot(make: Make) -> None:
+    all_ways = ("list", "search", "keyed")
+    alike = Alike({way: story(make, TL_HUBSPOT_HUBSPOT__MIRROR=way) for way in all_ways})
+    alike.all(lambda s: s.portal.set_switches(merge_changes_id=True))
+    alike.all(lambda s: [s.person_has(f"vreemd{n}@elders.be") for n in range(3)])
+    names = ("edited", "archived", "merged", "merged_away", "opted", "gone", "parted", "joined", "primary")
+    contact = {n: alike.all(lambda s, n=n: s.contact(f"{n}@voorbeeld.be")) for n in names}
+    one = alike.all(lambda s: s.company("Eerste BV", website="https://eerste.be"))
+    two = alike.all(lambda s: s.company("Tweede BV", website="https://tweede.be"))
+    for name, company in (("edited", one), ("parted", one), ("joined", two), ("primary", one)):
+        alike.all(lambda s, n=name, c=company: s.teamleader.link(contact[n], c))
+    deal = alike.all(lambda s: s.deal("Plan", ("company", one), contact_person=contact["edited"]))
+    alike.sync()
+    alike.sync()
+    alike.compare_associations()
 
     def people(s: Story) -> None:
         ids = {n: s.id_of("contacts", c) for n, c in contact.items()}
-        s.portal.patch(
-            "contacts", ids["edited"], {"jobtitle": "Zaakvoerder", "hs_additional_emails": "twee@voorbeeld.be"}
-        )
-        s.portal.patch("companies", s.id_of("companies", company), {"phone": "+32 2 111 11 11"})
+        at_one, at_two = s.id_of("companies", one), s.id_of("companies", two)
+        edits = {"jobtitle": "Zaakvoerder", "hs_additional_emails": "twee@voorbeeld.be"}
+        s.portal.patch("contacts", ids["edited"], edits)
+        s.portal.patch("companies", at_one, {"phone": "+32 2 111 11 11"})
         s.portal.patch("deals", s.id_of("deals", deal), {"amount": "4321"})
         s.portal.archive("contacts", ids["archived"])
         s.portal.merge("contacts", s.person_has("hoofd@elders.be"), ids["merged"])
         s.portal.merge("contacts", ids["merged_away"], s.person_has("dubbel@elders.be"))
         s.portal.optout("opted@voorbeeld.be")
-        s.portal.gdpr_delete(ids["touched_gone"])
-        # the next contacts of Teamleader are there already, one by a further address, one that opted out
+        s.portal.gdpr_delete(ids["gone"])
+        s.portal.remove_association("contacts", ids["parted"], "companies", at_one)
+        s.portal.add_association("contacts", ids["joined"], "companies", at_one, 279)
+        s.portal.add_association("contacts", ids["primary"], "companies", at_two, 1)
+        # the next contacts of Teamleader are there already, one by a further address
         s.person_has("nieuw@voorbeeld.be", city="Gent")
         s.person_has("prive@elders.be", "werk@voorbeeld.be")
 
-    pair.both(people)
-    for name in ("edited", "touched_gone", "merged", "opted"):
-        pair.both(lambda s, name=name: s.edit("contacts", contact[name], last_name="Nieuwe Naam"))
-    fresh = [pair.both(lambda s, a=a: s.contact(a, changed=s.now)) for a in ("nieuw@voorbeeld.be", "werk@voorbeeld.be")]
-    pair.sync()
-    pair.compare_associations()
-    assert pair.other.outcome("contact", contact["touched_gone"]) == ("held", "deleted_in_hubspot")
-    assert [pair.other.outcome("contact", c)[0] for c in fresh] == ["updated", "updated"]
-    assert pair.other.outcome("contact", contact["merged"])[0] == "updated"
-    assert pair.other.held("contacts", contact["edited"])["jobtitle"] == "Zaakvoerder"
-    assert pair.other.addresses(fresh[1]) == ("prive@elders.be", {"werk@voorbeeld.be"})
-    assert pair.other.outcome("contact", contact["archived"]) == ("held", "deleted_in_hubspot")
-    if way == "search":
-        assert set(ways(pair.other).values()) == {"search"} and set(ways(pair.list).values()) == {"list"}
+    def teamleader(s: Story) -> list[str]:
+        for name in ("edited", "gone", "merged", "opted"):
+            s.edit("contacts", contact[name], last_name="Nieuwe Naam")
+        # what a person linked in HubSpot meanwhile, Teamleader links now too
+        s.teamleader.link(contact["joined"], one)
+        s.teamleader.link(contact["primary"], two)
+        return [s.contact(a, changed=s.now) for a in ("nieuw@voorbeeld.be", "werk@voorbeeld.be")]
 
-    # put back from the recycle bin, and changed in Teamleader
-    pair.both(lambda s: s.portal.restore("contacts", next(s.portal.all("contacts", archived=True))["id"]))
-    pair.both(lambda s: s.edit("contacts", contact["archived"], last_name="Terug"))
-    pair.sync()
-    assert pair.other.held("contacts", contact["archived"])["lastname"] == "Terug"
+    alike.all(people)
+    fresh = alike.all(teamleader)
+    alike.sync()
+    assert [ways(alike[way])["contacts"] for way in ("list", "search")] == ["list", "search"]
+    assert alike.all(lambda s: s.written("/associations/")) == []
+    for way in all_ways:
+        world = alike[way]
+        assert {world.outcome("contact", contact[n]) for n in ("archived", "gone")} == {("held", "deleted_in_hubspot")}
+        assert {world.outcome("contact", c)[0] for c in (*fresh, contact["merged"])} == {"updated"}
+        assert world.held("contacts", contact["edited"])["jobtitle"] == "Zaakvoerder"
+        assert world.addresses(fresh[1]) == ("prive@elders.be", {"werk@voorbeeld.be"})
+        assert world.related("contacts", contact["parted"], "companies") == {}
 
-
-def test_associations_that_people_make_and_take_away(make: Make) -> None:
-    pair = twins(make, "search")
-    one, two, three = (pair.both(lambda s, n=n: s.contact(f"c{n}@voorbeeld.be")) for n in range(3))
-    first = pair.both(lambda s: s.company("Eerste BV", website="https://eerste.be"))
-    second = pair.both(lambda s: s.company("Tweede BV", website="https://tweede.be"))
-    for contact in (one, two):
-        pair.both(lambda s, contact=contact: s.teamleader.link(contact, first))
-    pair.both(lambda s: s.teamleader.link(three, second))
-    deal = pair.both(lambda s: s.deal("Plan", ("company", first), contact_person=one))
-    pair.sync()
-    pair.sync()
-    pair.compare_associations()
-
-    def people(s: Story) -> None:
-        ids = {c: s.id_of("contacts", c) for c in (one, two, three)}
-        at = {c: s.id_of("companies", c) for c in (first, second)}
-        s.portal.remove_association("contacts", ids[one], "companies", at[first])
-        s.portal.add_association("contacts", ids[two], "companies", at[second], 1)
-        s.portal.remove_association("deals", s.id_of("deals", deal), "contacts", ids[one])
-        s.portal.add_association("contacts", ids[three], "companies", at[first], 279)
-
-    pair.both(people)
-    # Teamleader links what a person linked meanwhile; what a person removed stays removed
-    pair.both(lambda s: s.teamleader.link(two, second))
-    pair.both(lambda s: s.teamleader.link(three, first))
-    assert pair.both(lambda s: done(s.sync()))
-    assert pair.both(lambda s: s.written("/associations/")) == []
-    pair.both(lambda s: rows(s, "select * exclude (run_id) from sync.relations"))
-    # an association that nothing in Teamleader touches is looked at in the next full run
-    pair.sync(full=True)
-    pair.compare_associations()
-    assert ("removed_by_person", f"{one}>{first}") in pair.other.notices()
-    assert pair.both(lambda s: s.product.writes()) == []
-    assert pair.both(lambda s: s.related("contacts", one, "companies")) == {}
+    # put back from the recycle bin; what no search shows, a full run does
+    alike.all(lambda s: s.portal.restore("contacts", next(s.portal.all("contacts", archived=True))["id"]))
+    alike.all(lambda s: s.edit("contacts", contact["archived"], last_name="Terug"))
+    alike.sync()
+    assert {alike[way].held("contacts", contact["archived"])["lastname"] for way in all_ways} == {"Terug"}
+    alike.sync(full=True)
+    alike.compare_associations()
+    assert ("removed_by_person", f"{contact['parted']}>{one}") in alike.all(lambda s: s.notices())
+    assert alike.all(lambda s: s.product.writes()) == []
 
 
 def test_the_index_lags_behind(make: Make) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 import pytest
@@ -71,6 +72,42 @@ def test_merged_ids(ready: Portal, changes_id: bool) -> None:
     survivor = ready.sandbox.merge("contacts", "601", "602")
     (row,) = [r for r in everything(ready, "contact") if not r["archived"]]
     assert row["id"] == survivor and set(row["merged_ids"]) == {"601", "602"} - {survivor}
+
+
+@pytest.mark.parametrize("follows", [True, False])
+@pytest.mark.parametrize("changes_id", [True, False])
+def test_whether_records_exist(ready: Portal, changes_id: bool, follows: bool) -> None:
+    ready.sandbox.set_switches(merge_changes_id=changes_id, batch_read_follows_merges=follows)
+    given = [{"id": str(i), "properties": {"firstname": str(i)}} for i in range(601, 606)]
+    ready.sandbox.load_objects("contacts", given)
+    ready.sandbox.archive("contacts", "603")
+    ready.sandbox.gdpr_delete("604")
+    survivor = ready.sandbox.merge("contacts", "601", "602")
+    asked = ["601", "602", "603", "604", "605", "999"]
+    found = mirror.look_up(ready.gateway, mirror.Wanted("contact"), asked)
+    assert {r["id"]: r["archived"] for r in found.rows} == {survivor: False, "603": True, "605": False}
+    assert set(found.gone) == {"602", "604", "999"} | ({"601"} if changes_id else set())
+    assert mirror.look_up(ready.gateway, mirror.Wanted("contact"), []) == mirror.LookedUp([], [])
+
+
+def test_by_address_a_record_is_found_by_each_of_its_own(ready: Portal) -> None:
+    ready.sandbox.load_objects(
+        "contacts", [{"id": "501", "properties": {"email": "ann@example.be"}, "secondary_emails": ["ann@old.be"]}]
+    )
+    keys = ["ann@example.be", "ann@old.be", *(f"nobody{n}@example.be" for n in range(150))]
+    (row,) = mirror.read_by_key(ready.gateway, mirror.Wanted("contact"), keys, "email")
+    assert row["id"] == "501" and row["secondary_emails"] == ["ann@old.be"]
+    assert ready.calls("/batch/read") == 2
+
+
+def test_only_the_properties_that_are_needed(ready: Portal) -> None:
+    assert len(mirror.Wanted("deal").names) == 4
+    list(mirror.read_list(ready.gateway, mirror.Wanted("contact", ("city", "email")), archived=False))
+    (asked, _) = (entry for entry in ready.sandbox.log.entries)
+    assert sorted(parse_qs(asked["query"])["properties"]) == [
+        *("city", "createdate", "email", "hs_additional_emails", "hs_calculated_merged_vids", "hs_email_optout"),
+        *("hs_marketable_status", "hs_merged_object_ids", "lastmodifieddate", "teamleader_id"),
+    ]
 
 
 def test_companies_and_deals(ready: Portal) -> None:
