@@ -262,6 +262,13 @@ class Extraction:
                 beyond, last = middle, rows
         return (beyond - 1) * PAGE_SIZE + len(last)
 
+    def some_ids(
+        self, endpoint: Literal["contacts.list", "companies.list", "deals.list"], filters: dict[str, Any], among: int
+    ) -> list[str]:
+        """Ids of up to 100 records of a list of `among`, from a page anywhere in it: one call."""
+        rows = self._page(endpoint, filters, random.randint(1, max(1, among // PAGE_SIZE)))
+        return [msgspec.json.decode(row, type=_Relation).id for row in rows]
+
     def _page(self, endpoint: str, filters: dict[str, Any], number: int) -> list[msgspec.Raw]:
         body = {"filter": filters, "page": {"size": PAGE_SIZE, "number": number}}
         try:

@@ -29,6 +29,8 @@ from tl_hubspot.teamleader.endpoints import timestamp
 from tl_hubspot.teamleader.extraction import Extraction, Stream
 
 _STATUSES = ("active", "deactivated")
+_SAMPLE = 20
+"""Contacts looked at before the first run, to tell how many have several companies."""
 Endpoint = Literal["contacts.list", "companies.list", "deals.list"]
 _ENDPOINTS: dict[Stream, Endpoint] = {
     "contacts": "contacts.list",
@@ -129,7 +131,8 @@ class _Looker:
     def _first_links(self) -> Line:
         """Sizes of what needs links, from filters of the list that may be combined."""
         window = {"updated_since": timestamp(self._midnight(self._rules.five_years_ago))}
-        recent = sum(self._size("contacts", status | window) for status in _by_status("contacts"))
+        sizes = [self._size("contacts", status | window) for status in _by_status("contacts")]
+        recent = sum(sizes)
         alone = [
             self._extraction.size("contacts.list", status | window | {"company_id": None})
             for status in _by_status("contacts")
@@ -138,12 +141,18 @@ class _Looker:
         companies = self._sizes["companies"]
         # a server that does not know the filter gives everything
         knows = 0 < linked <= recent
-        plan = plan_links(companies, linked if knows else recent)
+        plan = plan_links(companies, linked if knows else recent, self._several(window, sizes[0]))
         listing = sum(map(list_calls, alone)) + PROBES if knows and plan.way == "contacts.info" else 0
         why = f"{plan.way}: {companies:,} companies, {recent:,} contacts updated in 5 years"
         if knows:
             why += f", {linked:,} of them with a company"
         return Line(links.STREAM, min(plan.calls + listing, plan.by_company), "about", why)
+
+    def _several(self, window: dict[str, Any], contacts: int) -> float:
+        """Share of the linked contacts that have several companies, from looking at a few."""
+        ids = self._extraction.some_ids("contacts.list", {"status": "active", **window}, contacts)
+        counts = [len(looked.links) for looked in self._extraction.links_by_contact(ids[:_SAMPLE]) if looked.links]
+        return sum(count > 1 for count in counts) / len(counts) if counts else SEVERAL_COMPANIES
 
     def _links_of_stored(self) -> Line:
         wanted, linked, companies = self._stored_links()
