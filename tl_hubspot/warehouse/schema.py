@@ -604,8 +604,8 @@ run_id | VARCHAR | run |
         "How HubSpot's records were last read, per kind of record: later readings build on it.",
         _columns(
             """
-entity_type | VARCHAR | contact, company or deal |
-read_until | TIMESTAMPTZ | start of the last reading by HubSpot's Date |
+entity_type | VARCHAR | contact, company, deal or association |
+read_until | TIMESTAMPTZ | start of the last reading by HubSpot's Date; for associations by our own clock |
 base | VARCHAR | the complete reading below it: list (the whole portal) or keyed (what concerns Teamleader) |
 properties | VARCHAR[] | properties that were read |
 portal | INTEGER | active records in the portal when it was last counted |
