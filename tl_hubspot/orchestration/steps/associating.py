@@ -29,13 +29,14 @@ _TABLE = "hubspot.associations"
 def associations(platform: Platform, run: Run) -> dict[str, Any]:
     """Associations of active contacts and deals: every one in a full run and while there are few, else those of records
     that changed in HubSpot and those about which wish, memory and mirror do not agree."""
+    started = platform.clock()
     active = {kind: _ids(platform, f"select id from {table} where not archived") for kind, table in TABLES.items()}
     whole = _is_whole(platform, run, active)
     if whole:
         asked = {relation: active[relation[0]] for relation in RELATIONS}
     else:
         doubtful = _doubtful(platform)
-        asked = {r: (_changed(platform, run, r[0]) | doubtful.get(r, set())) & active[r[0]] for r in RELATIONS}
+        asked = {r: (_changed(platform, r[0]) | doubtful.get(r, set())) & active[r[0]] for r in RELATIONS}
     frame = _read(platform, run, asked)
     with platform.warehouse.transaction() as con:
         for (from_type, to_type), ids in asked.items():
@@ -56,7 +57,7 @@ def associations(platform: Platform, run: Run) -> dict[str, Any]:
                 [from_type, to_type],
             )
         insert(con, _TABLE, frame)
-        mark = {"entity_type": "association", "base": "list", "run_id": run.run_id}
+        mark = {"entity_type": "association", "read_until": started, "base": "list", "run_id": run.run_id}
         upsert(con, "sync.readings", frame_of("sync.readings", [mark]))
     read = sum(map(len, asked.values()))
     way = "all" if whole else "changed or doubtful"
@@ -80,9 +81,10 @@ def _read(platform: Platform, run: Run, asked: Mapping[tuple[str, str], set[str]
     return pl.concat([frame_of(_TABLE, []), *frames]).unique(_PAIR, keep="last", maintain_order=True)
 
 
-def _changed(platform: Platform, run: Run, kind: str) -> set[str]:
-    """Records of which this run stored another version than the one before."""
-    return _ids(platform, f"select id from {TABLES[kind]} where not archived and _run_id = ?", [run.run_id])
+def _changed(platform: Platform, kind: str) -> set[str]:
+    """Records of which another version was stored since associations were read, also by a run that did not get here."""
+    before = "select read_until from sync.readings where entity_type = 'association'"
+    return _ids(platform, f"select id from {TABLES[kind]} where not archived and _loaded_at >= ({before})")
 
 
 def _doubtful(platform: Platform) -> dict[tuple[str, str], set[str]]:
