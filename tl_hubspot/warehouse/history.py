@@ -50,7 +50,7 @@ def note(con: duckdb.DuckDBPyConnection, table: str, touched: pl.DataFrame) -> N
         touched = touched.select(key).unique()
         state, now = "t", f"_touched k left join {table} t on {_on(key, 't')}"
     values = ", ".join(f'k."{c}"' if c in key else f'{state}."{c}"' for c in names)
-    is_gone = "false" if is_whole else f't."{key[0]}" is null'
+    is_gone = "false" if is_whole else f'(t."{key[0]}" is null)'
     run = con.execute("select coalesce(max(number), 0) from history.runs").fetchall()[0][0]
     insert = f"insert into {kept.name} by name select {values}, {run} as _run, {is_gone} as _removed from {now}"
     of_touched = f"exists (select 1 from _touched k where {_on(key, 'h')})"
