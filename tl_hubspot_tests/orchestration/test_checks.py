@@ -16,8 +16,9 @@ from tl_hubspot.warehouse.store import Warehouse, frame_of
 
 NOW = datetime(2026, 11, 2, 11, tzinfo=UTC)
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
-BY_NAME = {f"{s.asset_key.path[0]}.{s.name}": c for c in CHECKS for s in c.check_specs if s.name == "unreadable_dates"}
-BY_NAME |= {s.name: c for c in CHECKS for s in c.check_specs if s.name != "unreadable_dates"}
+OF_EACH_STREAM = ("unreadable_dates", "rejected")
+BY_NAME = {f"{s.asset_key.path[0]}.{s.name}": c for c in CHECKS for s in c.check_specs if s.name in OF_EACH_STREAM}
+BY_NAME |= {s.name: c for c in CHECKS for s in c.check_specs if s.name not in OF_EACH_STREAM}
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -40,6 +41,7 @@ COMPANY = {"teamleader_id": "1", "status": "sync", "reason": "eligible_contact",
 DEAL = {"teamleader_id": "1", "status": "sync", "reason": "closed"}
 NOTICE = {"entity_type": "company", "teamleader_id": "1", "hubspot_id": None, "message": "…"}
 LINK = {"contact_id": "1", "company_id": "2"}
+REJECTED = {"stream": "deals", "record": "text 1", "field": "", "reason": "It has no id", "is_loaded": False}
 KNOWN = {"teamleader.contacts": [{"id": "1", "payload": "{}"}], "teamleader.companies": [{"id": "2", "payload": "{}"}]}
 
 # name of the check → tables that pass, tables that fail
@@ -94,6 +96,10 @@ CASES: dict[str, tuple[Rows, Rows]] = {
     "teamleader.unreadable_dates": (
         {"teamleader.deals": [{"id": "1", "created_at": NOW, "payload": '{"closed_at": null}'}]},
         {"teamleader.deals": [{"id": "1", "created_at": NOW, "payload": '{"closed_at": "soon"}'}]},
+    ),
+    "teamleader.rejected": (
+        {"teamleader.rejected": [REJECTED | {"stream": "contacts"}]},
+        {"teamleader.rejected": [REJECTED]},
     ),
     "protected_fields": (limit("protected_fields", False), limit("protected_fields", True)),
     "vanished_records": (limit("creates", True), limit("vanished", True)),

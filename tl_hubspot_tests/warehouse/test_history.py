@@ -1,0 +1,173 @@
+"""Versions beside the current tables: what makes one, what does not, and the tables as of any run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import settings as run_settings
+from hypothesis import strategies as st
+
+from tl_hubspot.warehouse import history, schema
+from tl_hubspot.warehouse.store import Warehouse, delete, frame_of, insert, upsert
+
+CONTACTS, LINKS = "teamleader.contacts", "teamleader.contact_company_links"
+START = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse(tmp_path / "tl_hubspot.duckdb")
+
+
+def begin(warehouse: Warehouse, run: str) -> None:
+    with warehouse.transaction() as con:
+        history.begin(con, run, START)
+
+
+def contacts(run: str, **names: str) -> pl.DataFrame:
+    rows = [{"id": id, "first_name": name, "payload": "{}", "_run_id": run} for id, name in names.items()]
+    return frame_of(CONTACTS, rows).drop("links_read_at")
+
+
+def as_of(warehouse: Warehouse, run: str, columns: str = "id, first_name") -> list[tuple[Any, ...]]:
+    return warehouse.read(f"select {columns} from teamleader.contacts_as_of('{run}') order by all").rows()
+
+
+def test_the_rows_as_they_stood_after_each_run(warehouse: Warehouse) -> None:
+    begin(warehouse, "first")
+    warehouse.upsert(CONTACTS, contacts("first", c1="Ann", c2="Bo"))
+    begin(warehouse, "second")
+    warehouse.upsert(CONTACTS, contacts("second", c1="Anna", c3="Cas"))
+    begin(warehouse, "idle")
+    begin(warehouse, "third")
+    with warehouse.transaction() as con:
+        delete(con, CONTACTS, pl.DataFrame({"id": ["c2", "unknown"]}))
+    assert as_of(warehouse, "first") == [("c1", "Ann"), ("c2", "Bo")]
+    assert as_of(warehouse, "second") == [("c1", "Anna"), ("c2", "Bo"), ("c3", "Cas")]
+    assert as_of(warehouse, "idle") == as_of(warehouse, "second")
+    assert as_of(warehouse, "third") == [("c1", "Anna"), ("c3", "Cas")]
+    assert as_of(warehouse, "third", "_run_id") == [("second",), ("second",)], "stamps are those of the version"
+    with pytest.raises(duckdb.InvalidInputException, match="There is no run fourth"):
+        as_of(warehouse, "fourth")
+
+
+def test_what_is_read_again_unchanged_adds_no_version(warehouse: Warehouse) -> None:
+    for run in ("first", "second"):
+        begin(warehouse, run)
+        warehouse.upsert(CONTACTS, contacts(run, c1="Ann"))
+    assert warehouse.read("select id, _run, _run_id from history.contacts").rows() == [("c1", 1, "first")]
+
+
+def test_when_something_was_last_asked_is_no_version(warehouse: Warehouse) -> None:
+    begin(warehouse, "first")
+    warehouse.upsert(CONTACTS, contacts("first", c1="Ann", c2="Bo"))
+    begin(warehouse, "second")
+    asked = pl.DataFrame({"id": ["c1"], "links_read_at": [START]})
+    assert warehouse.upsert(CONTACTS, asked).updated == 1
+    assert warehouse.count("history.contacts") == 2
+    # with another change it is one, and the columns that the frame lacks are in it
+    warehouse.upsert(CONTACTS, asked.with_columns(changed_at=pl.lit(START), links_read_at=START + timedelta(days=1)))
+    rows = warehouse.read("select id, first_name, changed_at, _run from history.contacts order by _run, id").rows()
+    assert rows == [("c1", "Ann", None, 1), ("c2", "Bo", None, 1), ("c1", "Ann", START, 2)]
+
+
+def test_a_run_leaves_one_version_however_often_it_writes(warehouse: Warehouse) -> None:
+    begin(warehouse, "first")
+    for name in ("Ann", "Anna", "Anne"):
+        warehouse.upsert(CONTACTS, contacts("first", c1=name))
+    begin(warehouse, "second")
+    for name in ("Other", "Anne"):
+        warehouse.upsert(CONTACTS, contacts("first", c1=name))
+    rows = warehouse.read("select first_name, _run from history.contacts").rows()
+    assert rows == [("Anne", 1)], "back where it was, so the second run changed nothing"
+
+
+def links(*pairs: str) -> pl.DataFrame:
+    rows = [{"contact_id": p[0], "company_id": p[1], "rank": 0} for p in pairs]
+    return frame_of(LINKS, rows)
+
+
+def test_links_go_and_come_back(warehouse: Warehouse) -> None:
+    seen = []
+    for run, pairs in {"r1": ["aK", "aL"], "r2": ["aL"], "r3": ["aK", "aL"], "r4": []}.items():
+        begin(warehouse, run)
+        with warehouse.transaction() as con:
+            # as the steps do: everything of an owner is deleted and written anew
+            delete(con, LINKS, pl.DataFrame({"contact_id": ["a"]}))
+            insert(con, LINKS, links(*pairs))
+        seen.append(
+            warehouse.read("select company_id, _run, _removed from history.contact_company_links order by all").rows()
+        )
+    assert seen[0] == [("K", 1, False), ("L", 1, False)]
+    assert seen[1] == [("K", 1, False), ("K", 2, True), ("L", 1, False)], "what was written anew is no new version"
+    query = "select company_id from teamleader.contact_company_links_as_of('{}') order by all"
+    found = {run: warehouse.read(query.format(run))["company_id"].to_list() for run in ("r1", "r2", "r3", "r4")}
+    assert found == {"r1": ["K", "L"], "r2": ["L"], "r3": ["K", "L"], "r4": []}
+
+
+def test_a_transaction_that_fails_leaves_no_version(warehouse: Warehouse) -> None:
+    begin(warehouse, "first")
+    with pytest.raises(RuntimeError), warehouse.transaction() as con:
+        upsert(con, CONTACTS, contacts("first", c1="Ann"))
+        raise RuntimeError
+    assert warehouse.count("history.contacts") == 0
+
+
+STEPS = st.lists(
+    st.lists(st.tuples(st.sampled_from(["put", "take"]), st.sampled_from("abc"), st.sampled_from("xy")), max_size=4),
+    min_size=1,
+    max_size=6,
+)
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Contacts with their history and nothing else, in memory."""
+    with duckdb.connect() as con:
+        for name in schema.SCHEMAS:
+            con.execute(f"create schema {name}")
+        for name in (CONTACTS, "history.contacts", "history.runs"):
+            con.execute(schema.table(name).ddl)
+        con.execute(next(iter(history.macros())))
+        yield con
+
+
+@run_settings(deadline=None, max_examples=25)
+@given(STEPS)
+def test_any_sequence_of_runs(database: duckdb.DuckDBPyConnection, runs: list[list[tuple[str, str, str]]]) -> None:
+    for name in (CONTACTS, "history.contacts", "history.runs"):
+        database.execute(f"delete from {name}")
+    truth: dict[str, dict[str, str]] = {}
+    now: dict[str, str] = {}
+    for number, steps in enumerate(runs):
+        history.begin(database, f"r{number}", START)
+        for what, id, name in steps:
+            if what == "put":
+                now[id] = name
+                upsert(database, CONTACTS, contacts(f"r{number}", **{id: name}))
+            else:
+                now.pop(id, None)
+                delete(database, CONTACTS, pl.DataFrame({"id": [id]}))
+        truth[f"r{number}"] = dict(now)
+    query = "select id, first_name from teamleader.contacts_as_of('{}')"
+    assert {run: dict(database.execute(query.format(run)).fetchall()) for run in truth} == truth
+    versions = database.execute("select id, first_name, _removed from history.contacts order by id, _run").fetchall()
+    assert all(before != after for before, after in pairwise(versions)), "two versions of the same state"
+
+
+def test_every_kept_table_has_its_query(warehouse: Warehouse) -> None:
+    begin(warehouse, "r")
+    for table in sorted(schema.KEEPS_HISTORY):
+        described = schema.table(table)
+        rows = [dict.fromkeys(described.key, "1") | ({"position": 1} if "position" in described.key else {})]
+        warehouse.append(table, frame_of(table, rows))
+        assert warehouse.read(f"select * from {table}_as_of('r')").height == 1
+        assert schema.table(table.replace("teamleader.", "history.")).key == (*described.key, "_run")
