@@ -210,7 +210,7 @@ class Walk:
             if full and not keys and not self._is_increment and any(row.id not in self._seen for row in rows):
                 rows = self._crowd(self._question(None, backwards=True, ties=True), None).rows
             given = self._given(rows)
-            surprised = surprised or any(row.key is None or self._is_settled(row.key) for row in given)
+            surprised = surprised or any(self._was_there(row) for row in given)
             if given:
                 yield given
             if self._sure is not None and min(keys, default=self._sure) < self._sure:
@@ -257,8 +257,8 @@ class Walk:
 
         The places of the crowd as a whole are certain, but not the order within it: equal keys may come in another
         order with every request. Nobody enters a second that is over, so as many different rows as the crowd was long
-        before they were read are all of it. Pages are read from the last to the first: records that leave meanwhile
-        move the others towards the front, where they are still to be read.
+        before they were read, and still is, are all of it. Pages are read from the last to the first: records that
+        leave meanwhile move the others towards the front, where they are still to be read.
         """
         limit = float("-inf") if key is None else key
         found: dict[str, Row] = {}
@@ -267,13 +267,13 @@ class Walk:
             number, rows, beyond, closed = self._end_of_crowd(question, limit, number)
             length = (number - 1) * PAGE_SIZE + len(rows)
             if length != total:
-                total, found = length, {}
+                total, found = length, self._remaining(found, limit)
+            elif len(found) == total:
+                return _Crowd(list(found.values()), beyond, closed)
             before = len(found)
             for lower in range(number, 0, -1):
                 page = rows if lower == number else self._page(question, lower, reasks=_REASKS)
                 found.update((row.id, row) for row in page if _belongs(row, limit))
-            if len(found) >= total:
-                return _Crowd(list(found.values()), beyond, closed)
             if len(found) == before:
                 self._client.sleep(1.0)
         what = "without a time" if key is None else "of the same second"
@@ -282,6 +282,16 @@ class Walk:
             where=self._keyset.endpoint,
             mend="Try again later",
         )
+
+    def _remaining(self, found: dict[str, Row], limit: float) -> dict[str, Row]:
+        """Those of a crowd that have not left it: it is shorter than it was."""
+        ids = [row.id for row in found.values() if row.is_record]
+        remaining: list[Row] = []
+        for start in range(0, len(ids), PAGE_SIZE):
+            question = self._question(None)
+            filters = {**question.body["filter"], "ids": ids[start : start + PAGE_SIZE]}
+            remaining += self._page(replace(question, body={**question.body, "filter": filters}), reasks=_REASKS)
+        return {row.id: row for row in remaining if row.id in found and _belongs(row, limit)}
 
     def _end_of_crowd(self, question: _Question, limit: float, number: int) -> tuple[int, list[Row], list[Row], bool]:
         """Number of the page on which the crowd ends, its rows up to there, those after, and whether one proves it."""
@@ -386,6 +396,14 @@ class Walk:
         if self._keyset.descending or self.server_time is None:
             return True
         return key < (self.server_time - OVERLAP).timestamp()
+
+    def _was_there(self, row: Row) -> bool:
+        """Whether the record stood there in this version before the reading began, and is to be read."""
+        if row.key is None:
+            return not self._is_increment
+        if self._keyset.descending or self.server_time is None:
+            return True
+        return row.key < self.server_time.timestamp()
 
     def _top(self, rows: list[Row]) -> int | None:
         """The key up to which a page is sure to be complete; None when it is not beyond where we are."""

@@ -76,12 +76,19 @@ def _order(shape: Shape, call: Call, switches: Switches, random: Random) -> str:
     sort = call.body.get("sort") or []
     default = "created_at DESC" if shape is DEALS else "name ASC"
     columns = [
-        f"{_SORT_COLUMNS.get(entry['field'], entry['field'])} {'DESC' if entry.get('order') == 'desc' else 'ASC'}"
+        f"{_SORT_COLUMNS.get(entry['field'], entry['field'])} {_direction(entry.get('order') == 'desc', switches)}"
         for entry in sort
     ]
     # A multiplication modulo a prime shuffles the keys differently for each factor, without a function call per row.
     tie = {"stable": "n ASC", "reverse": "n DESC", "random": f"(n * {random.randrange(1, _PRIME)}) % {_PRIME}"}
     return ", ".join([*(columns or [default]), tie[switches.tie_order]])
+
+
+def _direction(descending: bool, switches: Switches) -> str:
+    order = "DESC" if descending else "ASC"
+    if switches.undated_sort == "lowest":
+        return order
+    return f"{order} NULLS {'FIRST' if descending else 'LAST'}"
 
 
 def _conditions(shape: Shape, filters: dict[str, Any], switches: Switches) -> Conditions:

@@ -28,6 +28,8 @@ class Switches:
     """`filter.updated_since` of contacts.list and companies.list; deals.list is always inclusive."""
     tie_order: Literal["random", "stable", "reverse"] = "random"
     """Rows with equal sort keys: anew in random order for each request, in the order of entry, or in reverse."""
+    undated_sort: Literal["lowest", "highest"] = "lowest"
+    """Records without the time that a list is sorted by stand before the oldest, or after the newest."""
     replica_lag: float = 0.0
     """Seconds for which a write is invisible to contacts.list, companies.list and deals.list (not to info)."""
     max_filter_ids: int | None = None
