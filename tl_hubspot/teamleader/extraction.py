@@ -6,6 +6,7 @@ Typed tables, watermarks and what is missing are kept in the warehouse, not here
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections import Counter, deque
@@ -170,7 +171,7 @@ class Extraction:
         self._client = client
         self._on_progress = on_progress or (lambda stream, done, total: None)
         self._book = book or CallBook()
-        self._lock = threading.Lock()
+        self._proving = threading.Lock()
         self.refusal: Forbidden | None = None
         """The last refusal to show a single record; such a record counts as not found, for it may be an exception."""
         self._proven_contacts = 19
@@ -266,8 +267,7 @@ class Extraction:
         self, endpoint: Literal["contacts.list", "companies.list", "deals.list"], filters: dict[str, Any], among: int
     ) -> list[str]:
         """Ids of up to 100 records of a list of `among`, from a page anywhere in it: one call."""
-        rows = self._page(endpoint, filters, random.randint(1, max(1, among // PAGE_SIZE)))
-        return [msgspec.json.decode(row, type=_Relation).id for row in rows]
+        return _ids(self._page(endpoint, filters, random.randint(1, max(1, among // PAGE_SIZE))))
 
     def _page(self, endpoint: str, filters: dict[str, Any], number: int) -> list[msgspec.Raw]:
         body = {"filter": filters, "page": {"size": PAGE_SIZE, "number": number}}
@@ -393,22 +393,16 @@ class Extraction:
         It is not known whether there is one. A company that proved complete proves all smaller ones complete too, so
         only ever larger companies are checked.
         """
-        with self._lock:
+        if len(links) <= self._proven_contacts:
+            return []
+        # one at a time: those that wait may be proved by the one before
+        with self._proving:
             if len(links) <= self._proven_contacts:
                 return []
-        shown = {link.contact_id for link in links}
-        if self._members_at_a_glance(company_id) == shown:
-            self._prove(len(links))
-            return []
-        members: set[str] = set()
-        for status in _STATUSES:
-            keyset = _people("contacts.list", {"status": status, "company_id": company_id}, includes=None)
-            for rows in Walk(self._client, keyset):
-                members.update(row.id for row in rows if row.is_record)
-        missing = sorted(members - shown)
-        if not missing:
-            self._prove(len(links))
-            return []
+            missing = self._not_shown(company_id, {link.contact_id for link in links})
+            if not missing:
+                self._proven_contacts = len(links)
+                return []
         of_contacts = [link for contact_id in missing for link in self._contact_links(contact_id).links]
         return [
             Link(link.contact_id, company_id, link.position, link.decision_maker, None)
@@ -416,14 +410,17 @@ class Extraction:
             if link.company_id == company_id
         ]
 
-    def _members_at_a_glance(self, company_id: str) -> set[str]:
-        """Contacts of the company on the first page of either status: all of them, unless a page is full."""
-        pages = [self._page("contacts.list", {"status": s, "company_id": company_id}, 1) for s in _STATUSES]
-        return {msgspec.json.decode(row, type=_Relation).id for page in pages for row in page}
-
-    def _prove(self, contacts: int) -> None:
-        with self._lock:
-            self._proven_contacts = max(self._proven_contacts, contacts)
+    def _not_shown(self, company_id: str, shown: set[str]) -> list[str]:
+        """Contacts that the list of the company's contacts has beside those shown with the company itself."""
+        filters = [{"status": status, "company_id": company_id} for status in _STATUSES]
+        # all of them fit on two pages, unless one is full: then they are not the same
+        if {id for own in filters for id in _ids(self._page("contacts.list", own, 1))} == shown:
+            return []
+        members: set[str] = set()
+        for own in filters:
+            for rows in Walk(self._client, _people("contacts.list", own, includes=None)):
+                members.update(row.id for row in rows if row.is_record)
+        return sorted(members - shown)
 
     def _phases(self, deal_id: str) -> PhaseHistory:
         info = self._info("deals.info", deal_id, _DealInfo)
@@ -481,6 +478,15 @@ def _people(endpoint: str, filters: dict[str, Any], includes: str | None = "cust
 
 def _records(rows: Sequence[Row]) -> list[Record]:
     return [Record(row.id if row.is_record else None, row.payload) for row in rows]
+
+
+def _ids(rows: Iterable[msgspec.Raw]) -> list[str]:
+    """Ids of the rows that have one."""
+    found = []
+    for row in rows:
+        with contextlib.suppress(msgspec.MsgspecError):
+            found.append(msgspec.json.decode(row, type=_Relation).id)
+    return found
 
 
 def _known(instant: datetime | None) -> datetime:
