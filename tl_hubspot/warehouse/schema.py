@@ -600,6 +600,18 @@ run_id | VARCHAR | run |
         ("stream",),
     ),
     Table(
+        "sync.made_of",
+        "What each computed table was last made of: the same is not computed again.",
+        _columns(
+            """
+name | VARCHAR | computed table |
+fingerprint | VARCHAR | sha256 over the rows, the settings, the day and the program that it was made of |
+run_id | VARCHAR | run that made it |
+"""
+        ),
+        ("name",),
+    ),
+    Table(
         "sync.readings",
         "How HubSpot's records were last read, per kind of record: later readings build on it.",
         _columns(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import polars as pl
 import pytest
 
 from tl_hubspot.sandbox.worlds import Case, world
@@ -173,6 +174,23 @@ def test_second_run_writes_nothing_and_buckets_add_up(synced: Product) -> None:
     assert (
         synced.read("select count(*) from sync.outcomes where bucket in ('created', 'updated', 'failed')").item() == 0
     )
+
+
+def test_a_run_in_which_nothing_changed_computes_nothing_and_says_the_same(synced: Product) -> None:
+    synced.run()
+    tables = ("decisions.contacts", "decisions.companies", "decisions.deals")
+    before = {table: synced.read(f"select * exclude (as_of) from {table}") for table in tables}
+    outcomes = synced.read("select * exclude (run_id) from sync.outcomes order by all")
+    made = synced.read("select name, run_id from sync.made_of where name <> 'sync.plan' order by name")
+    synced.forget()
+    finished = synced.run(as_of="2026-11-02T18:00:00+01:00")
+    assert synced.writes() == [] and finished.exit_code == 0
+    assert synced.read("select name, run_id from sync.made_of where name <> 'sync.plan' order by name").equals(made)
+    for table, frame in before.items():
+        assert synced.read(f"select * exclude (as_of) from {table}").sort(pl.all()).equals(frame.sort(pl.all()))
+        assert synced.read(f"select distinct as_of from {table}").item() == finished.run["as_of"]
+    assert synced.read("select * exclude (run_id) from sync.outcomes order by all").equals(outcomes)
+    assert synced.read("select distinct run_id from sync.outcomes").item() == finished.run["run_id"]
 
 
 def test_every_record_has_a_row_in_the_log(synced: Product) -> None:

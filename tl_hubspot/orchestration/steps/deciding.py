@@ -4,19 +4,23 @@ function, writes a table.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import polars as pl
 
 from tl_hubspot.orchestration.run import ENTITIES, Platform, Run, source
+from tl_hubspot.orchestration.steps import unchanged
 from tl_hubspot.planning import adopt, stages
 from tl_hubspot.rules import companies as company_rules
 from tl_hubspot.rules import contacts as contact_rules
 from tl_hubspot.rules import deals as deal_rules
 from tl_hubspot.rules import eligible
-from tl_hubspot.warehouse.store import Warehouse, upsert
+from tl_hubspot.warehouse.store import Warehouse, insert, upsert
 
 SOURCES = {"contact": "teamleader.contacts", "company": "teamleader.companies", "deal": "teamleader.deals"}
+LINKS = "teamleader.contact_company_links"
 MIRRORS = {"contact": "hubspot.contacts", "company": "hubspot.companies", "deal": "hubspot.deals"}
 
 
@@ -49,39 +53,50 @@ def linked_ids(platform: Platform, entity_type: str) -> pl.Series:
 
 def contacts(platform: Platform, run: Run) -> dict[str, Any]:
     """decisions.contacts."""
-    decided = contact_rules.decide(
-        source(platform.warehouse, SOURCES["contact"], contact_rules.LOOKED_AT),
-        linked_ids(platform, "contact"),
-        platform.rules(run),
-    )
-    return _stored(platform, "decisions.contacts", decided)
+
+    def decide() -> pl.DataFrame:
+        people = source(platform.warehouse, SOURCES["contact"], contact_rules.LOOKED_AT)
+        return contact_rules.decide(people, linked_ids(platform, "contact"), platform.rules(run))
+
+    return _decided(platform, run, "decisions.contacts", ["teamleader.contacts", "sync.links"], decide)
 
 
 def companies(platform: Platform, run: Run) -> dict[str, Any]:
     """decisions.companies."""
-    rules, read = platform.rules(run), platform.warehouse.read
-    decided = company_rules.decide(
-        company_rules.group(source(platform.warehouse, SOURCES["company"], company_rules.LOOKED_AT), rules),
-        read("teamleader.contact_company_links"),
-        read("decisions.contacts"),
-        linked_ids(platform, "company"),
-        rules,
-    )
-    return _stored(platform, "decisions.companies", decided)
+
+    def decide() -> pl.DataFrame:
+        rules, read = platform.rules(run), platform.warehouse.read
+        return company_rules.decide(
+            company_rules.group(source(platform.warehouse, SOURCES["company"], company_rules.LOOKED_AT), rules),
+            read(LINKS),
+            read("decisions.contacts"),
+            linked_ids(platform, "company"),
+            rules,
+        )
+
+    made_of = ["teamleader.companies", LINKS, "decisions.contacts", "sync.links"]
+    return _decided(platform, run, "decisions.companies", made_of, decide)
 
 
 def deals(platform: Platform, run: Run) -> dict[str, Any]:
     """decisions.deals."""
-    read = platform.warehouse.read
-    decided = deal_rules.decide(
-        source(platform.warehouse, SOURCES["deal"], deal_rules.LOOKED_AT),
-        read("teamleader.deal_phase_history"),
-        read("decisions.contacts"),
-        linked_ids(platform, "deal"),
-        mapped_stages(platform),
-        platform.rules(run),
-    )
-    return _stored(platform, "decisions.deals", decided)
+
+    def decide() -> pl.DataFrame:
+        read = platform.warehouse.read
+        return deal_rules.decide(
+            source(platform.warehouse, SOURCES["deal"], deal_rules.LOOKED_AT),
+            read("teamleader.deal_phase_history"),
+            read("decisions.contacts"),
+            linked_ids(platform, "deal"),
+            mapped_stages(platform),
+            platform.rules(run),
+        )
+
+    made_of = [
+        *("teamleader.deals", "teamleader.deal_phase_history", "decisions.contacts", "sync.links"),
+        *("teamleader.reference", "hubspot.pipeline_stages"),
+    ]
+    return _decided(platform, run, "decisions.deals", made_of, decide)
 
 
 def deal_stages(platform: Platform, warehouse: Warehouse | None = None) -> stages.Stages:
@@ -98,21 +113,50 @@ def mapped_stages(platform: Platform, warehouse: Warehouse | None = None) -> dea
 
 def eligible_records(platform: Platform, run: Run, name: str) -> dict[str, Any]:
     """eligible.contacts, .companies, .deals or .relations."""
-    read = platform.warehouse.read
-    companies, links = read("decisions.companies"), "teamleader.contact_company_links"
-    if name == "contacts":
-        frame = eligible.contacts(read("decisions.contacts"), companies, read(links))
-    elif name == "companies":
-        frame = eligible.companies(companies)
-    elif name == "deals":
-        frame = eligible.deals(read("decisions.deals"), companies)
-    else:
-        frame = eligible.relations(read("eligible.deals"), read("decisions.contacts"), companies, read(links))
-    platform.warehouse.replace(f"eligible.{name}", frame)
-    return {"rows": frame.height}
+    made_of = ["decisions.contacts", "decisions.companies", "decisions.deals", LINKS]
+
+    def choose() -> pl.DataFrame:
+        read = platform.warehouse.read
+        firms = read("decisions.companies")
+        if name == "contacts":
+            return eligible.contacts(read("decisions.contacts"), firms, read(LINKS))
+        if name == "companies":
+            return eligible.companies(firms)
+        if name == "deals":
+            return eligible.deals(read("decisions.deals"), firms)
+        return eligible.relations(read("eligible.deals"), read("decisions.contacts"), firms, read(LINKS))
+
+    known, rows = _computed(platform, run, f"eligible.{name}", made_of, {}, choose)
+    return {"rows": rows} | known
 
 
-def _stored(platform: Platform, table: str, decided: pl.DataFrame) -> dict[str, Any]:
-    platform.warehouse.replace(table, decided)
-    counts = decided.group_by("status", "reason").len().sort("status", "reason")
-    return {f"{status}/{reason}": count for status, reason, count in counts.iter_rows()}
+def _decided(
+    platform: Platform, run: Run, table: str, made_of: Sequence[str], decide: Callable[[], pl.DataFrame]
+) -> dict[str, Any]:
+    facts = {"rules": unchanged.facts_of(platform.rules(run)), "pipelines": asdict(platform.mapping)["pipelines"]}
+    known, _ = _computed(platform, run, table, made_of, facts, decide)
+    with platform.warehouse.transaction() as con:
+        con.execute(f"update {table} set as_of = $1 where as_of is distinct from $1", [run.as_of])
+        counts = con.execute(f"select status, reason, count(*) from {table} group by all order by all").fetchall()
+    return {f"{status}/{reason}": count for status, reason, count in counts} | known
+
+
+def _computed(
+    platform: Platform,
+    run: Run,
+    table: str,
+    made_of: Sequence[str],
+    facts: Mapping[str, Any],
+    compute: Callable[[], pl.DataFrame],
+) -> tuple[dict[str, str], int]:
+    """Fill `table`, unless it was made of the same before; what to tell of that, and the number of rows."""
+    print_ = unchanged.fingerprint(platform, made_of, facts)
+    made_by = unchanged.made_by(platform, table, print_)
+    if made_by is not None:
+        return {"unchanged_since_run": made_by}, platform.warehouse.count(table)
+    frame = compute()
+    with platform.warehouse.transaction() as con:
+        con.execute(f"delete from {table}")
+        insert(con, table, frame)
+        unchanged.remember(con, table, print_, run)
+    return {}, frame.height

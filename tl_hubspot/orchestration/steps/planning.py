@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import polars as pl
 
 from tl_hubspot.orchestration.run import ENTITIES, Platform, Run
-from tl_hubspot.orchestration.steps import conclude, deciding
+from tl_hubspot.orchestration.steps import conclude, deciding, unchanged
 from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
 from tl_hubspot.planning import match_companies, match_contacts, match_deals, preflight, relations
 from tl_hubspot.planning import plan as plans
@@ -31,20 +31,51 @@ _PLURALS = {"contact": "contacts", "company": "companies", "deal": "deals"}
 
 def plan(platform: Platform, run: Run) -> dict[str, Any]:
     """Make and store the plan; a plan over a limit ends the run as held."""
-    made = make(platform, run)
+    print_ = unchanged.fingerprint(platform, _MADE_OF, _facts(platform, run))
+    made_by = None if run.options.approved is not None else unchanged.made_by(platform, "sync.plan", print_)
+    before = made_by and platform.run_row(made_by)
+    told: dict[str, Any] = {}
+    if before and before["status"] in ("done", "planned"):
+        made, told = stored_plan(platform, before), {"unchanged_since_run": made_by}
+    else:
+        made = make(platform, run)
     if run.options.approved is not None:
         conclude.require_digest(made, run.options.approved)
-    store(platform, run, made)
+    store(platform, run, made, print_)
     held = conclude.planned(platform, run, made)
     counts = made.changes.group_by("entity_type", "action").len()
-    return {"digest": made.digest, "held": held} | {
-        f"{e} {a}": n for e, a, n in counts.sort("entity_type", "action").iter_rows()
+    return (
+        told
+        | {"digest": made.digest, "held": held}
+        | {f"{e} {a}": n for e, a, n in counts.sort("entity_type", "action").iter_rows()}
+    )
+
+
+_MADE_OF = (
+    *(f"{room}.{name}" for room in ("teamleader", "hubspot", "decisions", "eligible") for name in _PLURALS.values()),
+    *("teamleader.contact_company_links", "teamleader.reference", "eligible.relations"),
+    *("hubspot.associations", "hubspot.properties", "hubspot.pipeline_stages", "hubspot.owners", "hubspot.currencies"),
+    *("sync.links", "sync.shadows", "sync.relations", "sync.opt_outs", "sync.marketing_requests", "sync.releases"),
+)
+
+
+def _facts(platform: Platform, run: Run) -> dict[str, Any]:
+    """What else the plan depends on. Contacts of the future become contacts of today without any change."""
+    settings = platform.settings
+    return {
+        "rules": unchanged.facts_of(platform.rules(run)),
+        "mapping": asdict(platform.mapping),
+        "settings": [group.model_dump() for group in (settings.guards, settings.marketing, settings.relations)],
+        "entities": run.options.entities,
+        "vanished": {e: _vanished(platform, e) for e in run.options.entities},
+        "future": platform.warehouse.count("decisions.contacts", "changed_at > as_of"),
     }
 
 
-def store(platform: Platform, run: Run, made: Plan) -> None:
-    """The plan takes the place of the one before."""
+def store(platform: Platform, run: Run, made: Plan, made_of: str) -> None:
+    """The plan takes the place of the one before; `made_of`: fingerprint of what it was made of."""
     with platform.warehouse.transaction() as con:
+        unchanged.remember(con, "sync.plan", made_of, run)
         con.execute("delete from sync.plan")
         stamp = [pl.lit(run.run_id).alias("run_id"), pl.lit(made.digest).alias("digest")]
         insert(con, "sync.plan", made.changes.with_columns(*stamp))

@@ -1,0 +1,82 @@
+"""What a computed table was made of, so that the same is not computed again: most runs find that nothing changed.
+
+A fingerprint covers the rows of the tables read, what the configuration says, the day of evaluation, and the program's
+own rules. Who computes what stands in `deciding` and `planning`; here nothing is computed.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+
+from tl_hubspot.orchestration.run import Platform, Run
+from tl_hubspot.rules.settings import RuleSettings
+from tl_hubspot.warehouse import schema
+from tl_hubspot.warehouse.store import frame_of, upsert
+
+TABLE = "sync.made_of"
+_VOLATILE = {"_loaded_at", "_run_id", "payload"}
+_VERSIONED = {
+    f"teamleader.{name}" for name in ("contacts", "companies", "deals", "contact_company_links", "deal_phase_history")
+}
+"""Tables whose rows get another `_loaded_at` exactly when a field differs: their times stand for their content."""
+
+
+def fingerprint(platform: Platform, tables: Sequence[str], facts: Mapping[str, Any]) -> str:
+    """Fingerprint of what something is made of: tables (computed ones by what those were made of) and facts."""
+    with platform.warehouse.connect() as con:
+        made_of = dict(con.execute(f"select name, fingerprint from {TABLE}").fetchall())
+        parts = {name: made_of[name] if name in made_of else _content(con, name) for name in tables}
+    text = json.dumps([parts, facts, _program()], sort_keys=True, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def made_by(platform: Platform, name: str, fingerprint: str) -> str | None:
+    """Id of the run that made `name` of exactly this; None when it has to be made now."""
+    query = f"select run_id from {TABLE} where name = ? and fingerprint = ?"
+    rows = platform.warehouse.read(query, [name, fingerprint])
+    return rows.item() if rows.height else None
+
+
+def remember(con: duckdb.DuckDBPyConnection, name: str, fingerprint: str, run: Run) -> None:
+    """Note in the transaction that stores `name` what it was made of."""
+    upsert(con, TABLE, frame_of(TABLE, [{"name": name, "fingerprint": fingerprint, "run_id": run.run_id}]))
+
+
+def facts_of(rules: RuleSettings) -> dict[str, Any]:
+    """What the rules know: of the instant only its date, which is all that they use."""
+    return {**asdict(rules), "as_of": rules.as_of_date}
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, set | frozenset) else str(value)
+
+
+def _content(con: duckdb.DuckDBPyConnection, name: str) -> str:
+    columns = [c for c in schema.table(name).columns if not c.name.endswith("_read_at")]
+    key = set(schema.table(name).key)
+    if name in _VERSIONED:
+        chosen = [c.name for c in columns if c.name in key or c.type == "TIMESTAMPTZ"]
+    else:
+        chosen = [c.name for c in columns if c.name not in _VOLATILE]
+    hashed = ", ".join(f'"{c}"' for c in chosen)
+    # a sum, because the order of rows means nothing
+    return str(con.execute(f"select count(*), sum(hash({hashed})::hugeint) from {name}").fetchall()[0])
+
+
+@functools.cache
+def _program() -> str:
+    """Fingerprint of the rules and the planning themselves: another version may decide otherwise."""
+    digest = hashlib.sha256()
+    for room in ("rules", "planning"):
+        for file in sorted(files(f"tl_hubspot.{room}").iterdir(), key=lambda f: f.name):
+            if file.name.endswith(".py"):
+                digest.update(file.read_bytes())
+    return digest.hexdigest()

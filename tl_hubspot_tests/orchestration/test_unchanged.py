@@ -1,0 +1,94 @@
+"""A table is computed again exactly when something that it is made of differs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tl_hubspot.config import settings as configuration
+from tl_hubspot.orchestration.run import Platform, Run, RunOptions
+from tl_hubspot.orchestration.steps import planning, unchanged
+from tl_hubspot.warehouse import schema
+from tl_hubspot.warehouse.store import polars_schema
+
+AS_OF = datetime(2026, 11, 2, 11, tzinfo=UTC)
+RUN = Run("first", AS_OF, False, RunOptions())
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    return Platform(configuration.load({"TL_HUBSPOT_DATA": str(tmp_path)}, directory=tmp_path))
+
+
+def row(table: str, seed: int) -> pl.DataFrame:
+    """One row with every simple column filled."""
+    values: dict[str, object] = {"VARCHAR": f"v{seed}", "TIMESTAMPTZ": AS_OF, "BOOLEAN": True, "INTEGER": seed}
+    filled = {c.name: values[c.type] for c in schema.table(table).columns if c.type in values}
+    return pl.DataFrame([filled], schema={n: t for n, t in polars_schema(table).items() if n in filled})
+
+
+@pytest.mark.parametrize("table", planning._MADE_OF)
+def test_a_row_more_in_any_table_counts_and_a_row_less_undoes_it(platform: Platform, table: str) -> None:
+    before = unchanged.fingerprint(platform, planning._MADE_OF, {})
+    platform.warehouse.append(table, row(table, 1))
+    more = unchanged.fingerprint(platform, planning._MADE_OF, {})
+    assert more != before
+    platform.warehouse.append(table, row(table, 2))
+    assert unchanged.fingerprint(platform, planning._MADE_OF, {}) not in (before, more)
+    platform.warehouse.replace(table, row(table, 1))
+    assert unchanged.fingerprint(platform, planning._MADE_OF, {}) == more
+
+
+@pytest.mark.parametrize("column", ["_loaded_at", "changed_at", "deleted_at", "consent_withdrawn_at"])
+def test_every_time_of_a_version_counts(platform: Platform, column: str) -> None:
+    platform.warehouse.append("teamleader.contacts", row("teamleader.contacts", 1))
+    before = unchanged.fingerprint(platform, ["teamleader.contacts"], {})
+    with platform.warehouse.transaction() as con:
+        con.execute(f"update teamleader.contacts set {column} = ?", [datetime(2026, 11, 3, tzinfo=UTC)])
+    assert unchanged.fingerprint(platform, ["teamleader.contacts"], {}) != before
+
+
+@pytest.mark.parametrize("column", ["properties", "archived", "email", "teamleader_id", "opted_out", "marketable"])
+def test_every_field_of_the_mirror_counts(platform: Platform, column: str) -> None:
+    platform.warehouse.append("hubspot.contacts", row("hubspot.contacts", 1))
+    before = unchanged.fingerprint(platform, ["hubspot.contacts"], {})
+    with platform.warehouse.transaction() as con:
+        con.execute(f"update hubspot.contacts set {column} = null")
+    assert unchanged.fingerprint(platform, ["hubspot.contacts"], {}) != before
+
+
+def test_when_something_was_read_or_looked_at_does_not_count(platform: Platform) -> None:
+    for table in ("teamleader.companies", "hubspot.owners"):
+        platform.warehouse.append(table, row(table, 1))
+    before = unchanged.fingerprint(platform, planning._MADE_OF, {})
+    with platform.warehouse.transaction() as con:
+        con.execute("update teamleader.companies set links_read_at = now(), _run_id = 'another'")
+        con.execute("update hubspot.owners set _loaded_at = now()")
+    assert unchanged.fingerprint(platform, planning._MADE_OF, {}) == before
+
+
+def test_the_day_counts_and_the_hour_does_not(platform: Platform) -> None:
+    def facts(instant: datetime) -> dict[str, object]:
+        return unchanged.facts_of(platform.rules_at(instant))
+
+    def at(instant: datetime) -> str:
+        return unchanged.fingerprint(platform, [], facts(instant))
+
+    assert at(AS_OF) == at(AS_OF.replace(hour=20)) != at(AS_OF.replace(day=3))
+    # one hour before midnight in UTC it is the next day in Brussels
+    assert at(AS_OF) != at(AS_OF.replace(hour=23))
+
+
+def test_a_computed_table_counts_by_what_it_was_made_of(platform: Platform) -> None:
+    before = unchanged.fingerprint(platform, ["decisions.contacts"], {})
+    with platform.warehouse.transaction() as con:
+        unchanged.remember(con, "decisions.contacts", "a", RUN)
+    made_of_a = unchanged.fingerprint(platform, ["decisions.contacts"], {})
+    with platform.warehouse.transaction() as con:
+        unchanged.remember(con, "decisions.contacts", "b", RUN)
+    assert len({before, made_of_a, unchanged.fingerprint(platform, ["decisions.contacts"], {})}) == 3
+    assert unchanged.made_by(platform, "decisions.contacts", "b") == "first"
+    assert unchanged.made_by(platform, "decisions.contacts", "a") is None
