@@ -1,0 +1,67 @@
+"""Runs of the reading steps alone, in processes of their own that kill themselves at a named place.
+
+Used by `test_extraction_kills`. A forked server has everything imported, so a run costs little more than its work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from tl_hubspot.config import settings as configuration
+from tl_hubspot.orchestration.run import Platform, RunOptions
+from tl_hubspot.orchestration.steps import extract
+from tl_hubspot.warehouse.store import Warehouse
+
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload([__name__])
+
+
+class Mortal(Warehouse):
+    """Kills the process just before transaction number `fatal` (from 1) is committed; 0: never."""
+
+    def __init__(self, path: Path, fatal: int) -> None:
+        super().__init__(path)
+        self.fatal, self.begun = fatal, 0
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        self.begun += 1
+        with super().transaction() as con:
+            yield con
+            if self.begun == self.fatal:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run(folder: Path, environment: dict[str, str], run_id: str, *, full: bool = False, fatal: int = 0) -> int | None:
+    """One run of the reading steps on a data folder; returns how many transactions it made, None when it was killed."""
+    answer, sender = _PROCESSES.Pipe(duplex=False)
+    process = _PROCESSES.Process(target=_run, args=(folder, environment, run_id, full, fatal, sender))
+    process.start()
+    sender.close()
+    try:
+        made: int | None = answer.recv()
+    except EOFError:
+        made = None
+    process.join()
+    assert process.exitcode == (0 if made is not None else -signal.SIGKILL), process.exitcode
+    return made
+
+
+def _run(folder: Path, environment: dict[str, str], run_id: str, full: bool, fatal: int, sender: object) -> None:
+    values = environment | {"TL_HUBSPOT_DATA": str(folder), "TL_HUBSPOT_TEAMLEADER__RECORDS_PER_COMMIT": "50"}
+    platform = Platform(configuration.load(values, directory=folder), RunOptions(full=full))
+    warehouse = Mortal(platform.settings.database, fatal)
+    platform.__dict__["warehouse"] = warehouse
+    opened = platform.run(run_id)
+    warehouse.begun = 0  # the first transaction is that of the first records
+    for stream in extract.STREAMS:
+        extract.records(platform, opened, stream)
+    platform.close()
+    sender.send(warehouse.begun)  # type: ignore[attr-defined]
