@@ -102,8 +102,8 @@ def serve(case: Case, window: float, latency: float, pipe: Connection) -> None:
         pipe.send(refused)
 
 
-def call(case: Case, window: float, url: str, folder: Path, seconds: float) -> None:
-    """One process with all its threads at work for so many seconds."""
+def call(case: Case, window: float, url: str, folder: Path) -> None:
+    """One process with all its threads at work, until it is ended."""
     teamleader.WINDOW_SECONDS = window
     client = teamleader.TeamleaderClient(
         api_url=url,
@@ -115,10 +115,9 @@ def call(case: Case, window: float, url: str, folder: Path, seconds: float) -> N
         rate_limit=case.configured,
         state=folder / "state",
     )
-    end = time.monotonic() + seconds
 
     def work(_: int) -> None:
-        while time.monotonic() < end:
+        while True:
             try:
                 client.call("users.me", {})
             except TlHubspotError as error:
@@ -136,19 +135,21 @@ def measure(case: Case, windows: int, scale: float) -> str:
     server.start()
     url = here.recv()
     with tempfile.TemporaryDirectory() as folder:
-        arguments = (case, window, url, Path(folder), windows * window + 1)
+        arguments = (case, window, url, Path(folder))
         clients = [CONTEXT.Process(target=call, args=arguments) for _ in range(case.processes)]
         for process in clients:
             process.start()
-        time.sleep(windows * window + 3)
-        log = requests.get(f"{url}{CONTROL_PREFIX}requests", timeout=60).json()["requests"]
+        # Starting a process takes its time, more so on a busy machine.
+        while not _calls(url):
+            time.sleep(0.1)
+        time.sleep(windows * window)
+        calls = _calls(url)
         for process in clients:
             process.terminate()
             process.join()
     here.send("stop")
     refused_other = here.recv()
     server.join()
-    calls = [(datetime.fromisoformat(c["at"]).timestamp(), c["status"]) for c in log if c["path"] == "/users.me"]
     start = calls[0][0]
     done = sum(start <= at < start + windows * window and status == 200 for at, status in calls)
     share = done / (windows * case.allowed)
@@ -157,6 +158,12 @@ def measure(case: Case, windows: int, scale: float) -> str:
         f"{case.latency:7.1f} {case.processes:9} {case.configured:10} {'half' if case.other else '-':>6}"
         f" {case.allowed:7} {done / windows:8.1f} {share:7.1%} {refused:5} {refused_other:10}"
     )
+
+
+def _calls(url: str) -> list[tuple[float, int]]:
+    """Time and status of every call that the sandbox has answered."""
+    log = requests.get(f"{url}{CONTROL_PREFIX}requests", timeout=60).json()["requests"]
+    return [(datetime.fromisoformat(c["at"]).timestamp(), c["status"]) for c in log if c["path"] == "/users.me"]
 
 
 def cost() -> None:
