@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from itertools import count
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -266,8 +267,9 @@ class Extraction:
     def some_ids(
         self, endpoint: Literal["contacts.list", "companies.list", "deals.list"], filters: dict[str, Any], among: int
     ) -> list[str]:
-        """Ids of up to 100 records of a list of `among`, from a page anywhere in it: one call."""
-        return _ids(self._page(endpoint, filters, random.randint(1, max(1, among // PAGE_SIZE))))
+        """Ids of up to 100 records of a list of `among`, from a page anywhere in it, shuffled: one call."""
+        ids = _ids(self._page(endpoint, filters, random.randint(1, max(1, among // PAGE_SIZE))))
+        return random.sample(ids, len(ids))
 
     def _page(self, endpoint: str, filters: dict[str, Any], number: int) -> list[msgspec.Raw]:
         body = {"filter": filters, "page": {"size": PAGE_SIZE, "number": number}}
@@ -413,14 +415,24 @@ class Extraction:
     def _not_shown(self, company_id: str, shown: set[str]) -> list[str]:
         """Contacts that the list of the company's contacts has beside those shown with the company itself."""
         filters = [{"status": status, "company_id": company_id} for status in _STATUSES]
-        # all of them fit on two pages, unless one is full: then they are not the same
-        if {id for own in filters for id in _ids(self._page("contacts.list", own, 1))} == shown:
+        # read page by page, as fast as can be: rows that moved meanwhile make it unequal, and are read with care
+        if {id for own in filters for id in self._hasty(own)} == shown:
             return []
         members: set[str] = set()
         for own in filters:
             for rows in Walk(self._client, _people("contacts.list", own, includes=None)):
                 members.update(row.id for row in rows if row.is_record)
         return sorted(members - shown)
+
+    def _hasty(self, filters: dict[str, Any]) -> set[str]:
+        found: set[str] = set()
+        for number in count(1):
+            rows = self._page("contacts.list", filters, number)
+            fresh = set(_ids(rows)) - found
+            found |= fresh
+            if len(rows) < PAGE_SIZE or not fresh:
+                break
+        return found
 
     def _phases(self, deal_id: str) -> PhaseHistory:
         info = self._info("deals.info", deal_id, _DealInfo)

@@ -29,7 +29,7 @@ from tl_hubspot.teamleader.endpoints import timestamp
 from tl_hubspot.teamleader.extraction import Extraction, Stream
 
 _STATUSES = ("active", "deactivated")
-_SAMPLE = 20
+_SAMPLE = 40
 """Contacts looked at before the first run, to tell how many have several companies."""
 Endpoint = Literal["contacts.list", "companies.list", "deals.list"]
 _ENDPOINTS: dict[Stream, Endpoint] = {
