@@ -125,10 +125,14 @@ class Walk:
             self._sure = int(since.timestamp()) * (-1 if keyset.descending else 1)
         self._at = self._sure
         """Where the reading forwards is; beyond `_sure` only among records that were edited just now."""
+        self._first: int | None = None
+        """The lowest key that was given."""
         self._inclusive = False
         """Whether the filter was seen to include its bound."""
         self._seen: dict[str, tuple[int | None, int]] = {}
         """Rows that may come again: id → key and hash of the payload."""
+        self._last: tuple[_Question, int, list[str]] | None = None
+        """The latest page: question, number, ids."""
         self._answers: list[bool] = []
         """Whether the first answers held anything, up to the first that did."""
         self._complete = False
@@ -169,6 +173,8 @@ class Walk:
         A page shows every record up to its last key, so the next one starts there: places may change, keys do not.
         """
         self._at = self._sure
+        if self._sure is None:
+            self._first = None
         while True:
             rows = self._page(self._question(self._at))
             full = len(rows) == PAGE_SIZE
@@ -186,6 +192,8 @@ class Walk:
                 if self._is_settled(top):
                     self._sure = top
                     self._forget()
+            if not full:
+                self._at = max((row.key for row in rows if row.key is not None), default=self._at)
             if given:
                 yield given
             if not full and not (patient and given):
@@ -210,7 +218,8 @@ class Walk:
             if full and not keys and not self._is_increment and any(row.id not in self._seen for row in rows):
                 rows = self._crowd(self._question(None, backwards=True, ties=True), None).rows
             given = self._given(rows)
-            surprised = surprised or any(self._was_there(row) for row in given)
+            ahead = [row for row in rows if row.key is not None and (self._at is None or row.key > self._at)]
+            surprised = surprised or any(self._was_there(row) for row in [*given, *ahead])
             if given:
                 yield given
             if self._sure is not None and min(keys, default=self._sure) < self._sure:
@@ -218,7 +227,9 @@ class Walk:
                 self._complete = number == 1 or not surprised
                 return
             if not full:
-                self._complete = not surprised and self._is_last(question, number, rows)
+                # The list ends here, so this must be its beginning: else the page was cut.
+                is_start = not keys or self._first is None or min(keys) <= self._first
+                self._complete = not surprised and is_start and self._is_last(question, number, rows)
                 return
             if peek or (surprised and keys):
                 return
@@ -333,13 +344,17 @@ class Walk:
             answer = self._client.call(self._keyset.endpoint, request)
             self.server_time = self.server_time or answer.server_time
             rows = self._rows(answer.data)
+            ids = [row.id for row in rows]
             wrong = self._contradiction(rows, question)
+            if ids and self._last and self._last[0] == question and self._last[1] != number and self._last[2] == ids:
+                wrong = "Teamleader repeats the same page"
             if wrong is None and (rows or attempt >= reasks):
                 break
             if attempt >= _REASKS:
                 raise BadAnswer(wrong or self._suspicion, where=self._keyset.endpoint)
             self._client.sleep(2.0**attempt)
             attempt += 1
+        self._last = question, number, ids
         if not any(self._answers):
             self._answers.append(bool(rows))
         return rows
@@ -419,6 +434,8 @@ class Walk:
             if not is_past and self._seen.get(row.id) != version:
                 self._seen[row.id] = version
                 changed[row.id] = row
+                if row.key is not None:
+                    self._first = row.key if self._first is None else min(self._first, row.key)
         return list(changed.values())
 
     def _forget(self) -> None:

@@ -337,7 +337,7 @@ class Store:
         return (
             f"(SELECT {columns} FROM {kind} WHERE id NOT IN (SELECT id FROM {kind}_lag) UNION ALL"
             f" SELECT {columns} FROM {kind}_lag AS old WHERE hidden = 0"
-            f" AND until = (SELECT min(until) FROM {kind}_lag WHERE id = old.id))"
+            f" AND rowid = (SELECT rowid FROM {kind}_lag WHERE id = old.id ORDER BY until, rowid LIMIT 1))"
         )
 
     # -- links -----------------------------------------------------------------------------------------------------
