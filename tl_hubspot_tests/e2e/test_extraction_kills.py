@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ from tl_hubspot.warehouse.store import Warehouse
 from tl_hubspot_tests.e2e.extracting import run
 
 START = datetime(2026, 11, 2, 11, tzinfo=UTC)
+EVERYWHERE = "TL_HUBSPOT_KILL_EVERYWHERE" in os.environ
+"""Some places are enough to see that nothing broke; with this variable set it is each of the thirty."""
 STREAMS = ("contacts", "companies", "deals")
 STAMPS = {"_loaded_at", "_run_id", "read_until", "run_id", "_run"}
 
@@ -42,21 +45,24 @@ class Scene:
         self.systems.teamleader.log.clear()
         return run(folder, self.environment, run_id, **how)
 
-    def kill_everywhere(self, name: str, base: Path | None, *, full: bool, step: int = 1) -> None:
-        """Kill a run before each of its commits (with `step` before some); go on; compare with an undisturbed run."""
+    def kill(self, name: str, base: Path | None, *, full: bool, step: int) -> None:
+        """Kill runs before their first commit and each `step` further; go on; compare with an undisturbed run."""
         twin = self.data(f"{name}-twin", base)
         commits = self.go(twin, "undisturbed", full=full)
         assert commits is not None
         expected = tables(twin)
-        for fatal in range(1, commits + 1, step):
+        for fatal in range(1, commits + 1, 1 if EVERYWHERE else step):
             folder = self.data(f"{name}-{fatal}", base)
             assert self.go(folder, "killed", full=full, fatal=fatal) is None
             assert self.go(folder, "resumed", full=full)
-            asked = self.systems.teamleader.log.entries
-            began_with = next(call["body"] for call in asked if call["path"] == "/contacts.list")
+            asked = [call["body"] for call in self.systems.teamleader.log.entries if call["path"] == "/contacts.list"]
             if 1 < fatal <= 4:
-                assert "updated_since" in began_with["filter"], "it began anew"
+                assert not any(_is_beginning(body) for body in asked), "it began anew"
             assert tables(folder) == expected, f"killed before commit {fatal} of {commits}"
+
+
+def _is_beginning(request: dict[str, Any]) -> bool:
+    return request["filter"] == {"status": "active"} and request["sort"][0]["order"] == "asc"
 
 
 def tables(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
@@ -135,12 +141,12 @@ def changed(scene: Scene) -> Path:
 
 
 def test_killed_in_the_first_reading(scene: Scene) -> None:
-    scene.kill_everywhere("first", None, full=False, step=3)
+    scene.kill("first", None, full=False, step=4)
 
 
 def test_killed_in_a_sweep(scene: Scene, changed: Path) -> None:
-    scene.kill_everywhere("sweep", changed, full=True, step=2)
+    scene.kill("sweep", changed, full=True, step=3)
 
 
 def test_killed_in_an_increment(scene: Scene, changed: Path) -> None:
-    scene.kill_everywhere("increment", changed, full=False)
+    scene.kill("increment", changed, full=False, step=2)

@@ -1,4 +1,7 @@
-"""What the readings of Teamleader share: the extraction, watermarks, and the stamp of stored rows."""
+"""What readings of Teamleader share: the extraction, watermarks, readings broken off, the stamp of stored rows.
+
+What is read, and how it is stored, lives in `extract`, `links` and `phases`.
+"""
 
 from __future__ import annotations
 
