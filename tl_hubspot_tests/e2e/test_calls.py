@@ -92,6 +92,11 @@ def needing(product: Product) -> set[str]:
     return set(demand.contact_links(contacts, platform.rules_at(platform.as_of()))["id"])
 
 
+def _asked(product: Product) -> list[str]:
+    entries = product.systems.teamleader.log.entries
+    return [entry["body"]["id"] for entry in entries if "companies.info" in entry["path"]]
+
+
 def changed_at(product: Product, contact_id: str) -> datetime:
     return product.read("select changed_at from teamleader.contacts where id = ?", [contact_id]).item()
 
@@ -145,7 +150,9 @@ def test_first_run_nothing_changed_and_a_few_changes(make: Make) -> None:
 
     again = read(product, hours=2, small_lists=True)
     assert sum(calls(product).values()) <= 20
-    assert again[links.STREAM]["calls_made"] == again[phases.STREAM]["calls_made"] == 0
+    assert again[phases.STREAM]["calls_made"] == 0
+    few = again[links.STREAM]["calls_minimum"]
+    assert few == links.few(product.platform()) == 4
 
     people = sorted(needing(product))[:5]
     for contact in people:
@@ -155,10 +162,11 @@ def test_first_run_nothing_changed_and_a_few_changes(make: Make) -> None:
     teamleader.update("companies", company, name="Anders BV")
     planned = to_json(call_plan.make(product.platform(as_of=product.systems.clock.now().isoformat())))
     assert planned["kind"] == "changes"
-    assert {line["stream"]: line["calls"] for line in planned["streams"]}[links.STREAM] == 6
+    assert {line["stream"]: line["calls"] for line in planned["streams"]}[links.STREAM] == 6 + few
     changed = read(product, hours=1)
-    assert calls(product)["contacts.info"] == 5 and calls(product)["companies.info"] == 1
-    assert changed[links.STREAM] | {"calls_planned": 6, "calls_minimum": 6, "calls_made": 6} == changed[links.STREAM]
+    assert calls(product)["contacts.info"] == 5 and calls(product)["companies.info"] == 1 + few
+    assert changed[links.STREAM]["calls_planned"] == changed[links.STREAM]["calls_minimum"] == 6 + few
+    assert changed[links.STREAM]["calls_made"] <= 6 + few + 2
 
 
 def test_few_contacts_among_many_companies_are_read_one_by_one_those_without_a_company_from_a_list(make: Make) -> None:
@@ -226,28 +234,27 @@ def test_where_nobody_needs_links_nobody_is_asked(make: Make) -> None:
 
 
 def test_silent_changes_of_links_are_found_within_the_days(make: Make) -> None:
-    world, people, firms = account(make, 24, 12, TL_HUBSPOT_TEAMLEADER__LINK_REREAD_DAYS="3")
+    world, people, firms = account(make, 90, 45, TL_HUBSPOT_TEAMLEADER__LINK_REREAD_DAYS="3")
     for number, contact in enumerate(people):
-        world.teamleader.link(contact, firms[number % 12])
+        world.teamleader.link(contact, firms[number % 45])
     read(world.product)
     before = changed_at(world.product, people[1])
-    for place in range(12):
-        world.teamleader.link(people[place], firms[(place + 5) % 12], position="CEO")
-        world.teamleader.unlink(people[place + 12], firms[place])
+    for place in range(45):
+        world.teamleader.link(people[place], firms[(place + 5) % 45], position="CEO")
+        world.teamleader.unlink(people[place + 45], firms[place])
     asked: list[str] = []
     for _ in range(3):
-        read(world.product, hours=5)
-        assert calls(world.product)["companies.info"] == 0, "an ordinary run looks only at what changed"
-        said = read(world.product, hours=20)[links.STREAM]
-        entries = world.product.systems.teamleader.log.entries
-        asked += [e["body"]["id"] for e in entries if "companies.info" in e["path"]]
-        assert said["each_within_days_kept"] and said["read_again"] == said["read_again_wanted"]
+        read(world.product, hours=1)
+        assert calls(world.product)["companies.info"] == 6, "an ordinary run has only a few calls left"
+        asked += _asked(world.product)
+        said = read(world.product, hours=23.5)[links.STREAM]
+        asked += _asked(world.product)
+        assert said["each_within_days_kept"] and said["read_again"] == said["read_again_wanted"] == 23
     assert set(asked) == set(firms)
-    assert len(asked) <= 12 + 6, "each about once"
     assert stored(world.product) == true_links(world.product, set(people))
     assert changed_at(world.product, people[1]) > before
     moved = world.product.read("select count(*) from teamleader.contacts where changed_at > ?", [before]).item()
-    assert moved == 24
+    assert moved == 90
 
 
 def test_silent_changes_are_found_where_contacts_carry_the_links(make: Make) -> None:
@@ -267,6 +274,15 @@ def test_silent_changes_are_found_where_contacts_carry_the_links(make: Make) -> 
     read(world.product, hours=24.5)
     assert stored(world.product) == true_links(world.product, set(people))
     assert near(changed_at(world.product, people[50]), world.now - timedelta(hours=24.5))
+
+
+def test_in_a_small_account_the_next_run_finds_them(make: Make) -> None:
+    world, people, firms = account(make, 8, 3)
+    read(world.product)
+    world.teamleader.link(people[2], firms[1])
+    read(world.product, hours=1)
+    assert stored(world.product) == true_links(world.product, set(people))
+    assert near(changed_at(world.product, people[2]), world.now)
 
 
 def test_a_budget_that_is_too_small_is_told(make: Make) -> None:
@@ -305,7 +321,7 @@ def test_hidden_records_keep_their_links_and_are_no_change_when_they_show(make: 
         world.edit("contacts", contact, last_name="Anders")
     world.edit("companies", firms[0], name="Anders BV")
     world.teamleader.faults.add(Fault("status", r"\.info", status=403, times=None))
-    assert read(world.product, hours=1)[links.STREAM]["hidden"] == 7
+    assert read(world.product, hours=1)[links.STREAM]["hidden"] == 6 + 4
     world.teamleader.faults.clear()
     assert stored(world.product) == true_links(world.product, set(people))
 

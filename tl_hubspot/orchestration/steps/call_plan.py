@@ -105,11 +105,12 @@ class _Looker:
         if self.kind == "everything":
             return self._links_of_stored()
         changed = self._changed["contacts"] + self._changed["companies"]
-        why = f"{changed:,} changed contacts and companies at most"
         if self.kind == "changes":
-            return Line(links.STREAM, changed, "at most" if changed else "exactly", why)
-        wanted, what = self._rereads()
-        count = min(wanted, self._settings.link_rereads_per_run)
+            few = min(links.few(self._platform), self._settings.link_rereads_per_run)
+            why = f"{changed:,} changed contacts and companies, {few} of those read longest ago"
+            return Line(links.STREAM, changed + few, "at most", why)
+        wanted, owners, what = self._rereads()
+        count = min(max(wanted, links.few(self._platform)), owners, self._settings.link_rereads_per_run)
         days = self._settings.link_reread_days
         why = f"{count:,} {what} read again, so that each has its turn within {days} days, and what changed"
         if count < wanted:
@@ -163,13 +164,14 @@ class _Looker:
         why = f"{plan.way}: {companies:,} companies, {linked.height:,} contacts with a company"
         return Line(links.STREAM, calls, "about", why)
 
-    def _rereads(self) -> tuple[int, str]:
+    def _rereads(self) -> tuple[int, int, str]:
+        """How many records a sweep has to read again, of how many, and what they are."""
         _, linked, companies = self._stored_links()
-        plan = plan_links(companies, linked.height, links.several_share(self._platform) or SEVERAL_COMPANIES)
-        owners, what = (linked.height, "contacts") if plan.way == "contacts.info" else (companies, "companies")
+        side = links.side_of_rereads(companies, linked.height)
+        owners, what = (linked.height, "contacts") if side == "contact" else (companies, "companies")
         mark = self._mark
         gap = (self._as_of - mark["full_as_of"]) / timedelta(days=1) if mark else 1.0
-        return rereads(owners, self._settings.link_reread_days, gap), what
+        return rereads(owners, self._settings.link_reread_days, gap), owners, what
 
     def _stored_links(self) -> tuple[pl.DataFrame, pl.DataFrame, int]:
         """Contacts that need links, those of them that have a company, and the number of companies."""

@@ -31,6 +31,7 @@ from tl_hubspot.teamleader.calls import (
     LinkPlan,
     list_calls,
     plan_links,
+    reference_calls,
     rereads,
 )
 from tl_hubspot.teamleader.extraction import Extraction, Links
@@ -46,6 +47,11 @@ SMALLEST_SAMPLE = 20
 """Share of the calls, and number, spent on learning how many contacts have several companies, where the plan hangs on
 that."""
 
+QUIET = 20
+"""Calls that an ordinary run takes at most when nothing changed, whatever the size of the account."""
+_LISTS = 6
+_PROOF = 2
+"""Of those: lists in which nothing changed, and the proof that a company's list of contacts is not cut short."""
 TOO_MANY_HIDDEN = 20
 """If so many records are asked for the first time and none may be seen, the grant is at fault, not the records."""
 
@@ -80,7 +86,9 @@ def links(platform: Platform, run: Run) -> dict[str, Any]:
         facts = _everything(reader)
     else:
         _changed(reader)
-        if run.is_full:
+        if not run.is_full:
+            _a_few_again(reader)
+        else:
             facts = _again(reader, (run.as_of - mark["full_as_of"]) / timedelta(days=1))
     reader.expect(reader.order())
     if run.named is None:
@@ -112,6 +120,17 @@ def several_share(platform: Platform) -> float | None:
     query = f"select count(*), count(*) filter (n > 1) from (select count(*) n from {_TABLE} group by contact_id)"
     linked, several = platform.warehouse.read(query).row(0)
     return several / linked if linked >= 20 else None
+
+
+def few(platform: Platform) -> int:
+    """Calls for links that an ordinary run has left when nothing changed; a sweep makes no fewer."""
+    pipelines = platform.warehouse.count("teamleader.reference", "kind = 'deal_pipeline'")
+    return max(0, QUIET - reference_calls(pipelines) - _LISTS - _PROOF)
+
+
+def side_of_rereads(companies: int, contacts: int) -> Side:
+    """Which records are read again when they are old: the fewer ones, as the order of companies is known by then."""
+    return "contact" if contacts < companies else "company"
 
 
 # -- which records to ask ----------------------------------------------------------------------------------------------
@@ -201,14 +220,20 @@ def _changed(reader: _Reader) -> None:
     reader.must_read("contact", reader.demanded().filter(wanted)["id"])
 
 
+def _a_few_again(reader: _Reader) -> None:
+    """As many of the records read longest ago as an ordinary run has calls left: all of them in a small account."""
+    companies, contacts = reader.existing("company"), reader.demanded()
+    side = side_of_rereads(companies.height, contacts.height)
+    reader.read_longest_ago(side, contacts if side == "contact" else companies, few(reader.platform))
+
+
 def _again(reader: _Reader, gap: float) -> dict[str, Any]:
     """A share of the records that were read longest ago; `gap` is the time since the last such reading, in days."""
     settings = reader.platform.settings.teamleader
     unread = (pl.col("links_read_at") < reader.started).fill_null(True)
     companies, contacts = reader.existing("company").filter(unread), reader.demanded().filter(unread)
     linked = reader.linked(contacts)
-    way = plan_links(companies.height, linked.height, several_share(reader.platform) or SEVERAL_COMPANIES)
-    side: Side = "contact" if way.way == "contacts.info" else "company"
+    side = side_of_rereads(companies.height, linked.height)
     owners = linked if side == "contact" else companies
     if side == "contact" and linked.height < contacts.height:
         # one list tells who has a company now and had none, and the other way round; else all have to be looked at
@@ -223,13 +248,12 @@ def _again(reader: _Reader, gap: float) -> dict[str, Any]:
             reader.must_read("contact", differing["id"])
             owners = linked.join(differing, on="id", how="anti")
     wanted = rereads(owners.height, settings.link_reread_days, gap)
-    count = min(wanted, settings.link_rereads_per_run)
-    reader.must_read(side, owners.sort("links_read_at", "id", nulls_last=False)["id"].head(count))
+    count = reader.read_longest_ago(side, owners, max(wanted, few(reader.platform)))
     return {
         "read_again": count,
         "read_again_wanted": wanted,
         "each_within_days": settings.link_reread_days,
-        "each_within_days_kept": count == wanted and gap <= settings.link_reread_days,
+        "each_within_days_kept": wanted <= settings.link_rereads_per_run and gap <= settings.link_reread_days,
     }
 
 
@@ -247,6 +271,7 @@ class _Reader:
     since: datetime | None
     """When the last finished reading of links began."""
     read_of: dict[Side, int] = field(default_factory=lambda: {"contact": 0, "company": 0})
+    asked: dict[Side, set[str]] = field(default_factory=lambda: {"contact": set(), "company": set()})
     hidden: int = 0
     added: int = 0
     removed: int = 0
@@ -307,12 +332,21 @@ class _Reader:
     def must_read(self, side: Side, ids: pl.Series) -> None:
         """`read` of records that have to be read, each with one call."""
         self.expect(ids.len())
+        self.asked[side].update(ids)
         self.read(side, ids.to_list())
 
     def must_read_named(self, side: Side, ids: Collection[str]) -> None:
         """`must_read` of those of these records that are known."""
         named = pl.DataFrame({"id": sorted(ids)}, schema={"id": pl.String()})
         self.must_read(side, self.existing(side).join(named, on="id", how="semi")["id"])
+
+    def read_longest_ago(self, side: Side, owners: pl.DataFrame, count: int) -> int:
+        """Read again those of `owners` that were not asked in this run and that were read longest ago; how many."""
+        unread = ~pl.col("id").is_in(pl.Series(sorted(self.asked[side]), dtype=pl.String).implode())
+        count = min(count, self.platform.settings.teamleader.link_rereads_per_run)
+        chosen = owners.filter(unread).sort("links_read_at", "id", nulls_last=False).head(count)
+        self.must_read(side, chosen["id"])
+        return chosen.height
 
     def read(self, side: Side, ids: Collection[str]) -> None:
         """Ask for the links of these records and store them; what is gone or hidden keeps its known links."""
