@@ -150,6 +150,8 @@ class TeamleaderClient:
         self.window = SlidingWindow(rate_limit, WINDOW_SECONDS, clock=clock, sleep=sleep, file=file)
         self.sleep = sleep
         self._timeout = timeout
+        self.other_versions: set[str] = set()
+        """Versions of the API that answers were in, other than the one that was asked for."""
         self._session = requests.Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
@@ -307,6 +309,10 @@ class TeamleaderClient:
         server_time = _instant(response.headers.get("Date", ""))
         if server_time is None:
             raise _TryAgain("an answer without a Date header", broken=True)
+        version = response.headers.get("X-Api-Version", API_VERSION)
+        if version != API_VERSION and version not in self.other_versions:
+            self.other_versions.add(version)
+            _log.warning("Teamleader answers in version %s of its API; %s was asked for", version, API_VERSION)
         return Answer(envelope.data, envelope.meta, server_time)
 
 

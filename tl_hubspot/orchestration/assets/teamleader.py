@@ -36,6 +36,8 @@ def _records(stream: Stream) -> dg.AssetsDefinition:
             read = extract.records if run.named is None else named.records
             with counted(platform, run, stream) as facts:
                 facts |= read(platform, run, stream) | {"full_read": run.is_full}
+                if versions := platform.teamleader.other_versions:
+                    facts["answered_in_api_version"] = ", ".join(sorted(versions))
             return result(platform, table, facts)
 
     return records
