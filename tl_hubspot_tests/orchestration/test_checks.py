@@ -17,8 +17,8 @@ from tl_hubspot.warehouse.store import Warehouse, frame_of
 NOW = datetime(2026, 11, 2, 11, tzinfo=UTC)
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 OF_EACH_STREAM = ("unreadable_dates", "rejected")
-BY_NAME = {f"{s.asset_key.path[0]}.{s.name}": c for c in CHECKS for s in c.check_specs if s.name in OF_EACH_STREAM}
-BY_NAME |= {s.name: c for c in CHECKS for s in c.check_specs if s.name not in OF_EACH_STREAM}
+BY_NAME = {f"{s.asset_key.path[0]}.{s.name}": (c, s) for c in CHECKS for s in c.check_specs if s.name in OF_EACH_STREAM}
+BY_NAME |= {s.name: (c, s) for c in CHECKS for s in c.check_specs if s.name not in OF_EACH_STREAM}
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -108,13 +108,14 @@ CASES: dict[str, tuple[Rows, Rows]] = {
 }
 
 
-def checked(name: str, tables: Rows, folder: Path) -> dg.AssetCheckResult:
+def checked(name: str, tables: Rows, folder: Path) -> Any:
     warehouse = Warehouse(folder / "tl_hubspot.duckdb")
     for table, rows in tables.items():
         warehouse.append(table, frame_of(table, rows))
-    result = BY_NAME[name](warehouse=WarehouseResource(database=str(warehouse.path)))
-    assert isinstance(result, dg.AssetCheckResult)
-    return result
+    checks, spec = BY_NAME[name]
+    results = list(checks(warehouse=WarehouseResource(database=str(warehouse.path))))  # type: ignore[call-overload]
+    assert {r.check_name for r in results} == {s.name for s in checks.check_specs}
+    return next(r for r in results if r.check_name == spec.name)
 
 
 def test_every_check_has_a_case() -> None:
@@ -133,7 +134,7 @@ def test_fails(name: str, tmp_path: Path) -> None:
     result = checked(name, CASES[name][1], tmp_path)
     assert not result.passed
     assert result.metadata["offending"].value >= 1
-    blocking = any(spec.blocking for spec in BY_NAME[name].check_specs)
+    blocking = BY_NAME[name][1].blocking
     assert result.severity is (dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN)
     assert "@" not in str(result.metadata["records"]), "no addresses in what Dagster stores"
 
