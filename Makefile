@@ -28,6 +28,11 @@ bench: $(STAMP)
 	@$(BIN)/python benchmarks/rules.py --contacts 100000
 	@$(BIN)/python benchmarks/planning.py --contacts 100000
 	@$(BIN)/python benchmarks/decide_and_plan.py --contacts 100000
+	@$(BIN)/python benchmarks/load.py --contacts 100000
+	@$(BIN)/python benchmarks/calls.py --contacts 1000
+	@$(BIN)/python benchmarks/mirror.py
+	@$(BIN)/python benchmarks/rate.py
+	@$(BIN)/python benchmarks/whole_run.py --contacts 2000
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Installing into $(VENV) (once, about a minute) ..."

@@ -7,6 +7,7 @@ is in `sandbox.teamleader` and `sandbox.hubspot`; sample data in `sandbox.worlds
 from __future__ import annotations
 
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,7 @@ class LocalSystems:
             self.world.populate(self.teamleader, self.hubspot)
         if filled is not None:
             filled.touch()
+        self._calls = tempfile.TemporaryDirectory(prefix="tl_hubspot-calls-")
         self._servers = (
             LoopbackServer(self.teamleader.app, ports[0]),
             LoopbackServer(self.hubspot.app, ports[1]),
@@ -90,9 +92,10 @@ class LocalSystems:
             server.stop()
         self.teamleader.close()
         self.hubspot.close()
+        self._calls.cleanup()
 
     def environment(self) -> dict[str, str]:
-        """Variables that point the product at the two systems; TL_HUBSPOT_AS_OF is the world's instant."""
+        """Variables that point the product at the two systems, whose calls count apart from all others; TL_HUBSPOT_AS_OF is the world's instant."""
         teamleader, hubspot = (server.url for server in self._servers)
         values = {
             "TEAMLEADER_API_URL": teamleader,
@@ -104,6 +107,7 @@ class LocalSystems:
             "HUBSPOT_API_URL": hubspot,
             "HUBSPOT_ACCESS_TOKEN": self.hubspot.profile.access_token,
             "HUBSPOT_RATE_LIMIT": str(HUBSPOT_CALLS if self._hubspot_limit else NO_LIMIT),
+            "TL_HUBSPOT_STATE": self._calls.name,
         }
         if self.world:
             values["TL_HUBSPOT_AS_OF"] = self.world.as_of.isoformat()
