@@ -95,7 +95,8 @@ class LocalSystems:
         self._calls.cleanup()
 
     def environment(self) -> dict[str, str]:
-        """Variables that point the product at the two systems, whose calls count apart from all others; TL_HUBSPOT_AS_OF is the world's instant."""
+        """Variables that point the product at the two systems and let it count its calls apart from all others;
+        TL_HUBSPOT_AS_OF is the world's instant."""
         teamleader, hubspot = (server.url for server in self._servers)
         values = {
             "TEAMLEADER_API_URL": teamleader,
