@@ -62,8 +62,8 @@ def note(con: duckdb.DuckDBPyConnection, table: str, touched: pl.DataFrame) -> N
         differs = " or ".join(f'{state}."{c}" is distinct from l."{c}"' for c in compared(table, names))
         con.execute(
             f"""{insert} left join (
-              select * from {kept.name} h where {of_touched}
-              qualify row_number() over (partition by {", ".join(key)} order by _run desc) = 1
+              select h.* from {kept.name} h join _touched k on {_on(key, "h")}
+              qualify row_number() over (partition by {", ".join(f'h."{c}"' for c in key)} order by h._run desc) = 1
             ) l on {_on(key, "l")}
             where coalesce(l._removed, true) <> {is_gone} or (not l._removed and ({differs}))"""
         )

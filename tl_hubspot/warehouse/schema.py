@@ -91,7 +91,7 @@ changed_at | TIMESTAMPTZ | last manual change: moves only when a watched field o
 consent_withdrawn_at | TIMESTAMPTZ | when consent was seen to go from true to false; null again once true | computed
 deleted_at | TIMESTAMPTZ | when it was found deleted in Teamleader; null while it exists | computed
 watched_hash | VARCHAR | fingerprint of the watched fields | computed
-links_read_at | TIMESTAMPTZ | when its company links were last read; null while it is not known whether it has any | computed
+links_read_at | TIMESTAMPTZ | when its company links were last read; null: not known whether it has any | computed
 payload | VARCHAR | the record as received, JSON text | contacts.list
 """
             + _LOADED

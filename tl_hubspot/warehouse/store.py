@@ -24,7 +24,13 @@ from filelock import FileLock, Timeout
 from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.warehouse import history, schema, upgrade
 
-_CONFIG = {"autoinstall_known_extensions": "false", "storage_compatibility_version": "v1.5.0", "memory_limit": "512MB"}
+_CONFIG = {
+    "autoinstall_known_extensions": "false",
+    "storage_compatibility_version": "v1.5.0",
+    "memory_limit": "512MB",
+    # each checkpoint compresses the last row group anew: with the default of 16 MB that is after nearly every commit
+    "checkpoint_threshold": "256MB",
+}
 _MARK = upgrade.MARK
 
 
@@ -229,9 +235,11 @@ def upsert(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> M
         raise ValueError(f"rows for {table} repeat a key ({', '.join(key)})")
     on = " and ".join(f't."{c}" = s."{c}"' for c in key)
     numbered = frame.with_row_index("_row")
-    with history.registered(con, _frame=numbered):
+    with history.registered(con, _frame=numbered.select("_row", *key)):
         # only the key is read of rows that turn out to be new
         found = con.sql(f"select _row from _frame s where exists (select 1 from {table} t where {on})").pl()["_row"]
+    if found.is_empty():
+        return Merged(inserted=insert(con, table, frame), updated=0, unchanged=0)
     is_known = numbered["_row"].is_in(found.implode())
     new, known = frame.filter(~is_known), numbered.filter(is_known)
     old = _update(con, table, known, on) if known.height else 0

@@ -116,8 +116,15 @@ def stored_unreadable(con: duckdb.DuckDBPyConnection, table: str) -> pl.DataFram
 
 
 def unreadable(con: duckdb.DuckDBPyConnection, table: str, records: pl.DataFrame) -> pl.DataFrame:
-    """Dates of `records` (id, payload) that are there but are no date: columns id, field."""
-    con.register("_records", records)
+    """Dates of `records` (id, payload) that are there but are no date: columns id, field.
+
+    Where the typed dates are among the columns, only records that lack one are looked at.
+    """
+    if dates := [name for name in _DATES[table] if name in records.columns]:
+        records = records.filter(pl.any_horizontal(pl.col(dates).is_null()))
+    if records.is_empty():
+        return pl.DataFrame(schema={"id": pl.String(), "field": pl.String()})
+    con.register("_records", records.select("id", "payload"))
     try:
         parts = [
             f"select id, '{name}' as field from _records where (payload->>'{name}') is not null"

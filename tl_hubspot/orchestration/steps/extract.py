@@ -155,9 +155,8 @@ def store(
     stamps = [pl.lit(v).alias(k) for k, v in stamp(platform, run).items()]
     taken = intake.sort_out(table, ((record.id, record.payload) for record in batch.records))
     frame = _differing(con, table, taken.records)
-    received = frame
     if frame.height:
-        frame = typed.typed(con, table, received)
+        frame = typed.typed(con, table, frame)
         if table == "teamleader.contacts":
             frame = _with_changes(con, run, frame)
         frame = frame.with_columns(_NO_INSTANT.alias("deleted_at"), *stamps)
@@ -166,14 +165,14 @@ def store(
     counts["new"] += merged.inserted
     counts["changed"] += merged.updated
     counts["unchanged"] += taken.records.height - merged.inserted - merged.updated
-    counts["unreadable_dates"] += typed.unreadable(con, table, received).height
+    counts["unreadable_dates"] += typed.unreadable(con, table, frame).height
     counts["rejected"] = counts.get("rejected", 0) + _reject(con, batch.stream, taken, stamps)
     return taken.names
 
 
 def _differing(con: duckdb.DuckDBPyConnection, table: str, received: pl.DataFrame) -> pl.DataFrame:
     """The records that are new, say something else than the stored ones, or were thought deleted."""
-    with registered(con, _received=received):
+    with registered(con, _received=received.select("id", "payload")):
         found = con.sql(
             f"""select r.id, t.payload as stored, t.deleted_at is not null as was_deleted
             from _received r left join {table} t on t.id = r.id
@@ -193,7 +192,7 @@ def _with_changes(con: duckdb.DuckDBPyConnection, run: Run, frame: pl.DataFrame)
     frame = frame.with_columns(pl.Series("watched_hash", prints, pl.String()))
     names = "id, updated_at, changed_at, marketing_mails_consent, watched_hash, consent_withdrawn_at"
     with registered(con, _ids=frame.select("id")):
-        stored = fetch(con, f"select {names} from teamleader.contacts where id in (select id from _ids)")
+        stored = fetch(con, f"select {names} from teamleader.contacts join _ids using (id)")
     versions = changes.next_versions(stored, frame, run.as_of)
     return frame.join(versions.select("id", "changed_at", "consent_withdrawn_at"), on="id", how="left")
 
