@@ -23,6 +23,8 @@ OVERLAP = timedelta(minutes=5)
 
 _REASKS = 3
 """How often an answer that seems wrong is asked for again, and how many rounds may bring nothing."""
+_EMPTY = 3
+"""So many empty answers in a row, from both ends, are believed of a list that has shown nothing yet."""
 _PASSES = 40
 """How often a block is read before giving up; each pass finds about two thirds of what is missing."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -92,16 +94,6 @@ class _Question:
     backwards: bool = False
 
 
-@dataclass(frozen=True)
-class _Crowd:
-    """Rows of one key, of which there is more than a page, those after them on their last page, and whether those after
-    them prove the end."""
-
-    rows: list[Row]
-    beyond: list[Row]
-    closed: bool
-
-
 class Walk:
     """One complete reading of a keyset list. Iterate to get pages of rows; `server_time` is known from the first on.
 
@@ -127,8 +119,8 @@ class Walk:
         """Where the reading forwards is; beyond `_sure` only among records that were edited just now."""
         self._first: int | None = None
         """The lowest key that was given."""
-        self._inclusive = False
-        """Whether the filter was seen to include its bound."""
+        self._inclusive: bool | None = False
+        """Whether the filter was seen to include its bound; None when that was not so the next time."""
         self._seen: dict[str, tuple[int | None, int]] = {}
         """Rows that may come again: id → key and hash of the payload."""
         self._last: tuple[_Question, int, list[str]] | None = None
@@ -178,14 +170,19 @@ class Walk:
         while True:
             rows = self._page(self._question(self._at))
             full = len(rows) == PAGE_SIZE
-            proven = not self._inclusive and self._at is not None and any(row.key == self._at - 1 for row in rows)
-            self._inclusive = self._inclusive or proven
+            if self._inclusive and self._at is not None and all(row.key != self._at for row in rows):
+                # Those given last must come again; either they are gone or the filter leaves out its bound.
+                self._inclusive = None
+                continue
+            proven = self._inclusive is False and self._at is not None and any(row.key == self._at - 1 for row in rows)
+            if proven:
+                self._inclusive = True
             top = self._top(rows)
             if full and top is None and not proven:
                 key = self._at if any(row.key is not None for row in rows) else None
-                crowd = self._crowd(self._question(self._at, ties=True), key)
-                rows, full = [*crowd.rows, *crowd.beyond], crowd.closed
-                top = self._top(crowd.beyond) if crowd.closed else None
+                crowd, beyond = self._crowd(self._question(self._at, ties=True), key)
+                rows, top = [*crowd, *beyond], self._top(beyond)
+                full = top is not None
             given = self._given(rows)
             if top is not None:
                 self._at = top
@@ -216,7 +213,7 @@ class Walk:
             keys = [row.key for row in rows if row.key is not None]
             full = len(rows) == PAGE_SIZE
             if full and not keys and not self._is_increment and any(row.id not in self._seen for row in rows):
-                rows = self._crowd(self._question(None, backwards=True, ties=True), None).rows
+                rows, _ = self._crowd(self._question(None, backwards=True, ties=True), None)
             given = self._given(rows)
             ahead = [row for row in rows if row.key is not None and (self._at is None or row.key > self._at)]
             surprised = surprised or any(self._was_there(row) for row in [*given, *ahead])
@@ -238,14 +235,14 @@ class Walk:
 
     def _is_last(self, question: _Question, number: int, rows: list[Row]) -> bool:
         """Whether the list ends with this page, which is not full: one that the server cut is often of round length."""
-        if (number == 1 and len(rows) % 5) or not self._page(question, number + 1):
+        if not rows or (number == 1 and len(rows) % 5) or not self._page(question, number + 1):
             return True
         self._suspicion = f"Teamleader gives {len(rows)} records per page instead of {PAGE_SIZE}"
         return False
 
     def _is_empty(self) -> bool:
         """Whether there was nothing but empty answers, to two different questions: then there is nothing to read."""
-        return not any(self._answers) and len(self._answers) >= (2 if self._is_increment else 3)
+        return not any(self._answers) and len(self._answers) >= _EMPTY
 
     def _explain_the_end(self, ids: Iterable[str]) -> None:
         """The list is empty where it must show these: right only if all of them are gone from it by now."""
@@ -263,8 +260,8 @@ class Walk:
 
     # -- crowds --------------------------------------------------------------------------------------------------------
 
-    def _crowd(self, question: _Question, key: int | None) -> _Crowd:
-        """All rows up to `key` (those without a key when None), of which there is more than a page.
+    def _crowd(self, question: _Question, key: int | None) -> tuple[list[Row], list[Row]]:
+        """All rows up to `key` (those without a key when None), of which there is more than a page, and the next ones.
 
         The places of the crowd as a whole are certain, but not the order within it: equal keys may come in another
         order with every request. Nobody enters a second that is over, so as many different rows as the crowd was long
@@ -275,12 +272,12 @@ class Walk:
         found: dict[str, Row] = {}
         total, number = -1, 1
         for _ in range(_PASSES):
-            number, rows, beyond, closed = self._end_of_crowd(question, limit, number)
+            number, rows, beyond = self._end_of_crowd(question, limit, number)
             length = (number - 1) * PAGE_SIZE + len(rows)
             if length != total:
                 total, found = length, self._remaining(found, limit)
             elif len(found) == total:
-                return _Crowd(list(found.values()), beyond, closed)
+                return list(found.values()), beyond
             before = len(found)
             for lower in range(number, 0, -1):
                 page = rows if lower == number else self._page(question, lower, reasks=_REASKS)
@@ -304,19 +301,16 @@ class Walk:
             remaining += self._page(replace(question, body={**question.body, "filter": filters}), reasks=_REASKS)
         return {row.id: row for row in remaining if row.id in found and _belongs(row, limit)}
 
-    def _end_of_crowd(self, question: _Question, limit: float, number: int) -> tuple[int, list[Row], list[Row], bool]:
-        """Number of the page on which the crowd ends, its rows up to there, those after, and whether one proves it."""
+    def _end_of_crowd(self, question: _Question, limit: float, number: int) -> tuple[int, list[Row], list[Row]]:
+        """Number of the page on which the crowd ends, its rows up to there, and those after."""
 
-        def ends(row: Row) -> bool:
-            # A record that was just edited may still stand in the crowd, with its new time.
-            return (
-                row.key is not None and row.key > limit and (self._is_settled(row.key) or not self._is_settled(limit))
-            )
+        def is_later(row: Row) -> bool:
+            return row.key is not None and row.key > limit
 
         ids = _Repetition(self._keyset.endpoint)
         while True:
             rows = self._page(question, number, reasks=0 if number == 1 else _REASKS)
-            if len(rows) < PAGE_SIZE or any(map(ends, rows)):
+            if len(rows) < PAGE_SIZE or any(map(is_later, rows)):
                 break
             ids.check(rows)
             number += 1
@@ -325,7 +319,7 @@ class Walk:
             size = max((place for place, row in enumerate(rows, 1) if _belongs(row, limit)), default=0)
             beyond = [*rows[size:], *beyond]
             if size or number == 1:
-                return number, rows[:size], beyond, any(map(ends, beyond))
+                return number, rows[:size], beyond
             number -= 1
             rows = self._page(question, number, reasks=_REASKS)
 
@@ -422,7 +416,12 @@ class Walk:
 
     def _top(self, rows: list[Row]) -> int | None:
         """The key up to which a page is sure to be complete; None when it is not beyond where we are."""
-        beyond = [row.key for row in rows if row.key is not None and (self._at is None or row.key > self._at)]
+        in_place: list[int] = []
+        for key in reversed([row.key for row in rows if row.key is not None]):
+            # One that stands before a lower one shows a time that is not the one of its place.
+            if not in_place or key <= in_place[-1]:
+                in_place.append(key)
+        beyond = [key for key in in_place if self._at is None or key > self._at]
         return max([key for key in beyond if self._is_settled(key)] or beyond, default=None)
 
     def _given(self, rows: list[Row]) -> list[Row]:

@@ -103,6 +103,19 @@ def _ties(api: Api) -> None:
     assert api.ids("contacts.list", body) == ids[::-1]
 
 
+@case("undated_sort")
+def _undated(api: Api) -> None:
+    api.sandbox.load("contacts", [{"id": a.uid("Contact", 2000), "last_name": "Old", "updated_at": None}])
+
+    def first(order: str) -> bool:
+        body = {"sort": [{"field": "updated_at", "order": order}]}
+        return bool(api.ids("contacts.list", body)[0] == a.uid("Contact", 2000))
+
+    assert first("asc") and not first("desc")
+    _set(api, undated_sort="highest")
+    assert first("desc") and not first("asc")
+
+
 @case("replica_lag")
 def _lag(api: Api) -> None:
     def listed() -> dict[str, str]:
