@@ -118,7 +118,7 @@ class Walk:
         self._at = self._sure
         """Where the reading forwards is; beyond `_sure` only among records that were edited just now."""
         self._first: int | None = None
-        """The lowest key that was given."""
+        """The lowest key that was met forwards."""
         self._inclusive: bool | None = False
         """Whether the filter was seen to include its bound; None when that was not so the next time."""
         self._seen: dict[str, tuple[int | None, int]] = {}
@@ -184,13 +184,15 @@ class Walk:
                 rows, top = [*crowd, *beyond], self._top(beyond)
                 full = top is not None
             given = self._given(rows)
+            keys = [row.key for row in rows if row.key is not None]
+            self._first = min([*keys, *([] if self._first is None else [self._first])], default=None)
             if top is not None:
                 self._at = top
                 if self._is_settled(top):
                     self._sure = top
                     self._forget()
             if not full:
-                self._at = max((row.key for row in rows if row.key is not None), default=self._at)
+                self._at = max(keys, default=self._at)
             if given:
                 yield given
             if not full and not (patient and given):
@@ -223,12 +225,14 @@ class Walk:
                 # One page shows one moment; between two of them a record may slip by.
                 self._complete = number == 1 or not surprised
                 return
+            if peek:
+                return
             if not full:
                 # The list ends here, so this must be its beginning: else the page was cut.
-                is_start = not keys or self._first is None or min(keys) <= self._first
+                is_start = not keys or (self._first is not None and min(keys) <= self._first)
                 self._complete = not surprised and is_start and self._is_last(question, number, rows)
                 return
-            if peek or (surprised and keys):
+            if surprised and keys:
                 return
             ids.check(rows)
             number += 1
@@ -433,8 +437,6 @@ class Walk:
             if not is_past and self._seen.get(row.id) != version:
                 self._seen[row.id] = version
                 changed[row.id] = row
-                if row.key is not None:
-                    self._first = row.key if self._first is None else min(self._first, row.key)
         return list(changed.values())
 
     def _forget(self) -> None:
