@@ -205,6 +205,7 @@ class Walk:
         """
         question = self._question(None, backwards=True)
         number, surprised, ids = 1, False, _Repetition(self._keyset.endpoint)
+        lowest: int | None = None
         while True:
             rows = self._page(question, number, reasks=_REASKS if number > 1 or (self._seen and not peek) else 0)
             if number == 1 and not rows:
@@ -221,7 +222,8 @@ class Walk:
             surprised = surprised or any(self._was_there(row) for row in [*given, *ahead])
             if given:
                 yield given
-            if self._sure is not None and min(keys, default=self._sure) < self._sure:
+            lowest = min([*keys, *([] if lowest is None else [lowest])], default=None)
+            if self._sure is not None and lowest is not None and lowest < self._sure:
                 # One page shows one moment; between two of them a record may slip by.
                 self._complete = number == 1 or not surprised
                 return
@@ -229,7 +231,7 @@ class Walk:
                 return
             if not full:
                 # The list ends here, so this must be its beginning: else the page was cut.
-                is_start = not keys or (self._first is not None and min(keys) <= self._first)
+                is_start = lowest == self._first if self._first is None or lowest is None else lowest <= self._first
                 self._complete = not surprised and is_start and self._is_last(question, number, rows)
                 return
             if surprised and keys:
@@ -344,7 +346,7 @@ class Walk:
             rows = self._rows(answer.data)
             ids = [row.id for row in rows]
             wrong = self._contradiction(rows, question)
-            if ids and self._last and self._last[0] == question and self._last[1] != number and self._last[2] == ids:
+            if ids and self._repeats(question, number, ids):
                 wrong = "Teamleader repeats the same page"
             if wrong is None and (rows or attempt >= reasks):
                 break
@@ -356,6 +358,12 @@ class Walk:
         if not any(self._answers):
             self._answers.append(bool(rows))
         return rows
+
+    def _repeats(self, question: _Question, number: int, ids: list[str]) -> bool:
+        """Whether this is the page given last, which cannot be the answer to this question too."""
+        if self._last is None or self._last[2] != ids or self._last[:2] == (question, number):
+            return False
+        return self._last[0] == question or "ids" in self._last[0].body["filter"]
 
     def _rows(self, data: msgspec.Raw) -> list[Row]:
         try:
