@@ -184,6 +184,8 @@ def crash(**account: str) -> None:
 
 
 if __name__ == "__main__":
+    # a shell that starts a job in the background has it ignore Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     options = json.loads(sys.argv[1])
     modes: dict[str, Callable[..., None]] = {"again and again": again_and_again, "share": share, "crash": crash}
     modes[options.pop("mode")](**options)

@@ -125,7 +125,7 @@ def test_gives_up_and_names_the_process(warehouse: Warehouse) -> None:
         with pytest.raises(WarehouseError, match=rf"locked by another program .*PID {process.pid}"):
             Warehouse(warehouse.path, lock_timeout=0.2).count("sync.links")
     finally:
-        process.terminate()
+        process.kill()  # a handler of SIGTERM that another test left behind is inherited
         process.join()
 
 
