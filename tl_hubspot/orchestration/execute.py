@@ -16,6 +16,7 @@ from typing import Any
 import dagster as dg
 
 from tl_hubspot.errors import ExitCode, TlHubspotError
+from tl_hubspot.orchestration.event_log import open_instance
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps import conclude, preflight, publish, retention
 
@@ -57,7 +58,7 @@ def execute(platform: Platform) -> Finished:
         platform.take_lock()
         home = dagster_home(platform.settings.data)
         job = build_definitions(platform).resolve_job_def(_JOBS[platform.options.command])
-        with dg.DagsterInstance.from_config(str(home)) as instance:
+        with open_instance(home) as instance:
             result = job.execute_in_process(
                 instance=instance,
                 raise_on_error=False,

@@ -84,6 +84,7 @@ class Server:
     _ids: list[str] = field(default_factory=list)
     _last: bytes | None = None
     _empty: int = 0
+    _repeated: bool = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         is_list = scope["path"].endswith(".list")
@@ -142,10 +143,11 @@ class Server:
                 answer = b'{"data": []}'
             case "cut":
                 answer = json.dumps({"data": rows[: self.random.randrange(len(rows) + 1)]}).encode()
-            case "repeated":
+            case "repeated" if not self._repeated:
                 answer = self._last or honest
             case "broken":
                 return honest[: len(honest) // 2]
+        self._repeated = answer != honest and fault == "repeated"
         # Nobody can tell a list that is always empty from one that has nothing.
         self._empty = self._empty + 1 if answer == b'{"data": []}' != honest else 0
         if self._empty > 2:

@@ -1,0 +1,86 @@
+"""Dagster's own event log on SQLite, with connections that stay open for the length of a run in this process.
+
+Dagster opens, compiles for and closes a connection for each of the hundreds of events of a run, and every close makes
+SQLite write its log back into the file; that takes longer than most runs have to do besides. The files are the same,
+so the web server and runs that it launches read and write them as ever.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import sqlalchemy as db
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._serdes import ConfigurableClassData
+
+_OPEN = 3
+"""Files kept open: the index and the runs that were written last."""
+
+
+class OpenEventLog(SqliteEventLogStorage):
+    """Event log that keeps its connections until it is disposed of."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines: OrderedDict[str, db.Engine] = OrderedDict()
+        super().__init__(base_dir, inst_data)
+
+    @classmethod
+    def from_config_value(  # type: ignore[override]
+        cls, inst_data: ConfigurableClassData | None, config_value: dict[str, str]
+    ) -> OpenEventLog:
+        """As Dagster makes it from an instance's settings."""
+        return cls(inst_data=inst_data, **config_value)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[db.Connection]:
+        with self._db_lock:
+            with self._engine(shard).begin() as connection:
+                yield connection
+            if shard != INDEX_SHARD_NAME:
+                # the web server watches the file; what was written stands beside it until the connection is closed
+                os.utime(self.path_for_shard(shard))
+
+    def _engine(self, shard: str) -> db.Engine:
+        engine = self._engines.get(shard)
+        if engine is None:
+            arguments = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+            engine = db.create_engine(
+                self.conn_string_for_shard(shard), poolclass=db.pool.QueuePool, connect_args=arguments
+            )
+            # a power cut may cost the last events, never the file; the journal of writes is not kept here
+            db.event.listen(engine, "connect", lambda raw, _: raw.execute("pragma synchronous = normal"))
+            self._initdb(engine)
+            self._engines[shard] = engine
+        self._engines.move_to_end(shard)
+        while len(self._engines) > _OPEN:
+            self._engines.popitem(last=False)[1].dispose()
+        return engine
+
+    def dispose(self) -> None:
+        """Close everything."""
+        super().dispose()
+        with self._db_lock:
+            while self._engines:
+                self._engines.popitem()[1].dispose()
+
+
+def open_instance(home: Path) -> dg.DagsterInstance:
+    """The Dagster instance of that folder; with another storage than SQLite exactly as its settings say."""
+    ref = InstanceRef.from_dir(str(home))
+    ours = ref.storage_data is not None and ref.storage_data.class_name == "DagsterSqliteStorage"
+    if ours and ref.event_storage_data is not None:
+        storage = {
+            "module": OpenEventLog.__module__,
+            "class": OpenEventLog.__name__,
+            "config": dict(ref.event_storage_data.config_dict),
+        }
+        ref = InstanceRef.from_dir(str(home), overrides={"event_log_storage": storage})
+    return dg.DagsterInstance.from_ref(ref)
