@@ -91,7 +91,7 @@ class Server:
         fault = None
         if is_list:
             self.calls += 1
-            assert self.calls < 3000, "a reading does not end"
+            assert self.calls < 20_000, "a reading does not end"
         if is_list and not self.quiet:
             self.people()
             if self.random.random() < self.story.faulty:
