@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 import polars as pl
@@ -20,6 +21,7 @@ from tl_hubspot.planning.desired import KEY, MARKETING, Desired, desired, marked
 from tl_hubspot.planning.guards import Counts, GuardSettings, Limit
 from tl_hubspot.planning.mapping import Mapping as FieldMapping
 from tl_hubspot.planning.match_frames import NOTICES, no_notices, notices
+from tl_hubspot.planning.parallel import side_by_side
 from tl_hubspot.planning.protected import PROTECTED_PATTERNS, is_protected
 from tl_hubspot.planning.transforms import Portal
 
@@ -120,8 +122,9 @@ class Plan:
 
 def build(inputs: PlanInputs, settings: PlanSettings) -> Plan:
     """Make the plan of one run."""
-    parts = [_Entity(kind, inputs, settings) for kind in PUSH_ORDER if kind in inputs.entities]
-    contacts = next((p for p in parts if p.kind == "contact"), None)
+    kinds = [kind for kind in PUSH_ORDER if kind in inputs.entities]
+    by_kind = side_by_side({kind: partial(_Entity, kind, inputs, settings) for kind in kinds})
+    parts, contacts = list(by_kind.values()), by_kind.get("contact")
     unsubscribe = inputs.opt_outs.select(list(CHANGES))
     marketing = contacts.marketing_rows() if contacts else _no_changes()
     relations = inputs.relations.select(list(CHANGES))
@@ -459,12 +462,13 @@ def _counts(inputs: PlanInputs, settings: PlanSettings, changes: pl.DataFrame, c
 
 def digest_of(changes: pl.DataFrame) -> str:
     """sha256 over the changes sorted by entity type, Teamleader id and action; `fields` and `details` are canonical."""
-    names = [c for c in CHANGES if c not in ("fields", "details")]
-    text = pl.concat_str(pl.struct(names).struct.json_encode(), "fields", "details", separator=" ")
     ordered = changes.sort("entity_type", "teamleader_id", "action", "hubspot_id", "details", nulls_last=True)
+    # neither sign can stand in an id or in JSON text
+    columns = pl.col(list(CHANGES)).fill_null("\0").str.join("\n").cast(pl.Binary)
     digest = hashlib.sha256()
     for rows in ordered.iter_slices(20_000):
-        digest.update(rows.select(text.str.join("\n").cast(pl.Binary)).item() + b"\n")
+        for column in rows.select(columns).row(0):
+            digest.update(column + b"\n")
     return digest.hexdigest()
 
 

@@ -16,6 +16,8 @@ from tl_hubspot.planning.match_links import follow_merges, resolve
 
 PAIR = ["from_type", "from_id", "to_type", "to_id"]
 ENTITIES = ("contact", "company", "deal")
+DEAL_COLUMNS = ("id", "customer_type", "customer_id", "contact_person_id")
+"""Columns of `teamleader.deals` that say what a deal is related to."""
 
 
 @dataclass(frozen=True)

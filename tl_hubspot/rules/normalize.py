@@ -24,6 +24,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = rf"(?:{_LABEL}\.)+(?:[a-z]{{1,63}}|xn--[a-z0-9-]{{0,58}}[a-z0-9])"
 _ADDRESS = rf"^({_ATOM}(?:\.{_ATOM})*)@{_DOMAIN}$"
 _HOST_LABELS = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
+_PLAIN_HOST = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.[a-z]{2,63}$"
 # The property White_Space of Unicode, which is also what polars strips.
 _WHITE_SPACE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)))) + "\u2028\u2029"
 _WHITE_SPACE += "\u202f\u205f\u3000"
@@ -107,8 +108,16 @@ def domains(texts: pl.Series, without_company: Collection[str]) -> pl.Series:
         .str.strip_chars(".")
     )
     excluded = frozenset(without_company)
-    registrable = _through_python(frame["host"], pl.lit(True), lambda host: _registrable(host, excluded))
-    return registrable.alias(texts.name)
+    # Most hosts: a name under a suffix of one label, www before it or not, about which the list has nothing to say.
+    bare = pl.col("host").str.strip_prefix("www.")
+    plain = bare.str.contains(_PLAIN_HOST) & ~pl.any_horizontal(
+        text.is_in(names)
+        for text in (pl.col("host"), bare, "*." + bare, bare.str.replace(r"^[^.]*", "*"))
+        for names in (_suffix_list().implode(), pl.Series(sorted(excluded), dtype=pl.String).implode())
+    )
+    frame = frame.with_columns(plain=pl.when(plain).then(bare), odd=pl.when(~plain).then("host"))
+    odd = _through_python(frame["odd"], pl.lit(True), lambda host: _registrable(host, excluded))
+    return frame.select(pl.coalesce("plain", odd)).to_series().alias(texts.name)
 
 
 def registrable_domain(text: str | None, without_company: Collection[str]) -> str | None:
@@ -125,8 +134,8 @@ def _suffixes() -> tldextract.TLDExtract:
 
 
 @functools.cache
-def _suffix_rules() -> frozenset[str]:
-    return frozenset(_suffixes().tlds)
+def _suffix_list() -> pl.Series:
+    return pl.Series(sorted(_suffixes().tlds), dtype=pl.String)
 
 
 def _registrable(host: str, excluded: frozenset[str]) -> str | None:
@@ -136,8 +145,6 @@ def _registrable(host: str, excluded: frozenset[str]) -> str | None:
     labels = ascii_host.split(".")
     if any(".".join(labels[i:]) in excluded for i in range(len(labels) - 1)):
         return None
-    if len(labels) == 2 and not labels[1].isdigit() and not _suffix_rules() & {ascii_host, f"*.{labels[1]}"}:
-        return ascii_host  # most hosts: a name under a suffix of one label, where the list has nothing to say
     parts = _suffixes().extract_str(ascii_host)
     if parts.suffix:
         return parts.top_domain_under_public_suffix or None

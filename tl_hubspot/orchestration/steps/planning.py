@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -17,10 +18,11 @@ from tl_hubspot.orchestration.steps import conclude, deciding, unchanged
 from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
 from tl_hubspot.planning import match_companies, match_contacts, match_deals, preflight, relations
 from tl_hubspot.planning import plan as plans
-from tl_hubspot.planning.adopt import adopt
+from tl_hubspot.planning.adopt import Adoption, adopt
 from tl_hubspot.planning.guards import GuardSettings, Limit
 from tl_hubspot.planning.match_frames import Matching
-from tl_hubspot.planning.opt_outs import plan_opt_outs
+from tl_hubspot.planning.opt_outs import OptOutPlan, plan_opt_outs
+from tl_hubspot.planning.parallel import side_by_side
 from tl_hubspot.planning.plan import EntityInputs, Plan, PlanInputs, PlanSettings
 from tl_hubspot.planning.transforms import Portal
 from tl_hubspot.rules.settings import RuleSettings
@@ -110,9 +112,14 @@ class _Tables:
             return self._read(f"select * exclude (payload) from {table}")
         return self._read(table)
 
-    def existing(self, entity_type: str) -> pl.DataFrame:
-        """Records that Teamleader has, deleted ones left out."""
-        return self(SOURCES[entity_type]).filter(pl.col("deleted_at").is_null())
+    def existing(self, entity_type: str, *columns: str) -> pl.DataFrame:
+        """These columns of the records that Teamleader has, deleted ones left out."""
+        records = self(SOURCES[entity_type]).select("deleted_at", *columns)
+        return records.filter(pl.col("deleted_at").is_null()).drop("deleted_at")
+
+    def ids(self, entity_type: str) -> pl.Series:
+        """Ids of the records that Teamleader has."""
+        return self.existing(entity_type, "id").get_column("id")
 
 
 def _portal(platform: Platform, tables: _Tables) -> Portal:
@@ -132,8 +139,9 @@ def _matchings(tables: _Tables, rules: RuleSettings) -> dict[str, Matching]:
         return shadows.filter(pl.col("entity_type") == entity_type)
 
     addresses = pushed("contact").select("teamleader_id", address=pl.col("fields").str.json_path_match("$.email"))
-    return {
-        "contact": match_contacts.match(
+    matchings = {
+        "contact": partial(
+            match_contacts.match,
             tables("eligible.contacts"),
             tables("decisions.contacts"),
             tables("hubspot.contacts"),
@@ -141,17 +149,19 @@ def _matchings(tables: _Tables, rules: RuleSettings) -> dict[str, Matching]:
             addresses,
             releases,
         ),
-        "company": match_companies.match(
+        "company": partial(
+            match_companies.match,
             tables("eligible.companies"),
             tables("decisions.companies"),
-            tables.existing("company"),
+            tables.existing("company", "id", "updated_at"),
             tables("hubspot.companies"),
             links,
             pushed("company").get_column("teamleader_id"),
             releases,
             rules,
         ),
-        "deal": match_deals.match(
+        "deal": partial(
+            match_deals.match,
             tables("eligible.deals"),
             tables("decisions.deals"),
             tables("hubspot.deals"),
@@ -160,19 +170,14 @@ def _matchings(tables: _Tables, rules: RuleSettings) -> dict[str, Matching]:
             releases,
         ),
     }
+    return side_by_side(matchings)
 
 
 def make(platform: Platform, run: Run) -> Plan:
     """Match, compare and plan; what was seen of relations and opt-outs on the way is remembered."""
     tables, settings = _Tables(platform.warehouse), platform.settings
     facts, matched = _portal(platform, tables), _matchings(tables, platform.rules(run))
-    adopted = {
-        e: adopt(e, tables.existing(e).get_column("id"), tables("sync.links"), tables(MIRRORS[e])) for e in ENTITIES
-    }
-    related = _relations(tables, matched, remove_stale=settings.relations.remove_stale)
-    opted_out = plan_opt_outs(
-        tables("decisions.contacts"), tables("hubspot.contacts"), matched["contact"].matches, tables("sync.opt_outs")
-    )
+    adopted, related, opted_out = _found(tables, matched, remove_stale=settings.relations.remove_stale)
     with platform.warehouse.transaction() as con:
         insert(con, "sync.relations", related.found.with_columns(pl.lit(run.run_id).alias("run_id")))
         delete(con, "sync.relations", related.forget)
@@ -221,13 +226,32 @@ def make(platform: Platform, run: Run) -> Plan:
     )
 
 
+def _found(
+    tables: _Tables, matched: dict[str, Matching], *, remove_stale: bool
+) -> tuple[dict[str, Adoption], relations.RelationPlan, OptOutPlan]:
+    """What there is to say of links, relations and opt-outs."""
+    links = tables("sync.links")
+    opt_outs = partial(
+        plan_opt_outs,
+        tables("decisions.contacts"),
+        tables("hubspot.contacts"),
+        matched["contact"].matches,
+        tables("sync.opt_outs"),
+    )
+    found: dict[str, Any] = side_by_side(
+        {e: partial(adopt, e, tables.ids(e), links, tables(MIRRORS[e])) for e in ENTITIES}
+        | {"relations": partial(_relations, tables, matched, remove_stale=remove_stale), "opt_outs": opt_outs}
+    )
+    return {e: found[e] for e in ENTITIES}, found["relations"], found["opt_outs"]
+
+
 def _relations(tables: _Tables, matched: dict[str, Matching], *, remove_stale: bool) -> relations.RelationPlan:
     nobody = pl.DataFrame(schema={"teamleader_id": pl.String(), "duplicate_of": pl.String()})
     decided = {"contact": tables("decisions.contacts"), "company": tables("decisions.companies"), "deal": nobody}
     records = {
         e: relations.Records(
             matches=matched[e].matches,
-            source_ids=tables.existing(e).get_column("id"),
+            source_ids=tables.ids(e),
             mirror=tables(MIRRORS[e]),
             winners=relations.winners(decided[e]),
         )
@@ -235,7 +259,9 @@ def _relations(tables: _Tables, matched: dict[str, Matching], *, remove_stale: b
     }
     return relations.plan_relations(
         tables("eligible.relations"),
-        relations.in_teamleader(tables("teamleader.contact_company_links"), tables.existing("deal")),
+        relations.in_teamleader(
+            tables("teamleader.contact_company_links"), tables.existing("deal", *relations.DEAL_COLUMNS)
+        ),
         records,
         tables("sync.links"),
         tables("hubspot.associations"),
