@@ -27,7 +27,6 @@ import polars as pl
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration.run import Platform, RunOptions
 from tl_hubspot.orchestration.steps import deciding, extract, mirroring, planning
-from tl_hubspot.rules.changes import watched_fingerprint
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot.sandbox.worlds import world
 from tl_hubspot.warehouse import typed
@@ -69,10 +68,7 @@ def store(made: Platform, kind: str, batch: list[dict[str, Any]], stamp: dict[st
     with made.warehouse.transaction() as con:
         frame = typed.typed(con, table, received).with_columns(*(pl.lit(v).alias(k) for k, v in stamp.items()))
         if kind == "contacts":
-            prints = pl.Series("watched_hash", [watched_fingerprint(text) for text in texts])
-            frame = frame.join(received.select("id", prints), on="id").with_columns(
-                pl.coalesce("updated_at", "added_at").alias("changed_at")
-            )
+            frame = frame.with_columns(pl.coalesce("updated_at", "added_at").alias("changed_at"))
             links = [
                 {"contact_id": r["id"], "company_id": c["company"]["id"], "position": c["position"], "rank": rank}
                 | stamp

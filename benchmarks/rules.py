@@ -19,7 +19,7 @@ import polars as pl
 
 from tl_hubspot.rules import companies, contacts, deals, eligible
 from tl_hubspot.rules.ageing import ageing
-from tl_hubspot.rules.changes import watched_fingerprint
+from tl_hubspot.rules.changes import watched
 from tl_hubspot.rules.evaluate import Source
 from tl_hubspot.rules.settings import RuleSettings
 
@@ -166,9 +166,9 @@ def main() -> None:
             ]
     print("eligible contacts, companies, deals, relations:", *(table.height for table in tables))
     payload = '{"id": "c1", "first_name": "Zoë", "emails": [{"type": "primary", "email": "z@example.com"}], "tags": []}'
-    with timed("fingerprints of contacts"):
+    with timed("watched fields of contacts"):
         for _ in range(arguments.contacts):
-            watched_fingerprint(payload)
+            watched(payload)
     if arguments.ageing:
         with timed(f"ageing, {arguments.ageing} days"):
             rows = ageing(source, settings, arguments.ageing).height

@@ -1,4 +1,4 @@
-"""When a contact was changed: fingerprint of the watched fields, versions compared, links compared.
+"""When a contact was changed: watched fields compared, versions compared, links compared.
 
 Pure comparison of what is stored with what was just read. Reading and storing live in `orchestration`; what the
 resulting `changed_at` decides lives in `contacts`.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import Any
 
 import polars as pl
@@ -20,8 +19,8 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _INSTANT = pl.Datetime("us", "UTC")
 
 
-def watched_fingerprint(payload: bytes | str) -> str:
-    """Fingerprint (32 hex digits) of the watched fields of a contacts.list record given as JSON text.
+def watched(payload: bytes | str) -> str:
+    """The watched fields of a contacts.list record given as JSON text, as canonical text: equal when they say the same.
 
     Watched is everything but updated_at and web_url. White space, the spelling of numbers, the order of keys, of tags
     and of custom fields do not count, nor does the difference between absent and empty: Teamleader lists every custom
@@ -31,9 +30,8 @@ def watched_fingerprint(payload: bytes | str) -> str:
     record = _parsed(payload)
     if not isinstance(record, dict):
         raise ValueError("a contact must be a JSON object")
-    watched = record | {key: _stable(key, record[key]) for key in _ANY_ORDER if key in record}
-    present = {key: value for key, value in watched.items() if value not in _EMPTY and key not in NOT_WATCHED}
-    return blake2b(_CANONICAL.encode(present).encode(), digest_size=16).hexdigest()
+    stable = record | {key: _stable(key, record[key]) for key in _ANY_ORDER if key in record}
+    return _CANONICAL.encode({k: v for k, v in stable.items() if v not in _EMPTY and k not in NOT_WATCHED})
 
 
 def same_record(old: bytes | str, new: bytes | str) -> bool:
@@ -84,9 +82,9 @@ def _text(value: Any) -> str:
 def next_versions(old: pl.DataFrame, new: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """What each newly read contact becomes: id, changed_at, consent_withdrawn_at, is_new, is_changed; sorted by id.
 
-    `old`: stored versions (id, updated_at, changed_at, marketing_mails_consent, watched_hash, consent_withdrawn_at);
-    `new`: read ones (id, updated_at, added_at, marketing_mails_consent, watched_hash); other columns are ignored.
-    is_changed: a watched field differs (not: was never fingerprinted). changed_at never moves back.
+    `old`: stored versions (id, payload, updated_at, changed_at, marketing_mails_consent, consent_withdrawn_at);
+    `new`: read ones (id, payload, updated_at, added_at, marketing_mails_consent); other columns are ignored.
+    is_changed: a watched field differs. changed_at never moves back.
     consent_withdrawn_at is set when consent is seen to go from true to false (updated_at when that moved, else
     `as_of`), stays while consent is false or unknown, and goes when it is true.
     """
@@ -95,15 +93,18 @@ def next_versions(old: pl.DataFrame, new: pl.DataFrame, as_of: datetime) -> pl.D
         old_updated_at="updated_at",
         old_changed_at="changed_at",
         old_consent="marketing_mails_consent",
-        old_hash="watched_hash",
+        stored="payload",
         old_withdrawn_at="consent_withdrawn_at",
-        is_known=pl.lit(True),
     )
-    pairs = new.select("id", "updated_at", "added_at", "marketing_mails_consent", "watched_hash").join(
+    pairs = new.select("id", "updated_at", "added_at", "marketing_mails_consent", "payload").join(
         stored, on="id", how="left", maintain_order="left"
     )
-    is_new = pl.col("is_known").is_null()
-    is_changed = (pl.col("watched_hash") != pl.col("old_hash")).fill_null(False)
+    differs = [
+        before is not None and before != now and watched(before) != watched(now)
+        for before, now in pairs.select("stored", "payload").iter_rows()
+    ]
+    pairs = pairs.with_columns(pl.Series("is_changed", differs, pl.Boolean()))
+    is_changed = pl.col("is_changed")
     consent = pl.col("marketing_mails_consent")
     withdrawn_now = (pl.col("old_consent").eq(True) & consent.eq(False)).fill_null(False)
     moved = (pl.col("updated_at") > pl.col("old_updated_at")).fill_null(False)
@@ -118,7 +119,7 @@ def next_versions(old: pl.DataFrame, new: pl.DataFrame, as_of: datetime) -> pl.D
         .when(withdrawn_now)
         .then(pl.when(moved).then(pl.col("updated_at")).otherwise(_lit(as_of)))
         .otherwise(pl.col("old_withdrawn_at")),
-        is_new=is_new,
+        is_new=pl.col("stored").is_null(),
         is_changed=is_changed,
     ).sort("id")
 

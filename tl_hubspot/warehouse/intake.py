@@ -21,7 +21,7 @@ from tl_hubspot.warehouse import typed
 
 _WORDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
 _DAMAGED = "\ufffd"
-_MAY_BE_DAMAGED = re.compile(r"\ufffd|\\u[fF]{3}[dD]")
+_ESCAPED_DAMAGE = re.compile(r"\\u[fF]{3}[dD]")
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _FLAGS = (0, 1, "0", "1", "false", "true")
 
@@ -76,7 +76,7 @@ def _set_aside(name: str, text: str) -> dict[str, Any]:
 
 def _readable(table: str, text: str) -> tuple[str, dict[str, str]]:
     """The text with fields of another shape as null, and why, by field; the fast way out is a record without fault."""
-    if not _MAY_BE_DAMAGED.search(text):
+    if _DAMAGED not in text and not ("\\u" in text and _ESCAPED_DAMAGE.search(text)):
         try:
             msgspec.json.decode(text, type=_shape(table))
             return text, {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION = "tl_hubspot"
 
 
@@ -90,7 +90,6 @@ web_url | VARCHAR | link into Teamleader | web_url
 changed_at | TIMESTAMPTZ | last manual change: moves only when a watched field or a company link changed | computed
 consent_withdrawn_at | TIMESTAMPTZ | when consent was seen to go from true to false; null again once true | computed
 deleted_at | TIMESTAMPTZ | when it was found deleted in Teamleader; null while it exists | computed
-watched_hash | VARCHAR | fingerprint of the watched fields | computed
 links_read_at | TIMESTAMPTZ | when its company links were last read; null: not known whether it has any | computed
 payload | VARCHAR | the record as received, JSON text | contacts.list
 """

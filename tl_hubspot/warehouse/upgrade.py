@@ -1,7 +1,7 @@
 """Making the tables of `schema` in a database file: all of them, or what a file of an older version lacks.
 
-Additions need nothing here: missing tables and columns are made. What an older version stored otherwise is rewritten
-here, once, in the same transaction.
+Additions need nothing here: missing tables and columns are made, and columns that are no longer there go. What an older
+version stored otherwise is rewritten here, once, in the same transaction.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ def complete(con: duckdb.DuckDBPyConnection, version: int) -> bool:
     for table_name, column in con.execute(query).fetchall():
         known.setdefault(table_name, set()).add(column)
     missing = {t: set(t.column_names) - known.get(t.name, set()) for t in schema.TABLES}
-    if version == schema.SCHEMA_VERSION and not any(missing.values()):
+    needless = {t: known.get(t.name, set()) - set(t.column_names) for t in schema.TABLES}
+    if version == schema.SCHEMA_VERSION and not any((*missing.values(), *needless.values())):
         return False
     con.execute("begin")
     for name in ("meta", *schema.SCHEMAS):
@@ -32,6 +33,8 @@ def complete(con: duckdb.DuckDBPyConnection, version: int) -> bool:
                 con.execute(f'alter table {table.name} add column "{column.name}" {column.type}')
             if column.name in columns:
                 con.execute(f'comment on column {table.name}."{column.name}" is {_text(column.meaning)}')
+        for name in needless[table]:
+            con.execute(f'alter table {table.name} drop column "{name}"')
         con.execute(f"comment on table {table.name} is {_text(table.meaning)}")
     for statement in history.macros():
         con.execute(statement)

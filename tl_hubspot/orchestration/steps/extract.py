@@ -187,10 +187,8 @@ def _differing(con: duckdb.DuckDBPyConnection, table: str, received: pl.DataFram
 
 
 def _with_changes(con: duckdb.DuckDBPyConnection, run: Run, frame: pl.DataFrame) -> pl.DataFrame:
-    """Contacts with fingerprint, and when they and their consent changed."""
-    prints = [changes.watched_fingerprint(payload) for payload in frame["payload"]]
-    frame = frame.with_columns(pl.Series("watched_hash", prints, pl.String()))
-    names = "id, updated_at, changed_at, marketing_mails_consent, watched_hash, consent_withdrawn_at"
+    """Contacts with when they and their consent changed."""
+    names = "id, payload, updated_at, changed_at, marketing_mails_consent, consent_withdrawn_at"
     with registered(con, _ids=frame.select("id")):
         stored = fetch(con, f"select {names} from teamleader.contacts join _ids using (id)")
     versions = changes.next_versions(stored, frame, run.as_of)
