@@ -300,7 +300,8 @@ def _run(command: str, **options: Any) -> None:
 
     platform = _platform(command, **options)
     finished = _execute(platform)
-    outcomes = platform.warehouse.read("select * from sync.outcomes where run_id = ?", [finished.run["run_id"]])
+    query = "select entity_type, teamleader_id, bucket, reason from sync.outcomes where run_id = ?"
+    outcomes = platform.warehouse.read(query, [finished.run["run_id"]])
     print_summary(finished.run, outcomes, _out)
     if finished.exit_code == ExitCode.HELD:
         _out.print(f"To push exactly this plan: tl-hubspot approve {finished.run['digest']}", soft_wrap=True)

@@ -4,6 +4,7 @@ What offends is found by pure functions in `rules.checks` and stored notices and
 severity, a sentence, and a table of the offending ids.
 """
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,14 +16,27 @@ import polars as pl
 
 from tl_hubspot.orchestration.assets.common import PREVIEW
 from tl_hubspot.orchestration.resources import WarehouseResource
-from tl_hubspot.orchestration.run import source
 from tl_hubspot.rules import checks as rules
 from tl_hubspot.warehouse import typed
 from tl_hubspot.warehouse.store import Warehouse
 
 _SHOWN = 50
 _WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
-Offenders = Callable[[Warehouse], pl.DataFrame]
+
+
+class Tables:
+    """What the checks of one asset look at, each table read once."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.warehouse = warehouse
+        self.read = functools.cache(warehouse.read)
+
+    def existing(self, table: str, *columns: str) -> pl.DataFrame:
+        """These columns of the records that Teamleader has."""
+        return self.read(f"select {', '.join(columns)} from {table} where deleted_at is null")
+
+
+Offenders = Callable[[Tables], pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -45,8 +59,9 @@ def _checks(asset: str, *checks: Check) -> dg.AssetChecksDefinition:
         specs=[dg.AssetCheckSpec(c.name, asset=key, description=c.description, blocking=c.blocking) for c in checks],
     )
     def results(warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
+        tables = Tables(warehouse.store)
         for check in checks:
-            found = check.offenders(warehouse.store)
+            found = check.offenders(tables)
             yield _result(key, check.name, found, _ERROR if check.blocking else _WARN)
 
     return results
@@ -92,39 +107,33 @@ def _as_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _unreadable(warehouse: Warehouse, table: str) -> pl.DataFrame:
-    with warehouse.connect() as con:
+def _unreadable(tables: Tables, table: str) -> pl.DataFrame:
+    with tables.warehouse.connect() as con:
         return typed.stored_unreadable(con, table)
 
 
-def _rejected(warehouse: Warehouse, stream: str) -> pl.DataFrame:
+def _rejected(tables: Tables, stream: str) -> pl.DataFrame:
     query = "select id, field, reason, is_loaded from teamleader.rejected where stream = ? order by all"
-    return warehouse.read(query, [stream])
+    return tables.warehouse.read(query, [stream])
 
 
 def _notices(code: str) -> Offenders:
-    def find(warehouse: Warehouse) -> pl.DataFrame:
-        return _latest(warehouse, "notices").filter(pl.col("code") == code) if _has(warehouse) else pl.DataFrame()
+    def find(tables: Tables) -> pl.DataFrame:
+        return pl.DataFrame([n for n in _latest(tables, "notices") if n["code"] == code], infer_schema_length=None)
 
     return find
 
 
-def _has(warehouse: Warehouse) -> bool:
-    return bool(json.loads(_run(warehouse)["notices"] or "[]"))
+def _latest(tables: Tables, column: str) -> list[dict[str, Any]]:
+    """What the latest run found."""
+    rows = tables.read(f"select {column} from sync.runs order by started_at desc limit 1")
+    found: list[dict[str, Any]] = json.loads((rows.item() if rows.height else None) or "[]")
+    return found
 
 
-def _run(warehouse: Warehouse) -> dict[str, Any]:
-    rows = warehouse.read("select * from sync.runs order by started_at desc limit 1")
-    return rows.row(0, named=True) if rows.height else {"notices": None, "limits": None}
-
-
-def _latest(warehouse: Warehouse, column: str) -> pl.DataFrame:
-    return pl.DataFrame(json.loads(_run(warehouse)[column] or "[]"), infer_schema_length=None)
-
-
-def _limits(warehouse: Warehouse, *names: str) -> pl.DataFrame:
+def _limits(tables: Tables, *names: str) -> pl.DataFrame:
     """Exceeded limits of the latest plan whose name starts with one of `names`."""
-    limits = json.loads(_run(warehouse)["limits"] or "[]")
+    limits = _latest(tables, "limits")
     over = [limit for limit in limits if limit["exceeded"] and limit["name"].startswith(names)]
     return pl.DataFrame(
         [{"name": limit["name"], "value": str(limit["value"]), "maximum": str(limit["maximum"])} for limit in over],
@@ -136,6 +145,7 @@ def _blocking(name: str, description: str, *limits: str) -> Check:
     return Check(name, description, lambda w: _limits(w, *limits), blocking=True)
 
 
+_VAT = ("id", "vat_number", "primary_address")
 _GUARDS = ("creates", "updates", "unsubscribes", "new_marketing")
 
 CHECKS = [
@@ -167,13 +177,13 @@ CHECKS = [
         Check(
             "missing_vat",
             "Companies without a VAT number; they are recognised by domain or name.",
-            lambda w: rules.companies_without_vat(source(w, "teamleader.companies")),
+            lambda w: rules.companies_without_vat(w.existing("teamleader.companies", *_VAT)),
         ),
         Check(
             "invalid_vat",
             "Companies whose VAT number fails its check digit; it is kept as typed and not used to recognise them.",
             lambda w: rules.companies_with_invalid_vat(
-                source(w, "teamleader.companies"), w.read("decisions.companies")
+                w.existing("teamleader.companies", *_VAT), w.read("decisions.companies")
             ),
         ),
         Check(
@@ -207,8 +217,8 @@ CHECKS = [
             "Links to contacts or companies that Teamleader did not list.",
             lambda w: rules.links_to_unknown(
                 w.read("teamleader.contact_company_links"),
-                source(w, "teamleader.contacts"),
-                source(w, "teamleader.companies"),
+                w.existing("teamleader.contacts", "id"),
+                w.existing("teamleader.companies", "id"),
             ),
         ),
     ),

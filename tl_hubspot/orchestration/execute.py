@@ -31,6 +31,7 @@ class Finished:
 
 # Dagster turns Ctrl-C and SIGTERM into an exception of its own
 _INTERRUPTS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
+_PUBLISHED = dg.AssetKey(["published", "analytics"])
 _JOBS = {"sync": "sync", "plan": "plan_only", "approve": "approve"}
 
 
@@ -73,7 +74,8 @@ def execute(platform: Platform) -> Finished:
             raise cause
         if cause is not None:
             conclude.stopped(platform, result.run_id, cause)
-        publish.publish(platform)
+        if not any(event.asset_key == _PUBLISHED for event in result.all_events if event.is_step_materialization):
+            publish.publish(platform)
         if cause is not None:
             raise cause
         return Finished(conclude.exit_code(row["status"]), row)

@@ -12,6 +12,9 @@ import polars as pl
 from tl_hubspot.planning.match_frames import no_notices, notices, of_entity
 from tl_hubspot.planning.match_links import ACTIVE, carriers, resolve
 
+LOOKED_AT = ("id", "teamleader_id", "archived", "createdate", "merged_ids")
+"""Columns of the mirror that adoption looks at."""
+
 
 @dataclass(frozen=True)
 class Adoption:

@@ -13,6 +13,11 @@ from tl_hubspot.rules.windows import on
 
 CONTACT_COLUMNS = ("id", "emails", "added_at", "updated_at", "changed_at")
 """What `contact_links` looks at."""
+DEAL_COLUMNS = (
+    *("id", "status", "created_at", "updated_at", "closed_at"),
+    *("customer_type", "customer_id", "contact_person_id"),
+)
+"""What `phase_history` looks at."""
 
 
 def contact_links(contacts: pl.DataFrame, settings: RuleSettings) -> pl.DataFrame:

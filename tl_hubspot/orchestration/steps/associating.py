@@ -17,6 +17,7 @@ from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps.mirroring import TABLES
 from tl_hubspot.planning.match_emails import addresses
 from tl_hubspot.planning.match_links import follow_merges
+from tl_hubspot.warehouse.history import registered
 from tl_hubspot.warehouse.store import delete, frame_of, insert, upsert
 
 RELATIONS = (("contact", "company"), ("deal", "contact"), ("deal", "company"))
@@ -94,56 +95,65 @@ def _doubtful(platform: Platform) -> dict[tuple[str, str], set[str]]:
     mirror: the sync made it since, a person removed it, or records were merged. And contacts that will be matched by
     their address for the first time.
     """
-    read = platform.warehouse.read
-    links = read("select entity_type as kind, teamleader_id, hubspot_id from sync.links")
-    contacts = read("select id, createdate, email, secondary_emails, archived from hubspot.contacts")
-    eligible = read("select teamleader_id, address from eligible.contacts")
-    first = (
-        eligible.join(links.filter(pl.col("kind") == "contact"), on="teamleader_id", how="anti")
-        .join(addresses(contacts), on="address")
-        .select(kind=pl.lit("contact"), teamleader_id="teamleader_id", hubspot_id="hubspot_id")
-    )
-    ends = pl.concat([links, first])
-    wished = (
-        read("select * from eligible.relations")
-        .join(ends.rename({"kind": "from_type", "teamleader_id": "from_id"}), on=["from_type", "from_id"])
-        .join(
-            ends.rename({"kind": "to_type", "teamleader_id": "to_id", "hubspot_id": "to_hubspot_id"}),
-            on=["to_type", "to_id"],
-            how="left",
-        )
-        .select("from_type", "to_type", from_id="hubspot_id", to_id="to_hubspot_id")
-    )
-    remembered = _followed(platform, read("select from_type, from_id, to_type, to_id from sync.relations"))
-    mirrored = read(f"select from_type, from_id, to_type, to_id from {_TABLE}")
-    doubtful = pl.concat(
-        [
-            wished.select(_PAIR).join(remembered, on=_PAIR, how="anti"),
-            wished.select(_PAIR).join(mirrored, on=_PAIR, how="anti"),
-            remembered.join(mirrored, on=_PAIR, how="anti"),
-            first.select(from_type="kind", from_id="hubspot_id", to_type=pl.lit("company"), to_id=pl.lit("")),
-        ]
-    )
-    return {
-        (from_type, to_type): set(rows["from_id"].to_list())
-        for (from_type, to_type), rows in doubtful.group_by("from_type", "to_type")
-    }
+    first = _first_matches(platform)
+    with platform.warehouse.connect() as con, registered(con, _first=first, _moved=_moved(platform)):
+        rows = con.execute(_DOUBTFUL).fetchall()
+    doubtful: dict[tuple[str, str], set[str]] = {}
+    for from_type, to_type, from_id in rows:
+        doubtful.setdefault((from_type, to_type), set()).add(from_id)
+    return doubtful
 
 
-def _followed(platform: Platform, remembered: pl.DataFrame) -> pl.DataFrame:
-    """Remembered associations with the ids of merged records replaced by those of the survivors."""
+_DOUBTFUL = f"""
+with ends as (
+  select entity_type as kind, teamleader_id, hubspot_id from sync.links
+  union all by name select 'contact' as kind, teamleader_id, hubspot_id from _first
+), wished as (
+  select r.from_type, f.hubspot_id as from_id, r.to_type, t.hubspot_id as to_id from eligible.relations r
+  join ends f on f.kind = r.from_type and f.teamleader_id = r.from_id
+  left join ends t on t.kind = r.to_type and t.teamleader_id = r.to_id
+), remembered as (
+  select from_type, coalesce(f.now, from_id) as from_id, to_type, coalesce(t.now, to_id) as to_id from sync.relations
+  left join _moved f on f.kind = from_type and f.id = from_id
+  left join _moved t on t.kind = to_type and t.id = to_id
+), pairs as (
+  from wished anti join remembered using (from_type, from_id, to_type, to_id)
+  union all from wished anti join {_TABLE} using (from_type, from_id, to_type, to_id)
+  union all from remembered anti join {_TABLE} using (from_type, from_id, to_type, to_id)
+)
+select distinct from_type, to_type, from_id from pairs
+union select 'contact', 'company', hubspot_id from _first
+"""
+"""Wish, memory and mirror compared; `_moved`: records that were merged into another one."""
+
+
+def _first_matches(platform: Platform) -> pl.DataFrame:
+    """Eligible contacts without a link that a HubSpot contact has the address of: teamleader_id, hubspot_id."""
+    unlinked = platform.warehouse.read(
+        "select teamleader_id, address from eligible.contacts"
+        " where teamleader_id not in (select teamleader_id from sync.links where entity_type = 'contact')"
+    )
+    if unlinked.is_empty():
+        return pl.DataFrame(schema={"teamleader_id": pl.String(), "hubspot_id": pl.String()})
+    contacts = platform.warehouse.read("select id, createdate, email, secondary_emails, archived from hubspot.contacts")
+    return unlinked.join(addresses(contacts), on="address").select("teamleader_id", "hubspot_id")
+
+
+def _moved(platform: Platform) -> pl.DataFrame:
+    """Remembered ends of associations whose record was merged into another one: kind, id, now."""
+    frames = [pl.DataFrame(schema={"kind": pl.String(), "id": pl.String(), "now": pl.String()})]
     for kind, table in TABLES.items():
+        if not platform.warehouse.count(table, "len(merged_ids) > 0"):
+            continue
         records = platform.warehouse.read(f"select id, createdate, archived, merged_ids from {table}")
-        for side in ("from", "to"):
-            here = pl.col(f"{side}_type") == kind
-            ends = follow_merges(remembered.filter(here)[f"{side}_id"], records)
-            moved = dict(ends.filter(pl.col("stored_id") != pl.col("hubspot_id")).iter_rows())
-            if moved:
-                new = pl.col(f"{side}_id").replace(moved)
-                remembered = remembered.with_columns(
-                    pl.when(here).then(new).otherwise(f"{side}_id").alias(f"{side}_id")
-                )
-    return remembered.select(_PAIR).unique()
+        ids = platform.warehouse.read(
+            "select from_id as id from sync.relations where from_type = $1"
+            " union select to_id from sync.relations where to_type = $1",
+            [kind],
+        )["id"]
+        ends = follow_merges(ids, records).filter(pl.col("stored_id") != pl.col("hubspot_id"))
+        frames.append(ends.select(pl.lit(kind).alias("kind"), id="stored_id", now="hubspot_id"))
+    return pl.concat(frames)
 
 
 def _ids(platform: Platform, query: str, parameters: list[Any] | None = None) -> set[str]:

@@ -21,11 +21,15 @@ from tl_hubspot.warehouse.store import Warehouse, insert, upsert
 
 SOURCES = {"contact": "teamleader.contacts", "company": "teamleader.companies", "deal": "teamleader.deals"}
 LINKS = "teamleader.contact_company_links"
+_ADOPTION = "adoption"
 MIRRORS = {"contact": "hubspot.contacts", "company": "hubspot.companies", "deal": "hubspot.deals"}
 
 
 def links(platform: Platform, run: Run) -> dict[str, Any]:
     """HubSpot records that carry a teamleader_id become links; links follow merges."""
+    print_ = unchanged.fingerprint(platform, [*SOURCES.values(), *MIRRORS.values(), "sync.links"], {})
+    if made_by := unchanged.made_by(platform, _ADOPTION, print_):
+        return {"unchanged_since_run": made_by}
     adopted = {e: adoption(platform, e) for e in ENTITIES}
     stored = platform.warehouse.read("sync.links")
     changed = pl.concat([a.changed for a in adopted.values()])
@@ -35,13 +39,14 @@ def links(platform: Platform, run: Run) -> dict[str, Any]:
     )
     with platform.warehouse.transaction() as con:
         upsert(con, "sync.links", rows)
+        unchanged.remember(con, _ADOPTION, print_, run)
     return {f"adopted_{e}": a.changed.height for e, a in adopted.items()}
 
 
 def adoption(platform: Platform, entity_type: str) -> adopt.Adoption:
     """What adoption finds now; `changed` is empty once it is stored."""
     ids = platform.warehouse.read(f"select id from {SOURCES[entity_type]} where deleted_at is null").get_column("id")
-    mirror = platform.warehouse.read(MIRRORS[entity_type])
+    mirror = platform.warehouse.read(f"select {', '.join(adopt.LOOKED_AT)} from {MIRRORS[entity_type]}")
     return adopt.adopt(entity_type, ids, platform.warehouse.read("sync.links"), mirror)
 
 

@@ -49,9 +49,10 @@ that."""
 
 QUIET = 20
 """Calls that an ordinary run takes at most when nothing changed, whatever the size of the account."""
-_LISTS = 6
+_LISTS = 9
 _PROOF = 2
-"""Of those: lists in which nothing changed, and the proof that a company's list of contacts is not cut short."""
+"""Of those: lists in which nothing changed (some are asked once more, and the token may have to be renewed), and the
+proof that a company's list of contacts is not cut short."""
 TOO_MANY_HIDDEN = 20
 """If so many records are asked for the first time and none may be seen, the grant is at fault, not the records."""
 
@@ -276,6 +277,8 @@ class _Reader:
     added: int = 0
     removed: int = 0
     contacts_changed: set[str] = field(default_factory=set)
+    _demanded: dict[int, pl.Series] = field(default_factory=dict)
+    """Ids of the contacts that need links, by how many contacts had been changed by then."""
 
     @property
     def book(self) -> CallBook:
@@ -285,14 +288,18 @@ class _Reader:
     # what is known
 
     def existing(self, side: Side) -> pl.DataFrame:
-        """All records of one side: id, links_read_at, _loaded_at; sorted by id."""
+        """All records of one side: id, updated_at, links_read_at, _loaded_at; sorted by id."""
         return self.platform.warehouse.read(
-            f"select id, links_read_at, _loaded_at from {_OWNERS[side]} where deleted_at is null order by id"
+            f"select id, updated_at, links_read_at, _loaded_at from {_OWNERS[side]} where deleted_at is null"
+            " order by id"
         )
 
     def demanded(self) -> pl.DataFrame:
-        """Contacts that need links, as they are now."""
-        return demanded(self.platform, self.run.as_of)
+        """Contacts that need links, as they are now; sorted by id."""
+        changed = len(self.contacts_changed)
+        if changed not in self._demanded:
+            self._demanded[changed] = demanded(self.platform, self.run.as_of)["id"]
+        return self.existing("contact").filter(pl.col("id").is_in(self._demanded[changed].implode()))
 
     def hidden_of(self, side: Side) -> pl.Series:
         """Ids of the records of one side that may not be seen."""

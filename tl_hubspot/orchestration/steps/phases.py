@@ -22,6 +22,7 @@ STREAM = "deal_phase_history"
 CHUNK = 200
 """Answers stored at once: about a minute of calls."""
 _TABLE = "teamleader.deal_phase_history"
+_LOOKED_AT = (*demand.DEAL_COLUMNS, "phase_history_read_at", "_loaded_at")
 
 
 def phase_history(platform: Platform, run: Run) -> dict[str, int]:
@@ -45,7 +46,7 @@ def phase_history(platform: Platform, run: Run) -> dict[str, int]:
 def demanded(platform: Platform, as_of: datetime) -> pl.DataFrame:
     """Deals whose decision needs phase history, sorted by id: those of contacts that may be eligible."""
     deals = platform.warehouse.read(
-        "select * exclude (payload, custom_fields) from teamleader.deals where deleted_at is null order by id"
+        f"select {', '.join(_LOOKED_AT)} from teamleader.deals where deleted_at is null order by id"
     )
     rules = platform.rules_at(as_of)
     wanted = demand.phase_history(deals, rules)

@@ -39,11 +39,14 @@ def plan(platform: Platform, run: Run) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if before and before["status"] in ("done", "planned"):
         made, told = stored_plan(platform, before), {"unchanged_since_run": made_by}
+        with platform.warehouse.transaction() as con:
+            unchanged.remember(con, "sync.plan", print_, run)
+            con.execute("update sync.plan set run_id = ?", [run.run_id])
     else:
         made = make(platform, run)
-    if run.options.approved is not None:
-        conclude.require_digest(made, run.options.approved)
-    store(platform, run, made, print_)
+        if run.options.approved is not None:
+            conclude.require_digest(made, run.options.approved)
+        store(platform, run, made, print_)
     held = conclude.planned(platform, run, made)
     counts = made.changes.group_by("entity_type", "action").len()
     return (
