@@ -152,7 +152,7 @@ def test_first_run_nothing_changed_and_a_few_changes(make: Make) -> None:
     assert sum(calls(product).values()) <= 20
     assert again[phases.STREAM]["calls_made"] == 0
     few = again[links.STREAM]["calls_minimum"]
-    assert few == links.few(product.platform()) == 4
+    assert few == links.few(product.platform()) == 1
 
     people = sorted(needing(product))[:5]
     for contact in people:
@@ -245,7 +245,7 @@ def test_silent_changes_of_links_are_found_within_the_days(make: Make) -> None:
     asked: list[str] = []
     for _ in range(3):
         read(world.product, hours=1)
-        assert calls(world.product)["companies.info"] == 6, "an ordinary run has only a few calls left"
+        assert calls(world.product)["companies.info"] == 3, "an ordinary run has only a few calls left"
         asked += _asked(world.product)
         said = read(world.product, hours=23.5)[links.STREAM]
         asked += _asked(world.product)
