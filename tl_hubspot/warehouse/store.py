@@ -62,9 +62,7 @@ class Warehouse:
     @contextlib.contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection, closed at the end whatever happens; waits for another process's lock, fails fast otherwise."""
-        if not self._prepared:
-            self._prepare()
-        con = _open(self.path, read_only=read_only or self.read_only, timeout=self.lock_timeout)
+        con = self._connection(read_only=read_only or self.read_only)
         try:
             yield con
         finally:
@@ -75,9 +73,7 @@ class Warehouse:
 
         For the length of a run, which nobody else may disturb anyway; other processes cannot open the file meanwhile.
         """
-        if not self._prepared:
-            self._prepare()
-        return _open(self.path, read_only=self.read_only, timeout=self.lock_timeout)
+        return self._connection(read_only=self.read_only)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -91,7 +87,15 @@ class Warehouse:
                 raise
             con.execute("commit")
 
-    def _prepare(self) -> None:
+    def _connection(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        if not self._prepared:
+            con = self._prepare()
+            if not read_only:
+                return con
+            con.close()
+        return _open(self.path, read_only=read_only, timeout=self.lock_timeout)
+
+    def _prepare(self) -> duckdb.DuckDBPyConnection:
         folder = self.path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -106,9 +110,11 @@ class Warehouse:
         con = _open(self.path, read_only=False, timeout=self.lock_timeout)
         try:
             self._claim(con)
-        finally:
+        except BaseException:
             con.close()
+            raise
         self._prepared = True
+        return con
 
     def _claim(self, con: duckdb.DuckDBPyConnection) -> None:
         """Make what is missing: all of it in a new file, what came later in one that an older version wrote."""

@@ -110,7 +110,10 @@ def typed(con: duckdb.DuckDBPyConnection, table: str, records: pl.DataFrame) -> 
 
 def stored_unreadable(con: duckdb.DuckDBPyConnection, table: str) -> pl.DataFrame:
     """The same for what `table` holds: columns id, field."""
-    suspects = " or ".join(f"{name} is null" for name in _DATES[table])
+    # most have none at all: only texts that give it a value are read
+    suspects = " or ".join(
+        f"({name} is null and regexp_matches(payload, '\"{name}\"\\s*:\\s*[^n\\s]'))" for name in _DATES[table]
+    )
     query = f"select id, payload from {table} where deleted_at is null and ({suspects})"
     return unreadable(con, table, con.sql(query).pl())
 

@@ -24,20 +24,17 @@ def complete(con: duckdb.DuckDBPyConnection, version: int) -> bool:
     if version == schema.SCHEMA_VERSION and not any((*missing.values(), *needless.values())):
         return False
     con.execute("begin")
-    for name in ("meta", *schema.SCHEMAS):
-        con.execute(f"create schema if not exists {name}")
+    statements = [f"create schema if not exists {name}" for name in ("meta", *schema.SCHEMAS)]
     for table, columns in missing.items():
-        con.execute(table.ddl)
+        statements.append(table.ddl)
         for column in table.columns:
             if column.name in columns and table.name in known:
-                con.execute(f'alter table {table.name} add column "{column.name}" {column.type}')
+                statements.append(f'alter table {table.name} add column "{column.name}" {column.type}')
             if column.name in columns:
-                con.execute(f'comment on column {table.name}."{column.name}" is {_text(column.meaning)}')
-        for name in needless[table]:
-            con.execute(f'alter table {table.name} drop column "{name}"')
-        con.execute(f"comment on table {table.name} is {_text(table.meaning)}")
-    for statement in history.macros():
-        con.execute(statement)
+                statements.append(f'comment on column {table.name}."{column.name}" is {_text(column.meaning)}')
+        statements += [f'alter table {table.name} drop column "{name}"' for name in sorted(needless[table])]
+        statements.append(f"comment on table {table.name} is {_text(table.meaning)}")
+    con.execute(";".join([*statements, *history.macros()]))
     if version == 0:
         con.execute(f"create table {MARK} (application varchar, schema_version integer, created_at timestamptz)")
         con.execute(f"insert into {MARK} values (?, ?, now())", [schema.APPLICATION, schema.SCHEMA_VERSION])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from tl_hubspot.config.settings import ENVIRONMENT, load
+from tl_hubspot.config.settings import ENVIRONMENT, GuardSettings, load
 from tl_hubspot.errors import ConfigurationError
+from tl_hubspot.planning import guards
 
 VALUES = {
     "TEAMLEADER_RATE_LIMIT": "42",
@@ -116,3 +118,7 @@ def test_a_token_store_stands_in_for_the_first_refresh_token(tmp_path: Path) -> 
     settings.token_store.parent.mkdir()
     settings.token_store.write_text("{}")
     settings.require_teamleader()
+
+
+def test_limits_of_the_configuration_are_those_of_the_plan() -> None:
+    assert GuardSettings().model_dump() == asdict(guards.GuardSettings())

@@ -31,13 +31,13 @@ def associations(platform: Platform, run: Run) -> dict[str, Any]:
     """Associations of active contacts and deals: every one in a full run and while there are few, else those of records
     that changed in HubSpot and those about which wish, memory and mirror do not agree."""
     started = platform.clock()
-    active = {kind: _ids(platform, f"select id from {table} where not archived") for kind, table in TABLES.items()}
-    whole = _is_whole(platform, run, active)
+    whole = _is_whole(platform, run)
     if whole:
-        asked = {relation: active[relation[0]] for relation in RELATIONS}
+        asked = {relation: _active(platform, relation[0]) for relation in RELATIONS}
     else:
         doubtful = _doubtful(platform)
-        asked = {r: (_changed(platform, r[0]) | doubtful.get(r, set())) & active[r[0]] for r in RELATIONS}
+        asked = {r: _changed(platform, r[0]) | doubtful.get(r, set()) for r in RELATIONS}
+        asked = {r: ids & _active(platform, r[0]) if ids else ids for r, ids in asked.items()}
     frame = _read(platform, run, asked)
     with platform.warehouse.transaction() as con:
         for (from_type, to_type), ids in asked.items():
@@ -65,9 +65,14 @@ def associations(platform: Platform, run: Run) -> dict[str, Any]:
     return {"associations": platform.warehouse.count(_TABLE), "way": way, "records_read": read}
 
 
-def _is_whole(platform: Platform, run: Run, active: Mapping[str, set[str]]) -> bool:
+def _active(platform: Platform, kind: str) -> set[str]:
+    return _ids(platform, f"select id from {TABLES[kind]} where not archived")
+
+
+def _is_whole(platform: Platform, run: Run) -> bool:
     forced = platform.settings.hubspot.mirror
-    calls = sum(-(-len(active[from_type]) // READ_BATCH) for from_type, _ in RELATIONS)
+    active = {kind: platform.warehouse.count(table, "not archived") for kind, table in TABLES.items()}
+    calls = sum(-(-active[from_type] // READ_BATCH) for from_type, _ in RELATIONS)
     known = platform.warehouse.count("sync.readings", "entity_type = 'association'") > 0
     return run.is_full or not known or forced == "list" or (forced == "auto" and calls <= FEW_CALLS)
 

@@ -124,7 +124,7 @@ class _Looker:
             deals = self._size("deals", {"updated_since": limit, "created_before": limit})
             why = f"{deals:,} deals made more than 2 years ago and updated since; fewer with a contact that counts"
             return Line(phases.STREAM, deals, "at most", why)
-        waiting = phases.demanded(self._platform, self._as_of).filter(~phases.is_known()).height
+        waiting = phases.waiting(self._platform, self._as_of).height
         changed = self._changed["deals"]
         why = f"{waiting:,} deals whose history is not known" + (f", {changed:,} changed ones" if changed else "")
         return Line(phases.STREAM, waiting + changed, "at most" if changed else "exactly", why)

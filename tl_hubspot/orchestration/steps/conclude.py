@@ -137,23 +137,30 @@ def _store_outcomes(platform: Platform, run: Run, outcomes: pl.DataFrame) -> Non
         entities = pl.DataFrame({"entity_type": list(run.options.entities)})
         delete(con, "sync.outcomes", entities)
         insert(con, "sync.outcomes", outcomes.with_columns(pl.lit(run.run_id).alias("run_id")))
-    ledger.log(_decision_rows(platform, run, outcomes))
+    ledger.log(_decision_rows(platform, run))
 
 
-def _decision_rows(platform: Platform, run: Run, outcomes: pl.DataFrame) -> list[dict[str, Any]]:
+def _decision_rows(platform: Platform, run: Run) -> list[dict[str, Any]]:
     """Rows of sync.log for decisions that are new or changed and have no row of their own from the push."""
     key = ["entity_type", "teamleader_id"]
+    decided = " union all ".join(
+        f"select '{e}' as entity_type, teamleader_id, status from {_DECISIONS[e]}" for e in run.options.entities
+    )
     with platform.warehouse.transaction() as con:
-        statuses = pl.concat(
-            fetch(con, f"select '{e}' as entity_type, teamleader_id, status from {_DECISIONS[e]}")
-            for e in run.options.entities
+        new = fetch(
+            con,
+            f"""with now as (
+              select o.* replace (case when bucket = 'held' then 'held' else status end as status) from (
+                select * exclude (run_id) from sync.outcomes left join ({decided}) using (entity_type, teamleader_id)
+                where run_id = ?
+              ) o
+            )
+            select * from now n where not exists (
+              from sync.logged_decisions l where l.entity_type = n.entity_type and l.teamleader_id = n.teamleader_id
+              and l.status is not distinct from n.status and l.reason is not distinct from n.reason
+            ) order by entity_type, teamleader_id""",
+            [run.run_id],
         )
-        held = pl.col("bucket") == "held"
-        decided = outcomes.join(statuses, on=key, how="left").with_columns(
-            status=pl.when(held).then(pl.lit("held")).otherwise("status")
-        )
-        known = fetch(con, "sync.logged_decisions")
-        new = decided.join(known, on=[*key, "status", "reason"], how="anti", nulls_equal=True)
         upsert(con, "sync.logged_decisions", new.select(*key, "status", "reason"))
     quiet = new.filter(~pl.col("bucket").is_in(["created", "updated", "failed"]))
     now = platform.clock()

@@ -6,6 +6,7 @@ on where it was.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from itertools import islice
 
@@ -28,12 +29,11 @@ _LOOKED_AT = (*demand.DEAL_COLUMNS, "phase_history_read_at", "_loaded_at")
 def phase_history(platform: Platform, run: Run) -> dict[str, int]:
     """Phase history of the deals whose decision needs it and whose history is not known up to their last update."""
     started = platform.clock()
-    wanted = demanded(platform, run.as_of)
     moved = run.named.moved_deals if run.named else frozenset()
-    stale = wanted.filter(~is_known() | pl.col("id").is_in(list(moved)))["id"].to_list()
+    stale = waiting(platform, run.as_of, moved)["id"].to_list()
     platform.book.planned[STREAM] += len(stale)
     platform.book.minimum[STREAM] += len(stale)
-    counts = {"deals_that_need_it": wanted.height, "deals_read": 0, "hidden": 0, "entries": 0}
+    counts = {"deals_that_waited": len(stale), "deals_read": 0, "hidden": 0, "entries": 0}
     answers = iter(extraction_of(platform).phase_history(stale))
     while chunk := list(islice(answers, CHUNK)):
         found = [history for history in chunk if history.found]
@@ -43,19 +43,16 @@ def phase_history(platform: Platform, run: Run) -> dict[str, int]:
     return counts
 
 
-def demanded(platform: Platform, as_of: datetime) -> pl.DataFrame:
-    """Deals whose decision needs phase history, sorted by id: those of contacts that may be eligible."""
+def waiting(platform: Platform, as_of: datetime, moved: Collection[str] = ()) -> pl.DataFrame:
+    """Deals, sorted by id, whose decision needs a phase history that was not read after the version that is stored, or
+    that are known to have `moved`: those of contacts that may be eligible."""
     deals = platform.warehouse.read(
         f"select {', '.join(_LOOKED_AT)} from teamleader.deals where deleted_at is null order by id"
     )
     rules = platform.rules_at(as_of)
-    wanted = demand.phase_history(deals, rules)
-    return demand.phase_history(wanted, rules, links.demanded(platform, as_of)) if wanted.height else wanted
-
-
-def is_known() -> pl.Expr:
-    """Whether the history of a deal was read after the version of it that is stored."""
-    return (pl.col("phase_history_read_at") > pl.col("_loaded_at")).fill_null(False)
+    is_known = (pl.col("phase_history_read_at") > pl.col("_loaded_at")).fill_null(False)
+    stale = demand.phase_history(deals, rules).filter(~is_known | pl.col("id").is_in(list(moved)))
+    return demand.phase_history(stale, rules, links.demanded(platform, as_of)) if stale.height else stale
 
 
 def _store(platform: Platform, run: Run, histories: list[PhaseHistory], started: datetime) -> int:

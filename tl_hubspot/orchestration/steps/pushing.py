@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from tl_hubspot.errors import HeldByGuard
+from tl_hubspot.errors import ConfigurationError, HeldByGuard
 from tl_hubspot.hubspot.provision import PipelineWanted, PropertyWanted, StageWanted
 from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform, Run
@@ -19,6 +19,12 @@ from tl_hubspot.pushing.push import push as push_plan
 def push(platform: Platform, run: Run) -> dict[str, Any]:
     """Push the plan of this run. Raises what stopped it, after everything confirmed was stored."""
     row = platform.run_row(run.run_id)
+    if row["digest"] is None:
+        raise ConfigurationError(
+            "This run has made no plan, so there is nothing that it may push",
+            where=f"run {run.run_id}",
+            mend="Start the whole job `sync`; what was confirmed before is not written again",
+        )
     if row["status"] == "held":
         raise HeldByGuard(
             "The plan is over a limit, nothing was pushed",

@@ -19,7 +19,6 @@ import duckdb
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.rules.settings import RuleSettings
 from tl_hubspot.warehouse import schema
-from tl_hubspot.warehouse.store import frame_of, upsert
 
 TABLE = "sync.made_of"
 _VOLATILE = {"_loaded_at", "_run_id", "payload"}
@@ -47,7 +46,8 @@ def made_by(platform: Platform, name: str, fingerprint: str) -> str | None:
 
 def remember(con: duckdb.DuckDBPyConnection, name: str, fingerprint: str, run: Run) -> None:
     """Note in the transaction that stores `name` what it was made of."""
-    upsert(con, TABLE, frame_of(TABLE, [{"name": name, "fingerprint": fingerprint, "run_id": run.run_id}]))
+    con.execute(f"delete from {TABLE} where name = ?", [name])
+    con.execute(f"insert into {TABLE} (name, fingerprint, run_id) values (?, ?, ?)", [name, fingerprint, run.run_id])
 
 
 def facts_of(rules: RuleSettings) -> dict[str, Any]:
