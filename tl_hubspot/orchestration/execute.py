@@ -74,7 +74,9 @@ def execute(platform: Platform) -> Finished:
             raise cause
         if cause is not None:
             conclude.stopped(platform, result.run_id, cause)
-        if not any(event.asset_key == _PUBLISHED for event in result.all_events if event.is_step_materialization):
+        copied = any(event.asset_key == _PUBLISHED for event in result.all_events if event.is_step_materialization)
+        # what stopped the run was noted after the copy was made
+        if cause is not None or not copied:
             publish.publish(platform)
         if cause is not None:
             raise cause
