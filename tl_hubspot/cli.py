@@ -221,8 +221,10 @@ _CTRL_C = 130
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     # imports make hundreds of thousands of objects that stay: looking through them again and again costs half a second
-    gc.set_threshold(100_000)
-    sys.exit(run(sys.argv[1:]))
+    gc.set_threshold(500_000)
+    code = run(sys.argv[1:])
+    gc.freeze()  # and once more at the very end, which takes a second
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -300,9 +302,7 @@ def _run(command: str, **options: Any) -> None:
 
     platform = _platform(command, **options)
     finished = _execute(platform)
-    query = "select entity_type, teamleader_id, bucket, reason from sync.outcomes where run_id = ?"
-    outcomes = platform.warehouse.read(query, [finished.run["run_id"]])
-    print_summary(finished.run, outcomes, _out)
+    print_summary(finished.run, platform.warehouse.read, _out)
     if finished.exit_code == ExitCode.HELD:
         _out.print(f"To push exactly this plan: tl-hubspot approve {finished.run['digest']}", soft_wrap=True)
     _exit(finished.exit_code)

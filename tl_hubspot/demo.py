@@ -63,12 +63,11 @@ def run_demo(
             platform.progress = bars
             finished = execute(platform)
         seconds = time.perf_counter() - started
-        run_id = finished.run["run_id"]
-        outcomes = platform.warehouse.read("select * from sync.outcomes where run_id = ?", [run_id])
-        print_summary(finished.run, outcomes, console)
+        print_summary(finished.run, platform.warehouse.read, console)
         console.print(f"\nThe run took {seconds:.1f} s, decided as of {finished.run['as_of']:%Y-%m-%d %H:%M} UTC.\n")
-        someone = outcomes.filter(entity_type="contact", bucket="skipped").head(1)
-        _where_to_look(console, data, str(someone["teamleader_id"].item()) if someone.height else "ID")
+        skipped = "select teamleader_id from sync.outcomes where entity_type = 'contact' and bucket = 'skipped' limit 1"
+        someone = platform.warehouse.read(skipped)
+        _where_to_look(console, data, str(someone.item()) if someone.height else "ID")
     return finished.exit_code
 
 

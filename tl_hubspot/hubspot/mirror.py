@@ -6,9 +6,10 @@ Reading only. Which of the ways of reading is taken is decided in `ways`; storin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -222,18 +223,29 @@ class Definitions:
 
 def read_definitions(gateway: HubSpotGateway) -> Definitions:
     """Everything about the portal that a plan needs besides records (8 calls, more with many owners)."""
-    account, details = _account(gateway)
+    parts: dict[str, Callable[[], Any]] = {
+        **{t: partial(read_properties, gateway, t) for t in OBJECT_TYPES},
+        "pipeline_stages": partial(read_pipeline_stages, gateway),
+        "owners": partial(_owners, gateway),
+        "account": partial(_account, gateway),
+    }
+    read = dict(gateway.run(lambda name: parts[name](), parts))
+    account, details = read["account"]
     return Definitions(
-        properties=[row for entity_type in OBJECT_TYPES for row in read_properties(gateway, entity_type)],
-        pipeline_stages=read_pipeline_stages(gateway),
-        owners=[
-            {"id": str(owner["id"]), "email": (owner.get("email") or "").lower() or None}
-            for page in pages(gateway, routes.OWNER_LIST, query=[("limit", 100)])
-            for owner in page
-        ],
+        properties=[row for entity_type in OBJECT_TYPES for row in read[entity_type]],
+        pipeline_stages=read["pipeline_stages"],
+        owners=read["owners"],
         currencies=_currencies(gateway, details),
         account=account,
     )
+
+
+def _owners(gateway: HubSpotGateway) -> list[Row]:
+    return [
+        {"id": str(owner["id"]), "email": (owner.get("email") or "").lower() or None}
+        for page in pages(gateway, routes.OWNER_LIST, query=[("limit", 100)])
+        for owner in page
+    ]
 
 
 def read_properties(gateway: HubSpotGateway, entity_type: str) -> list[Row]:

@@ -1,11 +1,12 @@
 """The summary of a run as text for a terminal: buckets and reasons per entity, calls, things to look at.
 
-Reads only what a run stored (`sync.runs`, `sync.outcomes`); computes nothing that decides.
+Reads only what a run stored (`sync.runs`, `sync.outcomes`, `sync.notices`); computes nothing that decides.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -28,11 +29,26 @@ _STATUS = {
 }
 
 
-def render(run: dict[str, Any], outcomes: pl.DataFrame) -> RenderableType:
-    """Summary of `run` (row of sync.runs) with its `outcomes` (rows of sync.outcomes)."""
+Read = Callable[..., pl.DataFrame]
+"""Frame of a query with parameters."""
+_OUTCOMES = "select entity_type, bucket, reason, count(*) as records from sync.outcomes where run_id = ? group by all"
+_READ = " union all ".join(
+    f"select '{entity}', count(*) from teamleader.{name.lower()} where deleted_at is null"
+    for entity, name in _NAMES.items()
+)
+_NOTICES = """
+select code, count(*) as n, first(notice order by notice.rowid) as first from sync.notices notice
+group by code order by code
+"""
+
+
+def render(run: dict[str, Any], read: Read) -> RenderableType:
+    """Summary of `run` (row of sync.runs), the latest one; `read` reads the database."""
     parts: list[RenderableType] = [Text(_STATUS.get(run["status"], run["status"]), style="bold")]
+    outcomes = read(_OUTCOMES, [run["run_id"]])
     if outcomes.height:
-        parts += [Text(), _buckets(outcomes), Text("\nEvery record read from Teamleader is in exactly one column.\n")]
+        parts += [Text(), _buckets(outcomes, dict(read(_READ).iter_rows()))]
+        parts.append(Text("\nEvery record read from Teamleader is in exactly one column.\n"))
     reasons = outcomes.filter(pl.col("bucket").is_in(["skipped", "held", "failed"]))
     if reasons.height:
         parts += [_reasons(reasons), Text()]
@@ -42,16 +58,16 @@ def render(run: dict[str, Any], outcomes: pl.DataFrame) -> RenderableType:
         parts.append(Text(f"Also: {done.replace('_', ' ') or 'nothing else'}."))
     parts.append(_calls(_json(run["calls"], {})))
     parts.append(Text(f"Writes to protected properties: {run['protected_writes']}."))
-    if notices := _json(run["notices"], []):
+    if notices := read(_NOTICES).rows(named=True):
         parts.append(Text("\nTo look at", style="bold"))
-        parts += _notices(notices)
+        parts += [_notice(**row) for row in notices]
     for limit in _json(run["limits"], []):
         if limit["exceeded"]:
             parts.append(Text(f"Limit: {limit['sentence']}", style="bold red"))
     return Group(*parts)
 
 
-def _buckets(outcomes: pl.DataFrame) -> Table:
+def _buckets(outcomes: pl.DataFrame, records: dict[str, int]) -> Table:
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("", *BUCKETS, "sum", "read"):
         table.add_column(name, justify="left" if not name else "right")
@@ -59,9 +75,9 @@ def _buckets(outcomes: pl.DataFrame) -> Table:
         rows = outcomes.filter(pl.col("entity_type") == entity)
         if rows.is_empty():
             continue
-        counts = dict(rows.group_by("bucket").len().iter_rows())
+        counts = dict(rows.group_by("bucket").agg(pl.col("records").sum()).iter_rows())
         numbers = [counts.get(b, 0) for b in BUCKETS]
-        table.add_row(name, *(f"{n:,}" for n in numbers), f"{sum(numbers):,}", f"{rows['teamleader_id'].n_unique():,}")
+        table.add_row(name, *(f"{n:,}" for n in numbers), f"{sum(numbers):,}", f"{records[entity]:,}")
     return table
 
 
@@ -69,8 +85,7 @@ def _reasons(outcomes: pl.DataFrame) -> Table:
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("", "records", "reason", "in words"):
         table.add_column(name, justify="right" if name == "records" else "left", no_wrap=name != "in words")
-    grouped = outcomes.group_by("entity_type", "bucket", "reason").len().sort("entity_type", "bucket", "reason")
-    for entity, bucket, reason, count in grouped.iter_rows():
+    for entity, bucket, reason, count in outcomes.sort("entity_type", "bucket", "reason").iter_rows():
         table.add_row(f"{_NAMES[entity]} {bucket}", f"{count:,}", reason or "", meaning(reason, entity))
     return table
 
@@ -84,26 +99,16 @@ def _calls(calls: dict[str, dict[str, int]]) -> Text:
     return Text("Calls. " + "; ".join(sentences) + ".")
 
 
-def _notices(notices: list[dict[str, Any]]) -> list[RenderableType]:
+def _notice(code: str, n: int, first: dict[str, Any]) -> RenderableType:
     """One paragraph per kind of notice: how many records, and the sentence about the first."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for notice in notices:
-        groups.setdefault(notice["code"], []).append(notice)
-    return [
-        Padding(Text(f"{code} ({len(rows):,}){_which(rows)}: {rows[0]['message']}"), (0, 2))
-        for code, rows in sorted(groups.items())
-    ]
-
-
-def _which(rows: list[dict[str, Any]]) -> str:
-    first = rows[0]
     record = f"{first['entity_type']} {first['teamleader_id'] or first['hubspot_id']}" if first["entity_type"] else ""
-    return f", for example {record}" if record and len(rows) > 1 else f", {record}" if record else ""
+    which = f", for example {record}" if record and n > 1 else f", {record}" if record else ""
+    return Padding(Text(f"{code} ({n:,}){which}: {first['message']}"), (0, 2))
 
 
-def print_summary(run: dict[str, Any], outcomes: pl.DataFrame, console: Console) -> None:
+def print_summary(run: dict[str, Any], read: Read, console: Console) -> None:
     """Print it."""
-    console.print(render(run, outcomes))
+    console.print(render(run, read))
 
 
 def _json(text: str | None, empty: Any) -> Any:

@@ -725,6 +725,30 @@ reason | VARCHAR | reason code |
         ("entity_type", "teamleader_id"),
     ),
     Table(
+        "sync.demanded_contacts",
+        "Contacts whose links to companies may count for anything.",
+        _columns(
+            """
+id | VARCHAR | Teamleader id |
+"""
+        ),
+        ("id",),
+    ),
+    Table(
+        "sync.notices",
+        "What a person should look at, found by the latest plan or its push.",
+        _columns(
+            """
+code | VARCHAR | kind of notice |
+entity_type | VARCHAR | contact, company, deal or relation |
+teamleader_id | VARCHAR | Teamleader id |
+hubspot_id | VARCHAR | HubSpot record id |
+message | VARCHAR | one sentence without personal data |
+found_by | VARCHAR | plan or push |
+"""
+        ),
+    ),
+    Table(
         "sync.outcomes",
         "What the latest run of each entity did with every source record.",
         _columns(
@@ -808,7 +832,7 @@ digest | VARCHAR | digest of its plan |
 limits | VARCHAR | JSON list: limit, value, maximum, exceeded |
 counts | VARCHAR | JSON object: per entity and bucket, and per reason |
 calls | VARCHAR | JSON object: calls per system, reads and writes |
-notices | VARCHAR | JSON list of things to report: code, entity_type, teamleader_id, hubspot_id, message |
+error | VARCHAR | what stopped it, one sentence |
 protected_writes | INTEGER | writes to protected properties: always 0 |
 """
         ),

@@ -7,9 +7,9 @@ with a known schema. What the tables mean stands in `warehouse.schema`.
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from tl_hubspot.errors import ConfigurationError, WarehouseError
-from tl_hubspot.warehouse import history, schema, upgrade
+from tl_hubspot.warehouse import copying, history, schema, upgrade
 
 _CONFIG = {
     "autoinstall_known_extensions": "false",
@@ -32,6 +32,8 @@ _CONFIG = {
     "checkpoint_threshold": "256MB",
 }
 _MARK = upgrade.MARK
+Parameters = Sequence[Any] | dict[str, Any] | None
+"""Of a query: by place (`?`) or by name (`$name`)."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,8 @@ class Warehouse:
 
     # ------------------------------------------------------------------ reading
 
-    def read(self, query: str, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
-        """Frame of a table (`teamleader.contacts`) or of a query; instants are in UTC."""
+    def read(self, query: str, parameters: Parameters = None) -> pl.DataFrame:
+        """Frame of a table (`teamleader.contacts`) or of a query with its `parameters`; instants are in UTC."""
         with self.connect() as con:
             return fetch(con, query, parameters)
 
@@ -180,44 +182,56 @@ class Warehouse:
             raise WarehouseError("The published copy is being made by another process", where=str(target)) from None
         try:
             version = target.with_name(f"{target.stem}.{time.time_ns()}{target.suffix}")
-            self._copy(version)
+            part = target.with_name(f".{target.name}.part")
+            part.unlink(missing_ok=True)
+            versions = sorted(target.parent.glob(f"{target.stem}.*{target.suffix}"))
+            older = [v for v in versions if v != target.resolve()]
+            for old in older[: max(0, len(older) + 2 - keep)]:
+                old.replace(part)  # the newest one stays: most of it is right already
+            self._copy(part)
+            part.replace(version)
             link = target.with_name(f".{target.name}.new")
             link.unlink(missing_ok=True)
             link.symlink_to(version.name)
             link.replace(target)
-            versions = sorted(target.parent.glob(f"{target.stem}.*{target.suffix}"))
-            for old in [v for v in versions if v != version][: -(keep - 1) or None]:
-                old.unlink(missing_ok=True)
             return version
         finally:
             lock.release()
 
-    def _copy(self, version: Path) -> None:
-        # The open connection keeps other processes out meanwhile. A child process makes the copy: DuckDB's lock is a
-        # POSIX lock, which its owner loses when it opens and closes the same file by other means.
+    def _copy(self, part: Path) -> None:
+        """Make `part` a copy; what it may hold is an older one."""
+        # The open connection keeps other processes out meanwhile.
         with self.connect() as holder:
             holder.execute("checkpoint").fetchall()
             if self.path.with_name(self.path.name + ".wal").exists():
                 raise WarehouseError(
                     "The database has changes that are not yet in its file", where=str(self.path), mend="Try again"
                 )
-            try:
-                subprocess.run(["cp", "--", str(self.path), str(version)], check=True, capture_output=True)
-            except subprocess.CalledProcessError as error:
-                version.unlink(missing_ok=True)
-                reason = error.stderr.decode(errors="replace").strip()
-                raise WarehouseError(f"The copy could not be made: {reason}", where=str(version)) from None
-        with version.open("rb+") as file:
-            os.fsync(file.fileno())
+            if part.exists() and _run_copying(self.path, part) == copying.IN_USE:
+                part.unlink()  # whoever reads it keeps it
+            if not part.exists():
+                part.touch()
+                _run_copying(self.path, part)
+
+
+def _run_copying(source: Path, target: Path) -> int:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", copying.__file__, str(source), str(target)], capture_output=True, text=True
+    )
+    if done.returncode not in (0, copying.IN_USE):
+        target.unlink(missing_ok=True)
+        reason = (done.stderr.strip().splitlines() or ["unknown"])[-1]
+        raise WarehouseError(f"The copy could not be made: {reason}", where=str(target))
+    return done.returncode
 
 
 # ---------------------------------------------------------------------- on an open connection
 
 
-def fetch(con: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
+def fetch(con: duckdb.DuckDBPyConnection, query: str, parameters: Parameters = None) -> pl.DataFrame:
     """Frame of a table or query; timestamps in UTC."""
     sql = f"select * from {query}" if " " not in query.strip() else query
-    frame = con.sql(sql, params=list(parameters)).pl() if parameters else con.sql(sql).pl()
+    frame = con.sql(sql, params=parameters).pl() if parameters else con.sql(sql).pl()
     instants = [n for n, t in frame.schema.items() if isinstance(t, pl.Datetime) and t.time_zone not in (None, "UTC")]
     return frame.with_columns(pl.col(instants).dt.convert_time_zone("UTC")) if instants else frame
 

@@ -6,7 +6,6 @@ commands themselves are run by `test_subset` and others. What records look like 
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 import uuid
@@ -257,8 +256,7 @@ class Story:
 
     def notices(self) -> set[tuple[str, str | None]]:
         """(code, teamleader_id) of what the latest run reports."""
-        text = self.product.read("select notices from sync.runs order by started_at desc limit 1").item()
-        return {(n["code"], n["teamleader_id"]) for n in json.loads(text or "[]")}
+        return set(self.product.read("select code, teamleader_id from sync.notices").iter_rows())
 
     def logged(self, action: str) -> list[str]:
         """Teamleader ids in the log rows of an action, all runs."""

@@ -51,9 +51,9 @@ def stopped(terminal: Terminal, systems: LocalSystems, code: int = 4, **environm
     ended = terminal("sync", **(environment_of(systems) | environment))
     assert (ended.code, ended.out) == (code, ""), ended
     assert systems.hubspot.log.writes() == []
-    rows = Warehouse(terminal.folder / "data" / "tl_hubspot.duckdb").read("select status, notices from sync.runs")
+    rows = Warehouse(terminal.folder / "data" / "tl_hubspot.duckdb").read("select status, error from sync.runs")
     assert [row[0] for row in rows.iter_rows()] == ["stopped"]
-    assert json.loads(rows["notices"][0])[-1]["message"] == ended.line, "the run remembers why it stopped"
+    assert rows["error"][0] == ended.line, "the run remembers why it stopped"
     return ended.line
 
 

@@ -217,8 +217,7 @@ def test_what_became_of_them(product: Product) -> None:
 
 
 def test_what_cannot_be_read_is_told(product: Product) -> None:
-    notices = json.loads(product.read("select notices from sync.runs order by started_at limit 1").item())
-    codes = {(n["code"], n["entity_type"]) for n in notices}
+    codes = set(product.read("select code, entity_type from sync.notices").iter_rows())
     assert codes >= {
         ("truncated", "contact"),
         ("truncated", "company"),

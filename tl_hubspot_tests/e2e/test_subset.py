@@ -154,7 +154,7 @@ def test_reported(synced: Product, case: Case) -> None:
     if code in REPORTED_BY_CHECK:
         assert case.teamleader_id in synced.read(REPORTED_BY_CHECK[code])["teamleader_id"].to_list(), case.story
         return
-    notices = json.loads(synced.read("select notices from sync.runs order by started_at desc limit 1").item())
+    notices = synced.read("sync.notices").rows(named=True)
     assert any(n["code"] == code and n["teamleader_id"] == case.teamleader_id for n in notices), case.story
 
 

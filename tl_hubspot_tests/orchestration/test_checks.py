@@ -39,7 +39,7 @@ def limit(name: str, exceeded: bool) -> Rows:
 FINE = contact("1", status="marketing", reason="changed_within_2_years", address="a@example.be", changed_at=NOW)
 COMPANY = {"teamleader_id": "1", "status": "sync", "reason": "eligible_contact", "group_id": "1", "vat": "BE1"}
 DEAL = {"teamleader_id": "1", "status": "sync", "reason": "closed"}
-NOTICE = {"entity_type": "company", "teamleader_id": "1", "hubspot_id": None, "message": "…"}
+NOTICE = {"entity_type": "company", "teamleader_id": "1", "hubspot_id": None, "message": "…", "found_by": "plan"}
 LINK = {"contact_id": "1", "company_id": "2"}
 REJECTED = {"stream": "deals", "record": "text 1", "field": "", "reason": "It has no id", "is_loaded": False}
 KNOWN = {"teamleader.contacts": [{"id": "1", "payload": "{}"}], "teamleader.companies": [{"id": "2", "payload": "{}"}]}
@@ -90,8 +90,8 @@ CASES: dict[str, tuple[Rows, Rows]] = {
         KNOWN | {"teamleader.contact_company_links": [LINK | {"company_id": "3"}]},
     ),
     "ambiguous_company_match": (
-        run(notices=[NOTICE | {"code": "email_taken"}]),
-        run(notices=[NOTICE | {"code": "ambiguous_company_match"}]),
+        {"sync.notices": [NOTICE | {"code": "email_taken"}]},
+        {"sync.notices": [NOTICE | {"code": "ambiguous_company_match"}]},
     ),
     "teamleader.unreadable_dates": (
         {"teamleader.deals": [{"id": "1", "created_at": NOW, "payload": '{"closed_at": null}'}]},
@@ -114,8 +114,8 @@ def checked(name: str, tables: Rows, folder: Path) -> Any:
         warehouse.append(table, frame_of(table, rows))
     checks, spec = BY_NAME[name]
     results = list(checks(warehouse=WarehouseResource(database=str(warehouse.path))))  # type: ignore[call-overload]
-    assert {r.check_name for r in results} == {s.name for s in checks.check_specs}
-    return next(r for r in results if r.check_name == spec.name)
+    assert {(r.asset_key, r.check_name) for r in results} == {(s.asset_key, s.name) for s in checks.check_specs}
+    return next(r for r in results if (r.asset_key, r.check_name) == (spec.asset_key, spec.name))
 
 
 def test_every_check_has_a_case() -> None:

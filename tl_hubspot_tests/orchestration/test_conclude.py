@@ -68,7 +68,7 @@ def test_a_run_that_stopped_says_why(platform: Platform) -> None:
     platform.close()
     assert row["status"] == "stopped"
     assert row["finished_at"] is not None
-    assert json.loads(row["notices"])[0]["message"] == "It rained (outside). Wait."
+    assert row["error"] == "It rained (outside). Wait."
     conclude.stopped(platform, "another", TlHubspotError("Before it was opened"))
     assert platform.warehouse.count("sync.runs") == 1
 

@@ -53,10 +53,13 @@ def test_every_time_of_a_version_counts(platform: Platform, column: str) -> None
 
 @pytest.mark.parametrize("column", ["properties", "archived", "email", "teamleader_id", "opted_out", "marketable"])
 def test_every_field_of_the_mirror_counts(platform: Platform, column: str) -> None:
-    platform.warehouse.append("hubspot.contacts", row("hubspot.contacts", 1))
+    stored = row("hubspot.contacts", 1).with_columns(pl.lit(AS_OF).alias("_loaded_at"))
+    platform.warehouse.append("hubspot.contacts", stored)
     before = unchanged.fingerprint(platform, ["hubspot.contacts"], {})
-    with platform.warehouse.transaction() as con:
-        con.execute(f"update hubspot.contacts set {column} = null")
+    again = stored.with_columns(pl.lit(datetime(2026, 11, 3, tzinfo=UTC)).alias("_loaded_at"))
+    platform.warehouse.upsert("hubspot.contacts", again)
+    assert unchanged.fingerprint(platform, ["hubspot.contacts"], {}) == before, "read again, the same"
+    platform.warehouse.upsert("hubspot.contacts", again.with_columns(pl.lit(None).alias(column)))
     assert unchanged.fingerprint(platform, ["hubspot.contacts"], {}) != before
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -146,6 +148,32 @@ def test_readers_keep_their_version_of_the_published_copy(warehouse: Warehouse) 
     assert not first.exists(), "two versions are kept"
     assert second.exists()
     assert third.exists()
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_the_oldest_copy_becomes_the_newest_unless_somebody_reads_it(warehouse: Warehouse, is_read: bool) -> None:
+    target = warehouse.path.with_name("analytics.duckdb")
+    copies = []
+    for number in range(2):
+        warehouse.upsert("sync.links", links(*(link(f"{number} {n}", "1" * n) for n in range(3000))))
+        copies.append(warehouse.publish(target))
+    file = copies[0].stat().st_ino
+    reading = "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); print(1, flush=True); input();"
+    reading += "print(c.execute('select count(*) from sync.links').fetchone()[0])"
+    reader = subprocess.Popen(
+        [sys.executable, "-c", reading, str(copies[0])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert reader.stdout and reader.stdout.readline() == "1\n"
+    if not is_read:
+        assert reader.communicate("\n")[0] == "3000\n"
+    with warehouse.transaction() as con:
+        con.execute("delete from sync.links where teamleader_id like '0%'")
+    newest = warehouse.publish(target)
+    assert newest.read_bytes() == warehouse.path.read_bytes()
+    assert (newest.stat().st_ino == file) == (not is_read)
+    assert sorted(target.parent.glob("analytics.*.duckdb")) == [copies[1], newest]
+    if is_read:
+        assert reader.communicate("\n")[0] == "3000\n", "it still reads what it opened"
 
 
 def test_publishing_while_a_run_holds_the_database(warehouse: Warehouse) -> None:

@@ -13,7 +13,7 @@ import msgspec
 import polars as pl
 
 from tl_hubspot.orchestration.run import Platform
-from tl_hubspot.orchestration.steps import links, phases
+from tl_hubspot.orchestration.steps import demanded, links, phases
 from tl_hubspot.orchestration.steps.extract import STREAMS
 from tl_hubspot.orchestration.steps.reading import extraction_of, watermark
 from tl_hubspot.reporting.call_plan import CallPlan, Known, Line
@@ -124,7 +124,7 @@ class _Looker:
             deals = self._size("deals", {"updated_since": limit, "created_before": limit})
             why = f"{deals:,} deals made more than 2 years ago and updated since; fewer with a contact that counts"
             return Line(phases.STREAM, deals, "at most", why)
-        waiting = phases.waiting(self._platform, self._as_of).height
+        waiting = phases.waiting(self._platform, self._as_of, demanded.contacts(self._platform, self._as_of)).height
         changed = self._changed["deals"]
         why = f"{waiting:,} deals whose history is not known" + (f", {changed:,} changed ones" if changed else "")
         return Line(phases.STREAM, waiting + changed, "at most" if changed else "exactly", why)
@@ -175,7 +175,7 @@ class _Looker:
 
     def _stored_links(self) -> tuple[pl.DataFrame, pl.DataFrame, int]:
         """Contacts that need links, those of them that have a company, and the number of companies."""
-        wanted = links.demanded(self._platform, self._as_of)
+        wanted = demanded.contacts(self._platform, self._as_of)
         known = self._platform.warehouse.read("select distinct contact_id as id from teamleader.contact_company_links")
         companies = self._platform.warehouse.count("teamleader.companies", "deleted_at is null")
         return wanted, wanted.join(known, on="id", how="semi"), companies

@@ -5,19 +5,21 @@ Every source record of the run is in exactly one bucket; a sum that does not mat
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from tl_hubspot.errors import ConfigurationError, ExitCode, TlHubspotError
 from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform, Run
+from tl_hubspot.orchestration.steps import unchanged
 from tl_hubspot.planning.guards import Limit
 from tl_hubspot.planning.plan import Plan
 from tl_hubspot.pushing.push import PushResult
-from tl_hubspot.warehouse.store import delete, fetch, insert, polars_schema, upsert
+from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.store import fetch, frame_of, polars_schema, upsert
 
 # No approval makes these right: they are faults, not sizes.
 _NEVER_APPROVED = ("duplicate_teamleader_ids", "protected_fields")
@@ -29,7 +31,7 @@ _STATUS = {
 }
 _SOURCES = {"contact": "teamleader.contacts", "company": "teamleader.companies", "deal": "teamleader.deals"}
 _DECISIONS = {"contact": "decisions.contacts", "company": "decisions.companies", "deal": "decisions.deals"}
-GUARD = "guard"
+_LOGGED = "sync.logged_decisions"
 
 
 def require_digest(made: Plan, digest: str) -> None:
@@ -42,25 +44,16 @@ def require_digest(made: Plan, digest: str) -> None:
         )
 
 
-def planned(platform: Platform, run: Run, made: Plan) -> bool:
+def planned(platform: Platform, run: Run, digest: str, limits: list[Limit]) -> bool:
     """Store what the plan is; returns whether it is held. A held run (not a mere plan) ends here."""
-    limits = [_approved(limit, run, made) for limit in made.limits]
+    limits = [_approved(limit, run, digest) for limit in limits]
     held = any(limit.exceeded for limit in limits)
-    columns: dict[str, Any] = {
-        "digest": made.digest,
-        "limits": [vars(limit) for limit in limits],
-        "notices": made.notices.to_dicts(),
-    }
+    columns: dict[str, Any] = {"digest": digest, "limits": [vars(limit) for limit in limits]}
     if run.options.command == "plan":
         platform.close_run(run.run_id, "planned", **columns)
     elif held:
-        writes = pl.col("bucket").is_in(["created", "updated"])
-        outcomes = made.outcomes.with_columns(
-            reason=pl.when(writes).then(pl.lit(GUARD)).otherwise("reason"),
-            bucket=pl.when(writes).then(pl.lit("held")).otherwise("bucket"),
-        )
-        _store_outcomes(platform, run, outcomes)
-        platform.close_run(run.run_id, "held", counts=_counts(outcomes, {}), **columns)
+        _store_outcomes(platform, run, _HELD)
+        platform.close_run(run.run_id, "held", counts=_counts(platform, run, {}), **columns)
     else:
         platform.close_run(run.run_id, "running", **columns)
     return held
@@ -68,30 +61,14 @@ def planned(platform: Platform, run: Run, made: Plan) -> bool:
 
 def pushed(platform: Platform, run: Run, result: PushResult) -> str:
     """Store what became of every record; returns the status of the run."""
-    key = ["entity_type", "teamleader_id"]
-    intended = platform.warehouse.read("sync.planned_outcomes")
-    became = result.outcomes.select(*key, "hubspot_id", "bucket", "reason").rename(
-        {"hubspot_id": "_id", "bucket": "_bucket", "reason": "_reason"}
-    )
-    # what went as planned keeps the reason of its decision
-    as_planned = pl.col("_bucket").is_null() | (pl.col("_bucket") == pl.col("bucket"))
-    outcomes = intended.join(became, on=key, how="left").select(
-        *key,
-        hubspot_id=pl.coalesce("_id", "hubspot_id"),
-        bucket=pl.coalesce("_bucket", "bucket"),
-        reason=pl.when(as_planned).then("reason").otherwise(pl.coalesce("_reason", "reason")),
-    )
-    _store_outcomes(platform, run, outcomes)
+    became = result.outcomes.select("entity_type", "teamleader_id", "hubspot_id", "bucket", "reason")
+    _store_outcomes(platform, run, _BECAME, _became=became)
+    if result.notices:
+        rows = [notice | {"found_by": "push"} for notice in result.notices]
+        platform.warehouse.append("sync.notices", frame_of("sync.notices", rows))
     status = "stopped" if result.stopped else "failed_records" if result.failed else "done"
-    row = platform.run_row(run.run_id)
-    notices = json.loads(row["notices"] or "[]") + result.notices
-    platform.close_run(
-        run.run_id,
-        status,
-        counts=_counts(outcomes, result.counts),
-        notices=notices,
-        protected_writes=result.protected_writes,
-    )
+    counts = _counts(platform, run, result.counts)
+    platform.close_run(run.run_id, status, counts=counts, protected_writes=result.protected_writes)
     return status
 
 
@@ -99,15 +76,7 @@ def stopped(platform: Platform, run_id: str, cause: BaseException) -> None:
     """The run did not get to its end."""
     if platform.warehouse.count("sync.runs", f"run_id = '{run_id}'"):
         sentence = cause.sentence if isinstance(cause, TlHubspotError) else type(cause).__name__
-        notice = {
-            "code": "stopped",
-            "entity_type": None,
-            "teamleader_id": None,
-            "hubspot_id": None,
-            "message": sentence,
-        }
-        before = json.loads(platform.run_row(run_id)["notices"] or "[]")
-        platform.close_run(run_id, "stopped", notices=[*before, notice])
+        platform.close_run(run_id, "stopped", error=sentence)
 
 
 def exit_code(status: str) -> ExitCode:
@@ -115,32 +84,73 @@ def exit_code(status: str) -> ExitCode:
     return _STATUS.get(status, ExitCode.STOPPED)
 
 
-def _approved(limit: Limit, run: Run, made: Plan) -> Limit:
-    if run.options.approved == made.digest and limit.name not in _NEVER_APPROVED and limit.exceeded:
+def _approved(limit: Limit, run: Run, digest: str) -> Limit:
+    if run.options.approved == digest and limit.name not in _NEVER_APPROVED and limit.exceeded:
         return replace(limit, exceeded=False, sentence=f"{limit.sentence} Approved by a person.")
     return limit
 
 
-def _store_outcomes(platform: Platform, run: Run, outcomes: pl.DataFrame) -> None:
-    """Replace the outcomes of the run's entities, after asserting that each source record is there exactly once."""
+_HELD = """
+select * replace (
+  case when bucket in ('created', 'updated') then 'held' else bucket end as bucket,
+  case when bucket in ('created', 'updated') then 'guard' else reason end as reason
+) from sync.planned_outcomes
+"""
+"""Nothing was pushed: what would have been written waits for a person."""
+_BECAME = """
+select entity_type, teamleader_id, coalesce(b.hubspot_id, p.hubspot_id) as hubspot_id,
+  coalesce(b.bucket, p.bucket) as bucket,
+  case when b.bucket <> p.bucket then coalesce(b.reason, p.reason) else p.reason end as reason
+from sync.planned_outcomes p left join _became b using (entity_type, teamleader_id)
+"""
+"""What the push says of a record; what went as planned keeps the reason of its decision."""
+_CHANGES = """
+create or replace temp table _outcomes as
+select w.* replace (coalesce(w.entity_type, o.entity_type) as entity_type,
+    coalesce(w.teamleader_id, o.teamleader_id) as teamleader_id),
+  w.entity_type is null as is_gone, o.entity_type is null as is_new
+from ({wanted}) w full join (from sync.outcomes where entity_type in ({entities})) o
+  on o.entity_type = w.entity_type and o.teamleader_id = w.teamleader_id
+where is_gone or is_new or (o.hubspot_id, o.bucket, o.reason) is distinct from (w.hubspot_id, w.bucket, w.reason)
+"""
+_SAME = "o.entity_type = c.entity_type and o.teamleader_id = c.teamleader_id"
+
+
+def _store_outcomes(platform: Platform, run: Run, wanted: str, **frames: pl.DataFrame) -> None:
+    """The outcomes of the run's entities become what the query over `frames` says: only what differs is written."""
+    ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
+    entities = ", ".join(f"'{e}'" for e in run.options.entities)
+    with platform.warehouse.transaction() as con, registered(con, **frames):
+        con.execute(_CHANGES.format(wanted=f"from ({wanted}) where entity_type in ({entities})", entities=entities))
+        con.execute(f"delete from sync.outcomes o using _outcomes c where {_SAME} and is_gone")
+        con.execute(
+            "update sync.outcomes o set hubspot_id = c.hubspot_id, bucket = c.bucket, reason = c.reason"
+            f" from _outcomes c where {_SAME} and not is_new and not is_gone"
+        )
+        con.execute("insert into sync.outcomes by name select * exclude (is_gone, is_new) from _outcomes where is_new")
+        con.execute(f"update sync.outcomes set run_id = ? where entity_type in ({entities})", [run.run_id])
+        _require_sums(con, run)
+        differs = con.execute("select count(*) > 0 from _outcomes").fetchall()[0][0]
+    decided = unchanged.fingerprint(platform, [_DECISIONS[e] for e in run.options.entities], {})
+    if differs or not unchanged.made_by(platform, _LOGGED, decided):
+        ledger.log(_decision_rows(platform, run, decided))
+
+
+def _require_sums(con: duckdb.DuckDBPyConnection, run: Run) -> None:
+    """Every record that Teamleader has must be in exactly one bucket."""
     for entity_type in run.options.entities:
-        own = outcomes.filter(pl.col("entity_type") == entity_type)
-        expected = platform.warehouse.count(_SOURCES[entity_type], "deleted_at is null")
-        if own.height != expected or own["teamleader_id"].n_unique() != expected or own["bucket"].null_count():
+        of_entity = f"from sync.outcomes where entity_type = '{entity_type}'"
+        found = con.execute(f"select count(*), count(distinct teamleader_id), count(bucket) {of_entity}").fetchall()[0]
+        expected = con.execute(f"select count(*) from {_SOURCES[entity_type]} where deleted_at is null").fetchall()[0]
+        if set(found) != set(expected):
             raise TlHubspotError(
-                f"The buckets do not add up: {own.height} outcomes for {expected} {entity_type} records",
+                f"The buckets do not add up: {found[0]} outcomes for {expected[0]} {entity_type} records",
                 where=f"run {run.run_id}",
                 mend="This is a fault of the program; what was confirmed is kept. Please report it",
             )
-    ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
-    with platform.warehouse.transaction() as con:
-        entities = pl.DataFrame({"entity_type": list(run.options.entities)})
-        delete(con, "sync.outcomes", entities)
-        insert(con, "sync.outcomes", outcomes.with_columns(pl.lit(run.run_id).alias("run_id")))
-    ledger.log(_decision_rows(platform, run))
 
 
-def _decision_rows(platform: Platform, run: Run) -> list[dict[str, Any]]:
+def _decision_rows(platform: Platform, run: Run, made_of: str) -> list[dict[str, Any]]:
     """Rows of sync.log for decisions that are new or changed and have no row of their own from the push."""
     key = ["entity_type", "teamleader_id"]
     decided = " union all ".join(
@@ -161,7 +171,8 @@ def _decision_rows(platform: Platform, run: Run) -> list[dict[str, Any]]:
             ) order by entity_type, teamleader_id""",
             [run.run_id],
         )
-        upsert(con, "sync.logged_decisions", new.select(*key, "status", "reason"))
+        upsert(con, _LOGGED, new.select(*key, "status", "reason"))
+        unchanged.remember(con, _LOGGED, made_of, run)
     quiet = new.filter(~pl.col("bucket").is_in(["created", "updated", "failed"]))
     now = platform.clock()
     rows = []
@@ -184,11 +195,10 @@ def _worded(entity_type: str, bucket: str, status: str, reason: str) -> tuple[st
     return action, f"Decision: {status} ({reason}); HubSpot holds it already, nothing to write."
 
 
-def _counts(outcomes: pl.DataFrame, also: dict[str, int]) -> dict[str, Any]:
+def _counts(platform: Platform, run: Run, also: dict[str, int]) -> dict[str, Any]:
     counts: dict[str, Any] = {}
-    for entity, bucket, reason, n in (
-        outcomes.group_by("entity_type", "bucket", "reason").len().sort(pl.all()).iter_rows()
-    ):
+    query = "select entity_type, bucket, reason, count(*) from sync.outcomes where run_id = ? group by all order by all"
+    for entity, bucket, reason, n in platform.warehouse.read(query, [run.run_id]).iter_rows():
         own = counts.setdefault(entity, {"buckets": {}, "reasons": {}})
         own["buckets"][bucket] = own["buckets"].get(bucket, 0) + n
         own["reasons"][f"{bucket}/{reason}"] = n

@@ -143,15 +143,8 @@ def _planned(warehouse: Warehouse, entity_type: str, teamleader_id: str) -> list
 
 
 def _notices(warehouse: Warehouse, entity_type: str, teamleader_id: str) -> list[dict[str, Any]]:
-    last = _one(
-        warehouse, "select notices from sync.runs where notices is not null order by started_at desc limit 1", []
-    )
-    told = json.loads(last["notices"]) if last else []
-    return [
-        {"code": n["code"], "message": n["message"]}
-        for n in told
-        if n["entity_type"] == entity_type and n["teamleader_id"] == teamleader_id
-    ]
+    query = "select code, message from sync.notices where entity_type = ? and teamleader_id = ?"
+    return warehouse.read(query, [entity_type, teamleader_id]).to_dicts()
 
 
 def _pushes(warehouse: Warehouse, entity_type: str, teamleader_id: str) -> list[dict[str, Any]]:

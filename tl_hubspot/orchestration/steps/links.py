@@ -22,8 +22,9 @@ import duckdb
 import polars as pl
 
 from tl_hubspot.orchestration.run import Platform, Run
+from tl_hubspot.orchestration.steps import demanded
 from tl_hubspot.orchestration.steps.reading import extraction_of, set_watermark, stamp, watermark
-from tl_hubspot.rules import changes, demand
+from tl_hubspot.rules import changes
 from tl_hubspot.teamleader.calls import (
     PROBES,
     SEVERAL_COMPANIES,
@@ -106,14 +107,6 @@ def links(platform: Platform, run: Run) -> dict[str, Any]:
         "removed": reader.removed,
         **facts,
     }
-
-
-def demanded(platform: Platform, run_as_of: datetime) -> pl.DataFrame:
-    """Contacts that need links: id, updated_at, links_read_at, _loaded_at; sorted by id."""
-    names = ", ".join(dict.fromkeys([*demand.CONTACT_COLUMNS, "links_read_at", "_loaded_at"]))
-    query = f"select {names} from teamleader.contacts where deleted_at is null order by id"
-    wanted = demand.contact_links(platform.warehouse.read(query), platform.rules_at(run_as_of))
-    return wanted.select("id", "updated_at", "links_read_at", "_loaded_at")
 
 
 def several_share(platform: Platform) -> float | None:
@@ -212,20 +205,19 @@ def _minimum(reader: _Reader, companies: int, contacts: pl.DataFrame) -> int:
 
 def _changed(reader: _Reader) -> None:
     """Records stored since the last reading of links, and contacts that need links and were never read."""
-    known = (pl.col("links_read_at") > pl.col("_loaded_at")).fill_null(False)
-    touched = (pl.col("_loaded_at") >= reader.since) & ~known
-    hidden = {side: pl.col("id").is_in(reader.hidden_of(side).implode()) for side in _OWNERS}
-    reader.must_read("company", reader.existing("company").filter(touched | hidden["company"])["id"])
+    touched = "(_loaded_at >= $since and not coalesce(links_read_at > _loaded_at, false))"
+    wanted = {s: f"({touched} or id in (select id from sync.hidden_links where owner_type = '{s}'))" for s in _OWNERS}
+    since = {"since": reader.since}
+    reader.must_read("company", reader.existing("company", wanted["company"], since)["id"])
     # after the companies: a contact that is changed by a new link may need links only now
-    wanted = touched | hidden["contact"] | pl.col("links_read_at").is_null()
-    reader.must_read("contact", reader.demanded().filter(wanted)["id"])
+    reader.must_read("contact", reader.demanded(f"{wanted['contact']} or links_read_at is null", since)["id"])
 
 
 def _a_few_again(reader: _Reader) -> None:
     """As many of the records read longest ago as an ordinary run has calls left: all of them in a small account."""
-    companies, contacts = reader.existing("company"), reader.demanded()
-    side = side_of_rereads(companies.height, contacts.height)
-    reader.read_longest_ago(side, contacts if side == "contact" else companies, few(reader.platform))
+    companies = reader.existing("company")
+    side = side_of_rereads(companies.height, reader.platform.warehouse.count(demanded.TABLE))
+    reader.read_longest_ago(side, reader.demanded() if side == "contact" else companies, few(reader.platform))
 
 
 def _again(reader: _Reader, gap: float) -> dict[str, Any]:
@@ -277,8 +269,8 @@ class _Reader:
     added: int = 0
     removed: int = 0
     contacts_changed: set[str] = field(default_factory=set)
-    _demanded: dict[int, pl.Series] = field(default_factory=dict)
-    """Ids of the contacts that need links, by how many contacts had been changed by then."""
+    _kept: int | None = None
+    """How many contacts had been changed when the table of those that need links was made."""
 
     @property
     def book(self) -> CallBook:
@@ -287,23 +279,20 @@ class _Reader:
 
     # what is known
 
-    def existing(self, side: Side) -> pl.DataFrame:
-        """All records of one side: id, updated_at, links_read_at, _loaded_at; sorted by id."""
+    def existing(self, side: Side, where: str = "true", parameters: dict[str, Any] | None = None) -> pl.DataFrame:
+        """Records of one side: id, updated_at, links_read_at, _loaded_at; sorted by id."""
         return self.platform.warehouse.read(
             f"select id, updated_at, links_read_at, _loaded_at from {_OWNERS[side]} where deleted_at is null"
-            " order by id"
+            f" and ({where}) order by id",
+            parameters,
         )
 
-    def demanded(self) -> pl.DataFrame:
+    def demanded(self, where: str = "true", parameters: dict[str, Any] | None = None) -> pl.DataFrame:
         """Contacts that need links, as they are now; sorted by id."""
-        changed = len(self.contacts_changed)
-        if changed not in self._demanded:
-            self._demanded[changed] = demanded(self.platform, self.run.as_of)["id"]
-        return self.existing("contact").filter(pl.col("id").is_in(self._demanded[changed].implode()))
-
-    def hidden_of(self, side: Side) -> pl.Series:
-        """Ids of the records of one side that may not be seen."""
-        return self.platform.warehouse.read("select id from sync.hidden_links where owner_type = ?", [side])["id"]
+        if self._kept != len(self.contacts_changed):
+            demanded.keep(self.platform, self.run)
+            self._kept = len(self.contacts_changed)
+        return self.existing("contact", f"id in (from {demanded.TABLE}) and ({where})", parameters)
 
     def linked(self, contacts: pl.DataFrame, more_than: int = 0) -> pl.DataFrame:
         """Those of `contacts` with more than so many companies."""
@@ -369,9 +358,10 @@ class _Reader:
 
     def _largest_first(self, company_ids: Collection[str]) -> list[str]:
         """In this order the first one that proves complete proves the others complete as well."""
-        counts = f"select company_id as id, count(*) as n from {_TABLE} group by company_id"
         asked = pl.DataFrame({"id": list(company_ids)}, schema={"id": pl.String()})
-        counted = asked.join(self.platform.warehouse.read(counts), on="id", how="left")
+        with self.platform.warehouse.connect() as con:
+            known = _of(con, f"select company_id as id from {_TABLE}", "company_id", asked["id"])
+        counted = asked.join(known.group_by("id").agg(n=pl.len()), on="id", how="left")
         return counted.sort(pl.col("n").fill_null(0), "id", descending=[True, False])["id"].to_list()
 
     def order(self) -> int:
@@ -384,9 +374,7 @@ class _Reader:
                 f"update {_TABLE} set rank = 0 where rank is null and contact_id in"
                 f" (select contact_id from {_TABLE} group by contact_id having count(*) = 1)"
             )
-            query = f"select distinct contact_id as id from {_TABLE} where rank is null"
-            unordered = fetch(con, query)
-        ids = self.demanded().join(unordered, on="id", how="semi")["id"].to_list() if unordered.height else []
+        ids = self.demanded(f"id in (select contact_id from {_TABLE} where rank is null)")["id"].to_list()
         self.read("contact", ids)
         return len(ids)
 

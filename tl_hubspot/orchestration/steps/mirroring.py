@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -17,7 +18,8 @@ from tl_hubspot.hubspot import mirror, search, ways
 from tl_hubspot.hubspot.mirror import Row, Wanted
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.rules import normalize
-from tl_hubspot.warehouse.store import delete, frame_of, insert, upsert
+from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.store import Parameters, delete, frame_of, upsert
 
 TABLES = {"contact": "hubspot.contacts", "company": "hubspot.companies", "deal": "hubspot.deals"}
 SOURCES = {"contact": "teamleader.contacts", "company": "teamleader.companies", "deal": "teamleader.deals"}
@@ -113,7 +115,7 @@ class _Reading:
                 archived,
                 complete=complete,
                 changed=None if changes is None else self._unread(changes),
-                looked_up=len(self._touched_ids()) + len(self._touched_addresses()) if changes else 0,
+                looked_up=len(self._touched_ids) + len(self._touched_addresses) if changes else 0,
                 keys=self._number_of_keys(),
                 forced=forced,
             ),
@@ -195,9 +197,8 @@ class _Reading:
 
     def _look_up(self, changed: _Changed) -> None:
         """By id and address: whatever the plan may touch, and whatever a change says was merged away."""
-        active = self._mirrored("not archived")
-        pending = self._touched_ids()
-        addresses = self._touched_addresses()
+        pending = set(self._touched_ids)
+        addresses = self._touched_addresses
         if addresses:
             owners = mirror.read_by_key(self.gateway, self.wanted, addresses, "email")
             changed.add(owners)
@@ -205,7 +206,7 @@ class _Reading:
             pending |= self._holders(addresses) - {row["id"] for row in owners}
         done: set[str] = set()
         while True:
-            pending |= {old for row in changed.rows.values() for old in row["merged_ids"] if old in active}
+            pending |= self._active({old for row in changed.rows.values() for old in row["merged_ids"]})
             asked = sorted(pending - done)
             if not asked:
                 break
@@ -229,11 +230,11 @@ class _Reading:
             return self.last["portal"], archived
         if archived <= FEW_ARCHIVED * 100:
             archived = self._read_archive(changed)
-            return len(self._active_after(changed)), archived
+            return self._active_after(changed), archived
         total = search.count(self.gateway, self.entity_type)
-        if total < len(self._active_after(changed)):
+        if total < self._active_after(changed):
             archived = self._read_archive(changed)
-        expected = len(self._active_after(changed))
+        expected = self._active_after(changed)
         if total != expected:
             raise _Unexplained(f"it counts {total} records, the mirror {expected}")
         return total, archived
@@ -248,11 +249,11 @@ class _Reading:
         changed.add(listed.values())
         return len(listed)
 
-    def _active_after(self, changed: _Changed) -> set[str]:
-        """Ids of the active records once `changed` is stored."""
-        now_active = {i for i, row in changed.rows.items() if not row["archived"]}
-        now_archived = changed.rows.keys() - now_active
-        return (self._mirrored("not archived") - changed.gone - now_archived) | now_active
+    def _active_after(self, changed: _Changed) -> int:
+        """How many active records there are once `changed` is stored."""
+        now_active = sum(not row["archived"] for row in changed.rows.values())
+        before = self.warehouse.count(self.table, "not archived")
+        return before - len(self._active(changed.gone | changed.rows.keys())) + now_active
 
     # --- keys ---
 
@@ -314,11 +315,13 @@ class _Reading:
             parts.append(f"select contact_id from teamleader.contact_company_links where _loaded_at > {since}")
         return " union ".join(parts)
 
+    @cached_property
     def _touched_ids(self) -> set[str]:
         """HubSpot ids of linked records that the plan may touch."""
         query = f"select hubspot_id from sync.links where entity_type = ? and teamleader_id in ({self._touched()})"
         return set(self._column(query, [self.entity_type]))
 
+    @cached_property
     def _touched_addresses(self) -> set[str]:
         """Addresses of the contacts that the plan may touch."""
         if self.entity_type != "contact":
@@ -341,7 +344,7 @@ class _Reading:
 
     # --- tables ---
 
-    def _column(self, query: str, parameters: list[Any] | None = None) -> list[str]:
+    def _column(self, query: str, parameters: Parameters = None) -> list[str]:
         values: list[str] = self.warehouse.read(query, parameters).to_series().to_list()
         return values
 
@@ -352,20 +355,20 @@ class _Reading:
         found = normalize.addresses(texts.drop_nulls()).filter("is_valid").get_column("address")
         return sorted(set(found.to_list()))
 
-    def _mirrored(self, condition: str, parameters: list[Any] | None = None) -> set[str]:
+    def _mirrored(self, condition: str, parameters: Parameters = None) -> set[str]:
         """Ids in the mirror as it was stored last."""
         return set(self._column(f"select id from {self.table} where {condition}", parameters))
 
+    def _active(self, ids: set[str]) -> set[str]:
+        """Those of these ids that are active records in the mirror as it was stored last."""
+        return self._mirrored("not archived and id in (select unnest($ids))", {"ids": sorted(ids)}) if ids else set()
+
     def _holders(self, addresses: set[str]) -> set[str]:
         """Active records that have one of the addresses by the mirror."""
-        wanted = pl.DataFrame({"address": sorted(addresses)}, schema={"address": pl.String()})
-        with self.warehouse.connect() as con:
-            con.register("_addresses", wanted)
-            query = (
-                f"select distinct c.id from {self.table} c, unnest(list_append(c.secondary_emails, c.email)) as t(a)"
-                " join _addresses w on w.address = t.a where not c.archived"
-            )
-            return {row[0] for row in con.execute(query).fetchall()}
+        wanted = "in (select unnest($addresses))"
+        secondary = f"select id from (select id, unnest(secondary_emails) as e from {self.table}) where e {wanted}"
+        condition = f"not archived and (email {wanted} or id in ({secondary}))"
+        return self._mirrored(condition, {"addresses": sorted(addresses)})
 
     def _frame(self, rows: Iterable[Row]) -> pl.DataFrame:
         stamp = _stamp(self.platform, self.run)
@@ -387,8 +390,9 @@ class _Reading:
         # a record that is archived while it is listed comes twice
         frame = pl.concat([self._frame([]), *frames]).unique("id", keep="last", maintain_order=True)
         with self.warehouse.transaction() as con:
-            con.execute(f"delete from {self.table}")
-            insert(con, self.table, frame)
+            with registered(con, _listed=frame.select("id")):
+                con.execute(f"delete from {self.table} where id not in (from _listed)")
+            upsert(con, self.table, frame)
             upsert(con, "sync.readings", self._mark(base, portal, int(frame["archived"].sum())))
 
     def _progress(self, done: int) -> None:

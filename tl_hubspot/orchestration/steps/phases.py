@@ -13,7 +13,7 @@ from itertools import islice
 import polars as pl
 
 from tl_hubspot.orchestration.run import Platform, Run
-from tl_hubspot.orchestration.steps import links
+from tl_hubspot.orchestration.steps import demanded, unchanged
 from tl_hubspot.orchestration.steps.reading import extraction_of, stamp
 from tl_hubspot.rules import demand
 from tl_hubspot.teamleader.extraction import PhaseHistory
@@ -23,36 +23,45 @@ STREAM = "deal_phase_history"
 CHUNK = 200
 """Answers stored at once: about a minute of calls."""
 _TABLE = "teamleader.deal_phase_history"
-_LOOKED_AT = (*demand.DEAL_COLUMNS, "phase_history_read_at", "_loaded_at")
+_KNOWN = "phases known"
+"""Name in `sync.made_of`: all phases that these deals and contacts need were read."""
 
 
 def phase_history(platform: Platform, run: Run) -> dict[str, int]:
     """Phase history of the deals whose decision needs it and whose history is not known up to their last update."""
     started = platform.clock()
     moved = run.named.moved_deals if run.named else frozenset()
-    stale = waiting(platform, run.as_of, moved)["id"].to_list()
+    counts = dict.fromkeys(("deals_that_waited", "deals_read", "hidden", "entries"), 0)
+    demanded.keep(platform, run)
+    facts = {"rules": unchanged.facts_of(platform.rules(run))}
+    print_ = unchanged.fingerprint(platform, ["teamleader.deals", demanded.TABLE], facts)
+    if not moved and unchanged.made_by(platform, _KNOWN, print_):
+        return counts
+    stale = waiting(platform, run.as_of, platform.warehouse.read(demanded.TABLE), moved)["id"].to_list()
     platform.book.planned[STREAM] += len(stale)
     platform.book.minimum[STREAM] += len(stale)
-    counts = {"deals_that_waited": len(stale), "deals_read": 0, "hidden": 0, "entries": 0}
+    counts["deals_that_waited"] = len(stale)
     answers = iter(extraction_of(platform).phase_history(stale))
     while chunk := list(islice(answers, CHUNK)):
         found = [history for history in chunk if history.found]
         counts["deals_read"] += len(found)
         counts["hidden"] += len(chunk) - len(found)
         counts["entries"] += _store(platform, run, found, started)
+    if not counts["hidden"]:
+        with platform.warehouse.transaction() as con:
+            unchanged.remember(con, _KNOWN, print_, run)
     return counts
 
 
-def waiting(platform: Platform, as_of: datetime, moved: Collection[str] = ()) -> pl.DataFrame:
-    """Deals, sorted by id, whose decision needs a phase history that was not read after the version that is stored, or
-    that are known to have `moved`: those of contacts that may be eligible."""
+def waiting(platform: Platform, as_of: datetime, contacts: pl.DataFrame, moved: Collection[str] = ()) -> pl.DataFrame:
+    """Deals, sorted by id, of `contacts` that may be eligible, whose decision needs a phase history that was not read
+    after the version that is stored, or that are known to have `moved`."""
     deals = platform.warehouse.read(
-        f"select {', '.join(_LOOKED_AT)} from teamleader.deals where deleted_at is null order by id"
+        f"select {', '.join(demand.DEAL_COLUMNS)} from teamleader.deals where deleted_at is null"
+        " and (not coalesce(phase_history_read_at > _loaded_at, false) or id in (select unnest($moved))) order by id",
+        {"moved": list(moved)},
     )
-    rules = platform.rules_at(as_of)
-    is_known = (pl.col("phase_history_read_at") > pl.col("_loaded_at")).fill_null(False)
-    stale = demand.phase_history(deals, rules).filter(~is_known | pl.col("id").is_in(list(moved)))
-    return demand.phase_history(stale, rules, links.demanded(platform, as_of)) if stale.height else stale
+    return demand.phase_history(deals, platform.rules_at(as_of), contacts)
 
 
 def _store(platform: Platform, run: Run, histories: list[PhaseHistory], started: datetime) -> int:

@@ -36,24 +36,21 @@ def plan(platform: Platform, run: Run) -> dict[str, Any]:
     print_ = unchanged.fingerprint(platform, _MADE_OF, _facts(platform, run))
     made_by = None if run.options.approved is not None else unchanged.made_by(platform, "sync.plan", print_)
     before = made_by and platform.run_row(made_by)
-    told: dict[str, Any] = {}
     if before and before["status"] in ("done", "planned"):
-        made, told = stored_plan(platform, before), {"unchanged_since_run": made_by}
+        told, digest, limits = {"unchanged_since_run": made_by}, before["digest"], _limits(before)
         with platform.warehouse.transaction() as con:
             unchanged.remember(con, "sync.plan", print_, run)
             con.execute("update sync.plan set run_id = ?", [run.run_id])
+            con.execute("delete from sync.notices where found_by = 'push'")
     else:
         made = make(platform, run)
         if run.options.approved is not None:
             conclude.require_digest(made, run.options.approved)
         store(platform, run, made, print_)
-    held = conclude.planned(platform, run, made)
-    counts = made.changes.group_by("entity_type", "action").len()
-    return (
-        told
-        | {"digest": made.digest, "held": held}
-        | {f"{e} {a}": n for e, a, n in counts.sort("entity_type", "action").iter_rows()}
-    )
+        told, digest, limits = {}, made.digest, made.limits
+    held = conclude.planned(platform, run, digest, limits)
+    counts = platform.warehouse.read("select entity_type, action, count(*) from sync.plan group by all order by all")
+    return told | {"digest": digest, "held": held} | {f"{e} {a}": n for e, a, n in counts.iter_rows()}
 
 
 _MADE_OF = (
@@ -88,20 +85,25 @@ def store(platform: Platform, run: Run, made: Plan, made_of: str) -> None:
         insert(con, "sync.planned_outcomes", made.outcomes)
         con.execute("delete from sync.settled")
         insert(con, "sync.settled", made.settled)
+        con.execute("delete from sync.notices")
+        insert(con, "sync.notices", made.notices.with_columns(pl.lit("plan").alias("found_by")))
 
 
 def stored_plan(platform: Platform, run: dict[str, Any]) -> Plan:
     """The plan of `run` (row of sync.runs) as stored."""
     read = platform.warehouse.read
-    limits = [Limit(**limit) for limit in json.loads(run["limits"] or "[]")]
     return Plan(
         changes=read("select * exclude (run_id, digest) from sync.plan where run_id = ?", [run["run_id"]]),
         settled=read("sync.settled"),
         outcomes=read("sync.planned_outcomes"),
-        notices=pl.DataFrame(json.loads(run["notices"] or "[]"), schema=_notice_schema()),
-        limits=limits,
+        notices=read("select * exclude (found_by) from sync.notices where found_by = 'plan'"),
+        limits=_limits(run),
         digest=run["digest"],
     )
+
+
+def _limits(run: dict[str, Any]) -> list[Limit]:
+    return [Limit(**limit) for limit in json.loads(run["limits"] or "[]")]
 
 
 class _Tables:
@@ -297,7 +299,3 @@ def pushed_run(entity_type: str) -> str:
 
 def _never(name: str, value: int, what: str) -> Limit:
     return Limit(name, value, 0, value > 0, f"{value} {what}; there must be none.")
-
-
-def _notice_schema() -> dict[str, pl.DataType]:
-    return dict.fromkeys(("code", "entity_type", "teamleader_id", "hubspot_id", "message"), pl.String())

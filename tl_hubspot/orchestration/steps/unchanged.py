@@ -23,9 +23,13 @@ from tl_hubspot.warehouse import schema
 TABLE = "sync.made_of"
 _VOLATILE = {"_loaded_at", "_run_id", "payload"}
 _VERSIONED = {
-    f"teamleader.{name}" for name in ("contacts", "companies", "deals", "contact_company_links", "deal_phase_history")
+    *(f"teamleader.{name}" for name in ("contacts", "companies", "deals")),
+    *("teamleader.contact_company_links", "teamleader.deal_phase_history"),
+    *(f"hubspot.{name}" for name in ("contacts", "companies", "deals")),
 }
 """Tables whose rows get another `_loaded_at` exactly when a field differs: their times stand for their content."""
+_STAMPED = {"sync.shadows": "run_id"}
+"""Tables whose rows get the id of the run that writes them: it stands for their content."""
 
 
 def fingerprint(platform: Platform, tables: Sequence[str], facts: Mapping[str, Any]) -> str:
@@ -64,6 +68,8 @@ def _content(con: duckdb.DuckDBPyConnection, name: str) -> str:
     key = set(schema.table(name).key)
     if name in _VERSIONED:
         chosen = [c.name for c in columns if c.name in key or c.type == "TIMESTAMPTZ"]
+    elif name in _STAMPED:
+        chosen = [*sorted(key), _STAMPED[name]]
     else:
         chosen = [c.name for c in columns if c.name not in _VOLATILE]
     hashed = ", ".join(f'"{c}"' for c in chosen)
