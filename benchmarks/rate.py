@@ -2,7 +2,8 @@
 
 `python benchmarks/rate.py` takes about a minute: minutes and latencies are shortened alike (`--scale`), which leaves
 the shares as they are but needs a machine with little else to do. `--scale 1 --together` is real time, all cases at
-once. Server, clients and threads are real, over HTTP; the second client asks evenly and looks at nothing.
+once. Server, clients and threads are real, over HTTP; the second client asks evenly and looks at nothing. What is
+called is single records, or, with `--lists` and a scale of at most 6, one long list page after page.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,11 @@ from tl_hubspot.errors import TlHubspotError
 from tl_hubspot.sandbox.control import CONTROL_PREFIX, LoopbackServer
 from tl_hubspot.sandbox.teamleader import TeamleaderSandbox
 from tl_hubspot.teamleader import client as teamleader
+from tl_hubspot.teamleader import extraction
 from tl_hubspot.transport.limits import SlidingWindow
 
 SERVER_LIMIT = 200
+CALLED = ("/users.me", "/contacts.list")
 CONTEXT = multiprocessing.get_context("spawn")
 
 
@@ -42,6 +45,8 @@ class Case:
     processes: int
     other: bool = False
     configured: int = 180
+    records: int = 0
+    """Length of the list that is read; 0: single calls."""
 
     @property
     def allowed(self) -> int:
@@ -55,6 +60,7 @@ CASES = (
     Case(0.5, 4, configured=200),
     *(Case(latency, processes, other=True) for latency, processes in ((0.1, 1), (0.5, 4))),
 )
+LISTS = tuple(Case(latency, 1, records=45_000) for latency in (0.1, 0.5, 1.0, 1.5))
 
 
 def delayed(app: Any, latency: float) -> Any:
@@ -82,6 +88,11 @@ def serve(case: Case, window: float, latency: float, pipe: Connection) -> None:
     """The sandbox until told to stop; answers with how many calls of the other client were refused."""
     sandbox = TeamleaderSandbox()
     sandbox.set_switches(rate_limit=SERVER_LIMIT, rate_window=window)
+    if case.records:
+        begin = sandbox.clock.now() - timedelta(days=900)
+        times = ((begin + timedelta(minutes=28 * n)).isoformat(timespec="seconds") for n in range(case.records))
+        rows = ({"last_name": "Anyone", "status": "active", "added_at": at, "updated_at": at} for at in times)
+        sandbox.load("contacts", [{"id": sandbox.new_id("contacts")} | row for row in rows])
     stopped = threading.Event()
     refused = 0
 
@@ -123,6 +134,10 @@ def call(case: Case, window: float, url: str, folder: Path) -> None:
             except TlHubspotError as error:
                 print(error)
 
+    if case.records:
+        for _ in extraction.Extraction(client).contacts():
+            pass
+        return
     with ThreadPoolExecutor(client.workers) as pool:
         list(pool.map(work, range(client.workers)))
 
@@ -163,7 +178,7 @@ def measure(case: Case, windows: int, scale: float) -> str:
 def _calls(url: str) -> list[tuple[float, int]]:
     """Time and status of every call that the sandbox has answered."""
     log = requests.get(f"{url}{CONTROL_PREFIX}requests", timeout=60).json()["requests"]
-    return [(datetime.fromisoformat(c["at"]).timestamp(), c["status"]) for c in log if c["path"] == "/users.me"]
+    return [(datetime.fromisoformat(c["at"]).timestamp(), c["status"]) for c in log if c["path"] in CALLED]
 
 
 def cost() -> None:
@@ -187,11 +202,13 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=20, help="how much shorter minutes and latencies are")
     parser.add_argument("--windows", type=int, default=2, help="minutes to measure")
     parser.add_argument("--together", action="store_true", help="all cases at once")
+    parser.add_argument("--lists", action="store_true", help="read a list instead of single records")
     options = parser.parse_args()
+    cases = LISTS if options.lists else CASES
     cost()
     print("latency processes configured others allowed per min.   used   429 other's 429")
-    with ThreadPoolExecutor(len(CASES) if options.together else 1) as pool:
-        for line in pool.map(lambda case: measure(case, options.windows, options.scale), CASES):
+    with ThreadPoolExecutor(len(cases) if options.together else 1) as pool:
+        for line in pool.map(lambda case: measure(case, options.windows, options.scale), cases):
             print(line, flush=True)
 
 

@@ -1,7 +1,8 @@
 """Reading a Teamleader list completely, although it only has offset pages and changes while it is read.
 
 `Walk` goes by key (a filter on the time that the list is sorted by) until it meets what the other end of the list
-shows; docs/extraction.md has the proof. What is read, and when, lives in `extraction`; a single call in `client`.
+shows; docs/extraction.md has the proof. What is read, and when, lives in `extraction`; a single call in `client`; which
+stretches of a long list are read at the same time in `stretches`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import msgspec
 from tl_hubspot.errors import BadAnswer
 from tl_hubspot.teamleader.client import Forbidden, NotFound, TeamleaderClient
 from tl_hubspot.teamleader.endpoints import PAGE_SIZE, is_id, timestamp
+from tl_hubspot.teamleader.stretches import Page, SideBySide, Stretch
 
 OVERLAP = timedelta(minutes=5)
 """How far back the next increment starts: whole seconds, clocks and replicas of the server may lag that much."""
@@ -29,6 +31,10 @@ _EMPTY = 3
 """So many empty answers in a row, from both ends, are believed of a list that has shown nothing yet."""
 _PASSES = 40
 """How often a block is read before giving up; each pass finds about two thirds of what is missing."""
+_SHORT = 12
+"""Pages read one after the other; then one is asked for far ahead, to see whether the list is long."""
+_FAR = 40
+"""How many pages ahead that is; a list that has so many left is read in several stretches at a time."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MADE_UP = "no id, text "
 
@@ -132,6 +138,8 @@ class Walk:
         self._answers: list[bool] = []
         """Whether the first answers held anything, up to the first that did."""
         self._complete = False
+        self._stretch: Stretch | None = None
+        """All that this walk reads, when it reads a part for another one."""
         self._suspicion = "Teamleader's list ends before records that exist"
         self.server_time: datetime | None = None
         """The server's clock at the first answer."""
@@ -172,9 +180,12 @@ class Walk:
         self._at = self._sure
         if self._sure is None:
             self._first = None
-        missed = 0
+        missed, pages = 0, 0
         while True:
+            if pages == _SHORT and self._stretch is None and not patient:
+                yield from self._side_by_side()
             rows = self._page(self._question(self._at))
+            pages += 1
             full = len(rows) == PAGE_SIZE
             if self._at is None or self._reached != self._at or any(row.key == self._at for row in rows):
                 missed = 0
@@ -206,6 +217,52 @@ class Walk:
                 yield given
             if not full and not (patient and given):
                 return
+            if self._stretch is not None and self._sure is not None and self._sure >= self._stretch.until:
+                return
+
+    def _side_by_side(self) -> Iterator[list[Row]]:
+        """The list up to where it ended before, in several stretches at a time, if it is a long one.
+
+        What is edited meanwhile moves beyond, where the reading forwards goes on.
+        """
+        low = self._sure
+        if low is None or not low == self._at == self._reached or self._client.workers < 2:
+            return
+        ahead = [row.key for row in self._page(self._question(low), _FAR) if row.key is not None]
+        if not ahead or min(ahead) <= low:
+            return
+        newest = [row.key for row in self._page(self._question(None, backwards=True)) if row.key is not None]
+        until = min((key for key in newest if self._is_settled(key)), default=low)
+        if until <= low:
+            return
+        whole = Stretch(low, until, (_FAR - 1) * PAGE_SIZE / (min(ahead) - low), low)
+        workers = self._client.workers
+        stretches = SideBySide(self._part, self._look, whole, workers=workers, page_size=PAGE_SIZE)
+        for rows in stretches:
+            self._sure = stretches.sure
+            new = [row for row in rows if self._seen.get(row.id) != _version(row)]
+            # where a stretch could not be read to its end, all after it is read once more
+            self._seen |= {row.id: _version(row) for row in new}
+            if new:
+                yield new
+        self._at = self._reached = self._sure
+        self._forget()
+
+    def _part(self, stretch: Stretch) -> Iterator[Page[Row]]:
+        """One stretch, page by page, each with the key before which everything in it was given."""
+        walk = Walk(self._client, self._keyset)
+        walk._sure = walk._reached = stretch.low
+        walk._inclusive, walk._stretch = self._inclusive, stretch
+        for patient in (False, True):
+            for rows in walk._forwards(patient=patient):
+                yield rows, walk._sure
+            yield [], walk._sure
+
+    def _look(self, at: int) -> int | None:
+        """The key of the first record that stands there or after."""
+        walk = Walk(self._client, self._keyset)
+        keys = [row.key for row in walk._page(walk._question(at)) if row.key is not None and row.key >= at]
+        return min(keys, default=None)
 
     def _backwards(self, *, peek: bool = False) -> Iterator[list[Row]]:
         """From the other end of the list until it meets what is sure: then there is nothing in between.
@@ -215,6 +272,7 @@ class Walk:
         question = self._question(None, backwards=True)
         number, surprised, ids = 1, False, _Repetition(self._keyset.endpoint)
         lowest: int | None = None
+        missed = 0
         while True:
             rows = self._page(question, number, reasks=_REASKS if number > 1 or (self._seen and not peek) else 0)
             if number == 1 and not rows:
@@ -223,6 +281,10 @@ class Walk:
                     self._complete = True
                 return
             keys = [row.key for row in rows if row.key is not None]
+            if number == 1 and not peek and keys and max(keys) < (self._at or max(keys)) and missed < _MISSED:
+                # The records given last, or newer ones, stand at this end: they are gone, or it is another page.
+                missed += 1
+                continue
             full = len(rows) == PAGE_SIZE
             if full and not keys and not self._is_increment and any(row.id not in self._seen for row in rows):
                 rows, _ = self._crowd(self._question(None, backwards=True, ties=True), None)
@@ -358,7 +420,8 @@ class Walk:
             if ids and self._last is not None and self._last[2] == ids:
                 elsewhere = self._last[0] == question and self._last[1] != number
                 # Equal keys in one order may give the same page to another question: so that is believed in the end.
-                suspect = self._last[0] != question and len(rows) == PAGE_SIZE and attempt == 0
+                is_part = len(rows) == PAGE_SIZE or len(rows) < len(self._seen)
+                suspect = self._last[0] != question and is_part and attempt == 0
                 wrong = wrong or ("Teamleader repeats the same page" if elsewhere or suspect else None)
             if wrong is None and (rows or attempt >= reasks):
                 break
@@ -446,7 +509,7 @@ class Walk:
         """The rows that were not given yet in this version; from now on they were."""
         changed = {}
         for row in rows:
-            version = (row.key, hash(row.payload))
+            version = _version(row)
             is_past = row.key is not None and self._sure is not None and row.key < self._sure
             if not is_past and self._seen.get(row.id) != version:
                 self._seen[row.id] = version
@@ -475,6 +538,10 @@ class _Repetition:
         self._ids |= ids
         if self._stale > _REASKS:
             raise BadAnswer("Teamleader repeats the same page", where=self._endpoint, mend="Try again later")
+
+
+def _version(row: Row) -> tuple[int | None, int]:
+    return row.key, hash(row.payload)
 
 
 def _belongs(row: Row, limit: float) -> bool:

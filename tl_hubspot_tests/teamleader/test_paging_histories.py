@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import threading
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -28,7 +29,7 @@ from tl_hubspot.errors import TlHubspotError
 from tl_hubspot.sandbox.control import Clock, Fault, LoopbackServer
 from tl_hubspot.sandbox.teamleader import TeamleaderSandbox
 from tl_hubspot.sandbox.teamleader.shapes import joined
-from tl_hubspot.teamleader import paging
+from tl_hubspot.teamleader import paging, stretches
 from tl_hubspot.teamleader.client import TeamleaderClient
 from tl_hubspot.teamleader.extraction import Extraction
 from tl_hubspot_tests.transport.virtual_time import VirtualTime
@@ -65,6 +66,8 @@ class Story:
     """How likely a call meets a fault."""
     faults: tuple[str, ...] = FAULTS
     increments: int = 2
+    is_long: bool = False
+    """Lists of a few pages are already read in several stretches at a time."""
     seed: int = 0
 
 
@@ -84,7 +87,8 @@ class Server:
     _ids: list[str] = field(default_factory=list)
     _last: bytes | None = None
     _empty: int = 0
-    _repeated: bool = False
+    _repeated: set[bytes] = field(default_factory=set)
+    """Requests whose last answer was one to another request."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         is_list = scope["path"].endswith(".list")
@@ -99,14 +103,18 @@ class Server:
         if fault in ("500", "429", "drop", "drop after", "html"):
             self._prepare(fault)
         messages: list[Any] = []
+        request = await receive()
+
+        async def again() -> Any:
+            return request
 
         async def collect(message: Any) -> None:
             messages.append(message)
 
-        await self.sandbox.app(scope, receive, collect)
+        await self.sandbox.app(scope, again, collect)
         body = b"".join(message.get("body", b"") for message in messages)
         if is_list and messages and messages[0]["status"] == 200:
-            body = self._spoilt(fault, body)
+            body = self._spoilt(fault, body, request.get("body", b""))
         for message in messages:
             if message["type"] == "http.response.start":
                 headers = [item for item in message["headers"] if item[0].lower() != b"content-length"]
@@ -127,7 +135,7 @@ class Server:
             case _:
                 self.sandbox.faults.add(Fault("drop", r"\.list", when="after" if "after" in fault else "before"))
 
-    def _spoilt(self, fault: str | None, body: bytes) -> bytes:
+    def _spoilt(self, fault: str | None, body: bytes, request: bytes) -> bytes:
         if fault == "html":
             return body
         try:
@@ -143,11 +151,13 @@ class Server:
                 answer = b'{"data": []}'
             case "cut":
                 answer = json.dumps({"data": rows[: self.random.randrange(len(rows) + 1)]}).encode()
-            case "repeated" if not self._repeated:
+            case "repeated" if request not in self._repeated:
                 answer = self._last or honest
             case "broken":
                 return honest[: len(honest) // 2]
-        self._repeated = answer != honest and fault == "repeated"
+        self._repeated.discard(request)
+        if answer != honest and fault == "repeated":
+            self._repeated.add(request)
         # Nobody can tell a list that is always empty from one that has nothing.
         self._empty = self._empty + 1 if answer == b'{"data": []}' != honest else 0
         if self._empty > 2:
@@ -230,13 +240,18 @@ class Server:
 
 
 class InProcess(BaseAdapter):
-    """Carries requests to an ASGI application in the same thread, without a socket."""
+    """Carries requests to an ASGI application in the same thread, one at a time, without a socket."""
 
     def __init__(self, app: Any) -> None:
         super().__init__()
         self._app = app
+        self._turn = threading.Lock()
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
+        with self._turn:
+            return self._send(request)
+
+    def _send(self, request: requests.PreparedRequest) -> requests.Response:
         body = request.body or b""
         message = {"type": "http.request", "body": body.encode() if isinstance(body, str) else body}
         messages: list[Any] = []
@@ -366,10 +381,11 @@ class History:
             assert not self.server.quiet
             return since
         if since is None:
-            there = lists - self.server.deleted - self.server.flipped
+            # what was edited meanwhile may be left to the next increment
+            there = lists - self.server.deleted - self.server.flipped - self.server.touched
             if self.story.replica_lag:
                 # What the replica did not show at first was not there throughout.
-                there -= touched | self.server.touched
+                there -= touched
             assert there <= given, sorted(id[-3:] for id in there - given)
         assert watermark is not None
         return watermark
@@ -390,6 +406,10 @@ class History:
 def tell(story: Story, *, http: bool = False) -> History:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(paging, "PAGE_SIZE", story.page_size)
+        if story.is_long:
+            patch.setattr(paging, "_SHORT", 1)
+            patch.setattr(paging, "_FAR", 2)
+            patch.setattr(stretches, "WORTH", 1)
         random.seed(story.seed)
         history = History(story, Path(folder))
         try:
@@ -421,6 +441,7 @@ stories = st.builds(
     faulty=st.sampled_from([0.0, 0.0, 0.1, 0.3]),
     faults=st.one_of(st.just(FAULTS), st.sampled_from(FAULTS).map(lambda fault: (fault,))),
     increments=st.integers(0, 4),
+    is_long=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
 
@@ -478,6 +499,19 @@ FOUND = {
         groups=((5000, 37), (1, 30)), page_size=8, ends_now=True, busy=0.2
     ),
     "a crowd that people leave": Story("deals", ((1, 60), (1, 30)), page_size=8, busy=0.5, increments=1),
+    "the answer to another question, as short as if the list were that short": Story(
+        groups=((60, 3), (5000, 2), (1, 1)),
+        undated=20,
+        undated_sort="highest",
+        page_size=5,
+        lists_without_status="active",
+        replica_lag=60,
+        shows_new_at_old_place=True,
+        busy=0.0,
+        faulty=0.1,
+        increments=1,
+        seed=2557456944,
+    ),
     "more undated records than a page, after the newest": Story(
         groups=((60, 17), (1, 7)), undated=20, undated_sort="highest", page_size=5, busy=0.0
     ),
@@ -486,5 +520,5 @@ FOUND = {
 
 @pytest.mark.parametrize("name", FOUND)
 def test_what_histories_found(name: str) -> None:
-    for seed in range(20 if HISTORIES else 1):
+    for seed in range(20) if HISTORIES else [FOUND[name].seed]:
         tell(replace(FOUND[name], seed=seed))

@@ -1,0 +1,133 @@
+"""Long lists are read in several stretches at a time: complete, with few calls more, and to be gone on with."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+
+import pytest
+
+from tl_hubspot.teamleader.extraction import Position
+from tl_hubspot.teamleader.stretches import SideBySide, Stretch
+from tl_hubspot_tests.teamleader.conftest import Account
+from tl_hubspot_tests.teamleader.test_paging import DAY, NOW, START, Times, fill, same, spread
+
+LONG: dict[str, Times] = {
+    "even": spread(6000, 3600),
+    "all but a few of one week, years ago": spread(300, 2 * DAY)[200:] + spread(5800, 100),
+    "a thousand in one second in the middle": [
+        *spread(2600, 3600),
+        *same(1000, 3600 * 2600),
+        *spread(2600, 3600, 3600 * 2601),
+    ],
+    "edited just now": spread(5600, 3600) + spread(150, 1, int((NOW - START).total_seconds()) - 149),
+}
+
+
+@pytest.mark.parametrize("layout", LONG)
+@pytest.mark.parametrize("kind", ["companies", "deals"])
+def test_a_long_list_is_read_once_with_few_calls_more(account: Account, kind: str, layout: str) -> None:
+    account.sandbox.set_switches(tie_order="stable")
+    ids = fill(account, kind, LONG[layout], statuses=False)
+    read = [record.id for batch in getattr(account.extraction(), kind)() for record in batch.records]
+    assert sorted(map(str, read)) == sorted(ids)
+    calls = account.sandbox.log.count(f"{kind}.list")
+    crowd = 45 if "second" in layout else 0
+    assert calls <= len(ids) / 99 + 20 + crowd, calls
+
+
+def test_several_calls_are_under_way_at_a_time(account: Account) -> None:
+    fill(account, "companies", LONG["even"], statuses=False)
+    client, together, most = account.client(workers=4), 0, 0
+    lock, call = threading.Lock(), client.call
+
+    def counted(endpoint: str, body: dict[str, object]) -> object:
+        nonlocal together, most
+        with lock:
+            together += 1
+            most = max(most, together)
+        try:
+            return call(endpoint, body)
+        finally:
+            with lock:
+                together -= 1
+
+    client.call = counted  # type: ignore[assignment, method-assign]
+    extraction = account.extraction()
+    extraction._client = client
+    assert sum(len(batch.records) for batch in extraction.companies()) == 6000
+    assert 2 <= most <= 4
+
+
+@pytest.mark.parametrize("kind", ["companies", "deals"])
+def test_a_reading_that_is_broken_off_goes_on_from_its_position(account: Account, kind: str) -> None:
+    ids = fill(account, kind, LONG["even"], statuses=False)
+    random, given, position = Random(3), set[str | None](), None
+    reads = getattr(account.extraction(), kind)
+    for _ in range(4):
+        for _, batch in zip(range(random.randrange(12, 40)), reads(position=position), strict=False):
+            given |= {record.id for record in batch.records}
+            position = batch.position
+        assert isinstance(position, Position)
+        assert isinstance(position.until, datetime)
+    for batch in reads(position=position):
+        given |= {record.id for record in batch.records}
+    assert given == set(ids)
+
+
+@dataclass(frozen=True)
+class Item:
+    key: int
+
+
+def read_of(items: list[int], stops: frozenset[int] = frozenset()) -> object:
+    def read(stretch: Stretch) -> Iterator[tuple[list[Item], int]]:
+        at = stretch.low
+        while at < stretch.until:
+            page = [key for key in items if key >= at][:10]
+            if at in stops or not page:
+                return
+            at = page[-1] + 1
+            yield [Item(key) for key in page], at
+
+    return read
+
+
+def side_by_side(items: list[int], read: object, workers: int = 4) -> SideBySide[Item]:
+    def look(at: int) -> int | None:
+        return next((key for key in items if key >= at), None)
+
+    whole = Stretch(items[0], items[-1], len(items) / (items[-1] - items[0]), items[0])
+    return SideBySide(read, look, whole, workers=workers, page_size=10)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("step", [1, 7])
+def test_each_item_is_given_by_one_stretch(step: int) -> None:
+    items = list(range(5, 5 + step * 3000, step))
+    reading = side_by_side(items, read_of(items))
+    given = [item.key for rows in reading for item in rows]
+    assert sorted(given) == items[:-1], "the last one is where somebody else goes on"
+    assert reading.sure == items[-1]
+    assert given != sorted(given), "they were read at the same time"
+
+
+def test_what_is_sure_ends_at_the_first_stretch_that_could_not_go_on() -> None:
+    items = list(range(3000))
+    reading = side_by_side(items, read_of(items, frozenset({items[100]})))
+    given = {item.key for rows in reading for item in rows}
+    assert reading.sure == 100
+    assert given >= set(range(100))
+
+
+def test_an_error_ends_the_reading() -> None:
+    items = list(range(3000))
+
+    def read(stretch: Stretch) -> Iterator[tuple[list[Item], int]]:
+        yield [Item(stretch.low)], stretch.low + 1
+        raise ConnectionError("gone")
+
+    with pytest.raises(ConnectionError, match="gone"):
+        list(side_by_side(items, read))
