@@ -181,6 +181,7 @@ def test_a_run_in_which_nothing_changed_computes_nothing_and_says_the_same(synce
     tables = ("decisions.contacts", "decisions.companies", "decisions.deals")
     before = {table: synced.read(f"select * exclude (as_of) from {table}") for table in tables}
     outcomes = synced.read("select * exclude (run_id) from sync.outcomes order by all")
+    notices = synced.read("select * from sync.notices where found_by = 'plan' order by all")
     made = synced.read("select name, run_id from sync.made_of where name <> 'sync.plan' order by name")
     synced.forget()
     finished = synced.run(as_of="2026-11-02T18:00:00+01:00")
@@ -191,6 +192,8 @@ def test_a_run_in_which_nothing_changed_computes_nothing_and_says_the_same(synce
         assert synced.read(f"select distinct as_of from {table}").item() == finished.run["as_of"]
     assert synced.read("select * exclude (run_id) from sync.outcomes order by all").equals(outcomes)
     assert synced.read("select distinct run_id from sync.outcomes").item() == finished.run["run_id"]
+    assert notices.height
+    assert synced.read("select * from sync.notices order by all").equals(notices)
 
 
 def test_every_record_has_a_row_in_the_log(synced: Product) -> None:

@@ -61,6 +61,40 @@ def test_each_record_is_in_one_bucket_and_its_decision_is_logged_once(platform: 
     assert counts["contact"] == {"buckets": {"skipped": 2}, "reasons": {"skipped/too_old": 2}}
 
 
+def test_only_outcomes_that_differ_are_written_and_another_decision_is_logged(platform: Platform) -> None:
+    planned(platform, "a", "b")
+    push(platform, "first")
+    row = {"entity_type": "contact", "teamleader_id": "b", "bucket": "unchanged", "reason": "too_old"}
+    platform.warehouse.upsert("sync.planned_outcomes", frame_of("sync.planned_outcomes", [row]))
+    push(platform, "second")
+    stored = platform.warehouse.read("select teamleader_id, bucket, reason, run_id from sync.outcomes order by all")
+    assert stored.rows() == [("a", "skipped", "too_old", "second"), ("b", "unchanged", "too_old", "second")]
+    # the bucket and the reason are the same, what was decided is not
+    platform.warehouse.upsert("decisions.contacts", pl.DataFrame({"teamleader_id": ["a"], "status": ["duplicate"]}))
+    push(platform, "third")
+    logged = platform.warehouse.read("select teamleader_id from sync.log where run_id = 'third'")
+    assert logged.rows() == [("a",)]
+    # a contact that Teamleader deletes leaves
+    platform.warehouse.upsert("teamleader.contacts", pl.DataFrame({"id": ["b"], "deleted_at": [platform.clock()]}))
+    planned(platform, "a")
+    push(platform, "fourth")
+    assert platform.warehouse.read("select teamleader_id, run_id from sync.outcomes").rows() == [("a", "fourth")]
+
+
+def test_what_the_push_says_stands_over_the_plan(platform: Platform) -> None:
+    planned(platform, "a", "b")
+    became = {"entity_type": "contact", "teamleader_id": "a", "hubspot_id": "7", "bucket": "failed", "reason": "x"}
+    outcomes = pl.DataFrame([became], schema=OUTCOMES)
+    notice = {"code": "email_taken", "entity_type": "contact", "teamleader_id": "a", "message": "Taken."}
+    run = platform.run("run")
+    result = PushResult(outcomes, notices=[notice | {"hubspot_id": None}])
+    assert conclude.pushed(platform, run, result) == "failed_records"
+    platform.close()
+    stored = platform.warehouse.read("select teamleader_id, hubspot_id, bucket, reason from sync.outcomes order by all")
+    assert stored.rows() == [("a", "7", "failed", "x"), ("b", None, "skipped", "too_old")]
+    assert platform.warehouse.read("select code, found_by from sync.notices").rows() == [("email_taken", "push")]
+
+
 def test_a_run_that_stopped_says_why(platform: Platform) -> None:
     platform.run("run")
     conclude.stopped(platform, "run", TlHubspotError("It rained", where="outside", mend="Wait"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -10,9 +11,9 @@ import pytest
 
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration.run import Platform, Run, RunOptions
-from tl_hubspot.orchestration.steps import planning, unchanged
+from tl_hubspot.orchestration.steps import deciding, demanded, planning, unchanged
 from tl_hubspot.warehouse import schema
-from tl_hubspot.warehouse.store import polars_schema
+from tl_hubspot.warehouse.store import frame_of, polars_schema
 
 AS_OF = datetime(2026, 11, 2, 11, tzinfo=UTC)
 RUN = Run("first", AS_OF, False, RunOptions())
@@ -95,3 +96,44 @@ def test_a_computed_table_counts_by_what_it_was_made_of(platform: Platform) -> N
     assert len({before, made_of_a, unchanged.fingerprint(platform, ["decisions.contacts"], {})}) == 3
     assert unchanged.made_by(platform, "decisions.contacts", "b") == "first"
     assert unchanged.made_by(platform, "decisions.contacts", "a") is None
+
+
+def linked(platform: Platform) -> dict[str, object]:
+    return deciding.links(platform, RUN)
+
+
+def test_links_are_adopted_again_when_a_mirror_or_a_link_differs(platform: Platform) -> None:
+    person = {"id": "a", "payload": "{}", "_loaded_at": AS_OF}
+    platform.warehouse.append("teamleader.contacts", frame_of("teamleader.contacts", [person]))
+    assert linked(platform) == {"adopted_contact": 0, "adopted_company": 0, "adopted_deal": 0}
+    assert linked(platform) == {"unchanged_since_run": "first"}
+    mirrored = {"id": "1", "teamleader_id": "a", "archived": False, "merged_ids": [], "_loaded_at": AS_OF}
+    platform.warehouse.append("hubspot.contacts", frame_of("hubspot.contacts", [mirrored]))
+    assert linked(platform)["adopted_contact"] == 1
+    # what it stored itself is something new to look at, once
+    assert linked(platform)["adopted_contact"] == 0
+    assert linked(platform) == {"unchanged_since_run": "first"}
+    # what a push does: a link is made
+    pushed = {"entity_type": "contact", "teamleader_id": "b", "hubspot_id": "2", "first_run": "r", "last_run": "r"}
+    platform.warehouse.append("sync.links", frame_of("sync.links", [pushed]))
+    assert "unchanged_since_run" not in linked(platform)
+
+
+def test_contacts_that_need_links_follow_the_contacts_and_the_day(platform: Platform) -> None:
+    def kept(as_of: datetime = AS_OF) -> list[str]:
+        demanded.keep(platform, replace(RUN, as_of=as_of))
+        return sorted(platform.warehouse.read(demanded.TABLE)["id"])
+
+    def person(id: str, changed: datetime) -> dict[str, object]:
+        emails = [{"type": "primary", "email": f"{id}@example.be"}]
+        return {"id": id, "payload": "{}", "emails": emails, "updated_at": changed, "_loaded_at": AS_OF}
+
+    day = AS_OF.replace(year=AS_OF.year - 5)
+    rows = [person("recent", AS_OF), person("old", day - timedelta(days=1)), person("today", day)]
+    platform.warehouse.append("teamleader.contacts", frame_of("teamleader.contacts", rows))
+    assert kept() == ["recent", "today"]
+    assert kept(AS_OF + timedelta(hours=2)) == ["recent", "today"]
+    assert kept(AS_OF + timedelta(days=1)) == ["recent"]
+    edited = person("old", AS_OF) | {"_loaded_at": AS_OF + timedelta(days=1)}
+    platform.warehouse.upsert("teamleader.contacts", frame_of("teamleader.contacts", [edited]))
+    assert kept(AS_OF + timedelta(days=1)) == ["old", "recent"]

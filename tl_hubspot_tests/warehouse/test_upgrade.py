@@ -9,7 +9,7 @@ import pytest
 
 from tl_hubspot.errors import WarehouseError
 from tl_hubspot.warehouse import schema
-from tl_hubspot.warehouse.store import Warehouse
+from tl_hubspot.warehouse.store import Warehouse, frame_of
 
 VERSION_1 = (Path(__file__).parent / "version_1.sql").read_text()
 
@@ -96,3 +96,25 @@ def test_a_broken_upgrade_leaves_the_file_as_it_was(path: Path) -> None:
     with duckdb.connect(str(path)) as con:
         assert con.execute("select schema_version from meta.deployment").fetchall() == [(1,)]
         assert con.execute("select count(*) from duckdb_schemas() where schema_name = 'history'").fetchall() == [(0,)]
+
+
+def test_columns_that_are_no_more_go_and_the_rest_stays(tmp_path: Path) -> None:
+    path = tmp_path / "tl_hubspot.duckdb"
+    row = {"id": "a", "payload": "{}", "last_name": "Ann"}
+    Warehouse(path).append("teamleader.contacts", frame_of("teamleader.contacts", [row]))
+    Warehouse(path).append("sync.runs", frame_of("sync.runs", [{"run_id": "r", "status": "done"}]))
+    with duckdb.connect(str(path)) as con:
+        for table, column in (
+            ("teamleader.contacts", "watched_hash"),
+            ("history.contacts", "watched_hash"),
+            ("sync.runs", "notices"),
+        ):
+            con.execute(f"alter table {table} add column {column} varchar default 'old'")
+        con.execute("update meta.deployment set schema_version = 2")
+    before = {table: Warehouse(path, read_only=True).count(table) for table in ("history.contacts", "sync.runs")}
+    warehouse = Warehouse(path)
+    assert warehouse.read("select last_name from teamleader.contacts").rows() == [("Ann",)]
+    assert {table: warehouse.count(table) for table in before} == before
+    new = Warehouse(tmp_path / "new.duckdb")
+    assert new.count("sync.runs") == 0
+    assert described(path) == described(new.path)
