@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from http.cookiejar import DefaultCookiePolicy
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,11 @@ from tl_hubspot.transport.store import file_for
 API_VERSION = "2023-09-26"
 SYSTEM = "teamleader"
 WINDOW_SECONDS = 60.0
+CALLS_PER_WINDOW = 200
+"""What Teamleader allows at most."""
+_LATELY = 32
+_SPARE = 1.5
+"""So many more calls under way than are needed on average, to make up for the time before."""
 _LONGEST_WAIT = 65.0
 _DEFAULT_WAIT = 60.0
 _ATTEMPTS = 8
@@ -149,6 +156,10 @@ class TeamleaderClient:
         file = file_for(state, SYSTEM, self.api_url, client_id) if state else None
         self.window = SlidingWindow(rate_limit, WINDOW_SECONDS, clock=clock, sleep=sleep, file=file)
         self.sleep = sleep
+        self._clock = clock
+        self._took: deque[float] = deque(maxlen=_LATELY)
+        """Seconds that the latest calls took, without what they waited for the window."""
+        self._interval = WINDOW_SECONDS / min(rate_limit, CALLS_PER_WINDOW)
         self._timeout = timeout
         self.other_versions: set[str] = set()
         """Versions of the API that answers were in, other than the one that was asked for."""
@@ -180,6 +191,14 @@ class TeamleaderClient:
         """Close the connections, and let go of the file of calls."""
         self._session.close()
         self.window.close()
+
+    @property
+    def useful_together(self) -> int:
+        """How many calls under way at a time use all that Teamleader allows, by how long they took lately; 1 while one
+        after the other is fast enough, at most `workers`."""
+        took = list(self._took)
+        calls = sum(took) / max(1, len(took)) / self._interval
+        return 1 if calls <= 1 else min(self.workers, ceil(_SPARE * calls))
 
     def call(self, endpoint: str, body: Body) -> Answer:
         """Call `endpoint` (`contacts.list`, …) and return its answer.
@@ -256,6 +275,7 @@ class TeamleaderClient:
         started = self.window.start()
         self.meter.count(SYSTEM, "reads")
         response: requests.Response | None = None
+        began = self._clock()
         try:
             response = self._session.post(
                 f"{self.api_url}/{endpoint}",
@@ -280,6 +300,7 @@ class TeamleaderClient:
                 mend="Check TEAMLEADER_API_URL",
             ) from None
         finally:
+            self._took.append(self._clock() - began)
             self._follow(started, response)
         return response
 

@@ -226,7 +226,7 @@ class Walk:
         What is edited meanwhile moves beyond, where the reading forwards goes on.
         """
         low = self._sure
-        if low is None or not low == self._at == self._reached or self._client.workers < 2:
+        if low is None or not low == self._at == self._reached or self._client.useful_together < 2:
             return
         ahead = [row.key for row in self._page(self._question(low), _FAR) if row.key is not None]
         if not ahead or min(ahead) <= low:
@@ -236,7 +236,7 @@ class Walk:
         if until <= low:
             return
         whole = Stretch(low, until, (_FAR - 1) * PAGE_SIZE / (min(ahead) - low), low)
-        workers = self._client.workers
+        workers = self._client.useful_together
         stretches = SideBySide(self._part, self._look, whole, workers=workers, page_size=PAGE_SIZE)
         for rows in stretches:
             self._sure = stretches.sure

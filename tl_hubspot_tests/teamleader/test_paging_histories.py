@@ -407,6 +407,7 @@ def tell(story: Story, *, http: bool = False) -> History:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(paging, "PAGE_SIZE", story.page_size)
         if story.is_long:
+            patch.setattr(TeamleaderClient, "useful_together", property(lambda client: client.workers))
             patch.setattr(paging, "_SHORT", 1)
             patch.setattr(paging, "_FAR", 2)
             patch.setattr(stretches, "WORTH", 1)

@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from tl_hubspot.teamleader.client import TeamleaderClient
 from tl_hubspot.teamleader.extraction import Position
 from tl_hubspot.teamleader.stretches import SideBySide, Stretch
 from tl_hubspot_tests.teamleader.conftest import Account
@@ -27,6 +28,38 @@ LONG: dict[str, Times] = {
 }
 
 
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers take so long that calls have to be made side by side."""
+    monkeypatch.setattr(TeamleaderClient, "useful_together", property(lambda client: client.workers))
+
+
+def test_while_answers_are_fast_one_call_after_the_other_is_enough(account: Account) -> None:
+    fill(account, "companies", LONG["even"], statuses=False)
+    assert sum(len(batch.records) for batch in account.extraction().companies()) == 6000
+    assert account.sandbox.log.count("companies.list") == 61 + 1 + 3
+
+
+@pytest.mark.parametrize(("seconds", "limit", "useful"), [(0.2, 180, 1), (0.5, 180, 3), (0.5, 60, 1), (1.5, 9999, 8)])
+def test_how_many_calls_are_useful_together(account: Account, seconds: float, limit: int, useful: int) -> None:
+    client = account.client(rate_limit=limit)
+    assert client.useful_together == 1, "before the first answer"
+
+    now = [0.0]
+    client._clock = lambda: now[0]
+    session = client._session.post
+
+    def post(*arguments: object, **named: object) -> object:
+        now[0] += seconds
+        return session(*arguments, **named)
+
+    client._session.post = post  # type: ignore[assignment, method-assign]
+    for _ in range(3):
+        client.call("users.me", {})
+    assert client.useful_together == useful
+
+
+@pytest.mark.usefixtures("slow")
 @pytest.mark.parametrize("layout", LONG)
 @pytest.mark.parametrize("kind", ["companies", "deals"])
 def test_a_long_list_is_read_once_with_few_calls_more(account: Account, kind: str, layout: str) -> None:
@@ -39,6 +72,7 @@ def test_a_long_list_is_read_once_with_few_calls_more(account: Account, kind: st
     assert calls <= len(ids) / 99 + 20 + crowd, calls
 
 
+@pytest.mark.usefixtures("slow")
 def test_several_calls_are_under_way_at_a_time(account: Account) -> None:
     fill(account, "companies", LONG["even"], statuses=False)
     client, together, most = account.client(workers=4), 0, 0
@@ -62,6 +96,7 @@ def test_several_calls_are_under_way_at_a_time(account: Account) -> None:
     assert 2 <= most <= 4
 
 
+@pytest.mark.usefixtures("slow")
 @pytest.mark.parametrize("kind", ["companies", "deals"])
 def test_a_reading_that_is_broken_off_goes_on_from_its_position(account: Account, kind: str) -> None:
     ids = fill(account, kind, LONG["even"], statuses=False)
