@@ -50,23 +50,17 @@ class Check:
     blocking: bool = False
 
 
-def _of(asset: str, *checks: Check) -> list[tuple[dg.AssetKey, Check]]:
-    return [(dg.AssetKey(asset.split(".")), check) for check in checks]
-
-
-def _checks(group: str, *assets: list[tuple[dg.AssetKey, Check]]) -> dg.AssetChecksDefinition:
-    """All checks of a group of assets in one step: Dagster's events for a step cost more than most checks."""
-    checks = [pair for asset in assets for pair in asset]
+def _checks(asset: str, *checks: Check) -> dg.AssetChecksDefinition:
+    """All checks of one asset in one step: Dagster's events for a step cost more than most checks."""
+    key = dg.AssetKey(asset.split("."))
 
     @dg.multi_asset_check(
-        name=f"{group}__checks",
-        specs=[
-            dg.AssetCheckSpec(c.name, asset=key, description=c.description, blocking=c.blocking) for key, c in checks
-        ],
+        name=f"{asset.replace('.', '__')}__checks",
+        specs=[dg.AssetCheckSpec(c.name, asset=key, description=c.description, blocking=c.blocking) for c in checks],
     )
     def results(warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
         tables = Tables(warehouse.store)
-        for key, check in checks:
+        for check in checks:
             found = check.offenders(tables)
             yield _result(key, check.name, found, _ERROR if check.blocking else _WARN)
 
@@ -148,125 +142,116 @@ _GUARDS = ("creates", "updates", "unsubscribes", "new_marketing")
 
 CHECKS = [
     _checks(
-        "decisions",
-        _of(
-            "decisions.contacts",
-            Check(
-                "duplicate_addresses",
-                "Contacts that share an e-mail address; one of them is synchronised.",
-                lambda w: rules.duplicate_addresses(w.read(_CONTACTS)),
-            ),
-            Check(
-                "opt_outs_without_address",
-                "Opted-out contacts without an e-mail address: there is nobody to unsubscribe.",
-                lambda w: rules.opt_outs_without_address(w.read(_CONTACTS)),
-            ),
-            Check(
-                "contacts_without_date",
-                "Contacts that Teamleader gives no date for; they are skipped.",
-                lambda w: rules.contacts_without_date(w.read(_CONTACTS)),
-            ),
-            Check(
-                "future_dates",
-                "Contacts changed in the future; they count as recent.",
-                lambda w: rules.contacts_with_future_date(w.read(_CONTACTS)),
-            ),
+        "decisions.contacts",
+        Check(
+            "duplicate_addresses",
+            "Contacts that share an e-mail address; one of them is synchronised.",
+            lambda w: rules.duplicate_addresses(w.read(_CONTACTS)),
         ),
-        _of(
-            "decisions.companies",
-            Check(
-                "missing_vat",
-                "Companies without a VAT number; they are recognised by domain or name.",
-                lambda w: rules.companies_without_vat(w.existing("teamleader.companies", *_VAT)),
-            ),
-            Check(
-                "invalid_vat",
-                "Companies whose VAT number fails its check digit; it is kept as typed and not used to recognise them.",
-                lambda w: rules.companies_with_invalid_vat(
-                    w.existing("teamleader.companies", *_VAT), w.read("decisions.companies")
-                ),
-            ),
-            Check(
-                "companies_sharing_vat",
-                "Companies with the same VAT number; they are one company in HubSpot.",
-                lambda w: rules.companies_sharing_vat(w.read("decisions.companies")),
-            ),
-            Check(
-                "companies_fitting_several_groups",
-                "Companies that could belong to more than one company in HubSpot.",
-                lambda w: rules.companies_fitting_several_groups(w.read("decisions.companies")),
-            ),
+        Check(
+            "opt_outs_without_address",
+            "Opted-out contacts without an e-mail address: there is nobody to unsubscribe.",
+            lambda w: rules.opt_outs_without_address(w.read(_CONTACTS)),
         ),
-        _of(
-            "decisions.deals",
-            Check(
-                "deals_without_contact",
-                "Deals that name no contact; they are skipped.",
-                lambda w: rules.deals_without_contact(w.read("decisions.deals")),
-            ),
-            Check(
-                "unmapped_stages",
-                "Deals whose phase has no HubSpot stage; they are held until the mapping names one.",
-                lambda w: w.read("decisions.deals").filter(pl.col("reason") == "unmapped_stage"),
-            ),
+        Check(
+            "contacts_without_date",
+            "Contacts that Teamleader gives no date for; they are skipped.",
+            lambda w: rules.contacts_without_date(w.read(_CONTACTS)),
+        ),
+        Check(
+            "future_dates",
+            "Contacts changed in the future; they count as recent.",
+            lambda w: rules.contacts_with_future_date(w.read(_CONTACTS)),
         ),
     ),
     _checks(
-        "teamleader",
-        _of(
-            "teamleader.contact_company_links",
-            Check(
-                "links_to_unknown_ids",
-                "Links to contacts or companies that Teamleader did not list.",
-                lambda w: rules.links_to_unknown(
-                    w.read("select contact_id, company_id from teamleader.contact_company_links"),
-                    w.existing("teamleader.contacts", "id"),
-                    w.existing("teamleader.companies", "id"),
-                ),
+        "decisions.companies",
+        Check(
+            "missing_vat",
+            "Companies without a VAT number; they are recognised by domain or name.",
+            lambda w: rules.companies_without_vat(w.existing("teamleader.companies", *_VAT)),
+        ),
+        Check(
+            "invalid_vat",
+            "Companies whose VAT number fails its check digit; it is kept as typed and not used to recognise them.",
+            lambda w: rules.companies_with_invalid_vat(
+                w.existing("teamleader.companies", *_VAT), w.read("decisions.companies")
             ),
         ),
-        *(
-            _of(
-                f"teamleader.{stream}",
-                Check(
-                    "unreadable_dates",
-                    "Dates that are there but are no date; they count as missing.",
-                    partial(_unreadable, table=f"teamleader.{stream}"),
-                ),
-                Check(
-                    "rejected",
-                    "Not loaded as it is: set aside when it is no record, else loaded without that field.",
-                    partial(_rejected, stream=stream),
-                ),
-            )
-            for stream in ("contacts", "companies", "deals")
+        Check(
+            "companies_sharing_vat",
+            "Companies with the same VAT number; they are one company in HubSpot.",
+            lambda w: rules.companies_sharing_vat(w.read("decisions.companies")),
         ),
+        Check(
+            "companies_fitting_several_groups",
+            "Companies that could belong to more than one company in HubSpot.",
+            lambda w: rules.companies_fitting_several_groups(w.read("decisions.companies")),
+        ),
+    ),
+    _checks(
+        "decisions.deals",
+        Check(
+            "deals_without_contact",
+            "Deals that name no contact; they are skipped.",
+            lambda w: rules.deals_without_contact(w.read("decisions.deals")),
+        ),
+        Check(
+            "unmapped_stages",
+            "Deals whose phase has no HubSpot stage; they are held until the mapping names one.",
+            lambda w: w.read("decisions.deals").filter(pl.col("reason") == "unmapped_stage"),
+        ),
+    ),
+    _checks(
+        "teamleader.contact_company_links",
+        Check(
+            "links_to_unknown_ids",
+            "Links to contacts or companies that Teamleader did not list.",
+            lambda w: rules.links_to_unknown(
+                w.read("select contact_id, company_id from teamleader.contact_company_links"),
+                w.existing("teamleader.contacts", "id"),
+                w.existing("teamleader.companies", "id"),
+            ),
+        ),
+    ),
+    *(
+        _checks(
+            f"teamleader.{stream}",
+            Check(
+                "unreadable_dates",
+                "Dates that are there but are no date; they count as missing.",
+                partial(_unreadable, table=f"teamleader.{stream}"),
+            ),
+            Check(
+                "rejected",
+                "What could not be loaded as it is: set aside when it is no record, else loaded without that field.",
+                partial(_rejected, stream=stream),
+            ),
+        )
+        for stream in ("contacts", "companies", "deals")
     ),
     _checks(
         "plan",
-        _of(
-            "plan",
-            Check(
-                "ambiguous_company_match",
-                "Companies for which HubSpot has several candidates; the oldest was taken.",
-                _notices("ambiguous_company_match"),
-            ),
-            _blocking("protected_fields", "No protected property may be in the plan.", "protected_fields"),
-            _blocking(
-                "vanished_records",
-                "The share of records that vanished from Teamleader must stay under its limit.",
-                "vanished",
-            ),
-            _blocking(
-                "duplicate_teamleader_ids",
-                "No two HubSpot records may carry the same teamleader_id.",
-                "duplicate_teamleader_ids",
-            ),
-            _blocking(
-                "within_limits",
-                "Creates, updates, unsubscribes and new marketing contacts stay under their limits, unless approved.",
-                *_GUARDS,
-            ),
+        Check(
+            "ambiguous_company_match",
+            "Companies for which HubSpot has several candidates; the oldest was taken.",
+            _notices("ambiguous_company_match"),
+        ),
+        _blocking("protected_fields", "No protected property may be in the plan.", "protected_fields"),
+        _blocking(
+            "vanished_records",
+            "The share of records that vanished from Teamleader must stay under its limit.",
+            "vanished",
+        ),
+        _blocking(
+            "duplicate_teamleader_ids",
+            "No two HubSpot records may carry the same teamleader_id.",
+            "duplicate_teamleader_ids",
+        ),
+        _blocking(
+            "within_limits",
+            "Creates, updates, unsubscribes and new marketing contacts must stay under their limits, unless approved.",
+            *_GUARDS,
         ),
     ),
 ]

@@ -40,6 +40,7 @@ def complete(con: duckdb.DuckDBPyConnection, version: int) -> bool:
         con.execute(f"insert into {MARK} values (?, ?, now())", [schema.APPLICATION, schema.SCHEMA_VERSION])
     if version == 1:
         _begin_history(con)
+    con.execute("delete from sync.made_of")  # what is new is filled by computing everything once more
     con.execute(f"update {MARK} set schema_version = {schema.SCHEMA_VERSION}")
     con.execute("commit")
     return True

@@ -84,6 +84,13 @@ def test_checks_and_which_of_them_block(definitions: dg.Definitions) -> None:
     assert len({(s.asset_key, s.name) for s in specs}) == len(specs)
 
 
+def test_each_asset_can_be_materialized_alone_with_its_checks(definitions: dg.Definitions) -> None:
+    everything = definitions.resolve_implicit_global_asset_job_def()
+    for key in everything.asset_layer.executable_asset_keys:
+        alone = everything.get_subset(asset_selection={key})
+        assert {node.name.removesuffix("__checks") for node in alone.graph.nodes} == {key.to_python_identifier()}
+
+
 def test_jobs(definitions: dg.Definitions) -> None:
     assert {job.name for job in definitions.jobs or ()} == {"sync", "plan_only", "approve", "tidy"}
     nodes = {name: set(definitions.resolve_job_def(name).graph.node_dict) for name in ("sync", "plan_only", "approve")}

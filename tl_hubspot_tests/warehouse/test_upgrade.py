@@ -110,11 +110,13 @@ def test_columns_that_are_no_more_go_and_the_rest_stays(tmp_path: Path) -> None:
             ("sync.runs", "notices"),
         ):
             con.execute(f"alter table {table} add column {column} varchar default 'old'")
+        con.execute("insert into sync.made_of (name, fingerprint, run_id) values ('sync.plan', 'f', 'r')")
         con.execute("update meta.deployment set schema_version = 2")
     before = {table: Warehouse(path, read_only=True).count(table) for table in ("history.contacts", "sync.runs")}
     warehouse = Warehouse(path)
     assert warehouse.read("select last_name from teamleader.contacts").rows() == [("Ann",)]
     assert {table: warehouse.count(table) for table in before} == before
+    assert warehouse.count("sync.made_of") == 0, "tables that are new have to be filled"
     new = Warehouse(tmp_path / "new.duckdb")
     assert new.count("sync.runs") == 0
     assert described(path) == described(new.path)

@@ -130,9 +130,10 @@ def _store_outcomes(platform: Platform, run: Run, wanted: str, **frames: pl.Data
         con.execute("insert into sync.outcomes by name select * exclude (is_gone, is_new) from _outcomes where is_new")
         con.execute(f"update sync.outcomes set run_id = ? where entity_type in ({entities})", [run.run_id])
         _require_sums(con, run)
-        differs = con.execute("select count(*) > 0 from _outcomes").fetchall()[0][0]
+        # a run that is killed here leaves no mark that its decisions were logged
+        con.execute(f"delete from {unchanged.TABLE} where name = ? and exists (from _outcomes)", [_LOGGED])
     decided = unchanged.fingerprint(platform, [_DECISIONS[e] for e in run.options.entities], {})
-    if differs or not unchanged.made_by(platform, _LOGGED, decided):
+    if not unchanged.made_by(platform, _LOGGED, decided):
         ledger.log(_decision_rows(platform, run, decided))
 
 
