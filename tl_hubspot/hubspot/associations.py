@@ -23,6 +23,8 @@ ARCHIVE_BATCH = 100
 
 PRIMARY_TYPE_IDS = {("contact", "company"): 1, ("deal", "company"): 5}
 """HUBSPOT_DEFINED types that mark the primary company; every other pair has no primary."""
+UNLABELLED_TYPE_IDS = {("contact", "company"): 279, ("deal", "contact"): 3, ("deal", "company"): 341}
+"""HUBSPOT_DEFINED types of the default route, in the directions in which the sync makes associations."""
 
 Pair = tuple[str, str]
 """(from record id, to record id)"""
@@ -30,11 +32,13 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Association:
-    """One association as read: `is_primary` when it carries the primary label."""
+    """One association as read: `is_primary` when it carries the primary label, `is_labelled` when it carries one that
+    the sync never gives."""
 
     from_id: str
     to_id: str
     is_primary: bool
+    is_labelled: bool = False
 
 
 class _Id(msgspec.Struct):
@@ -70,6 +74,7 @@ def read_associations(
     if len(ids) > READ_BATCH:
         raise ValueError(f"at most {READ_BATCH} records per call")
     primary = PRIMARY_TYPE_IDS.get((from_type, to_type))
+    ours = {primary, UNLABELLED_TYPE_IDS.get((from_type, to_type))}
     inputs: list[dict[str, str]] = [{"id": i} for i in ids]
     while inputs:
         answer: _ReadAnswer = (
@@ -82,7 +87,12 @@ def read_associations(
             or _ReadAnswer()
         )
         yield [
-            Association(result.origin.id, str(to.toObjectId), any(t.typeId == primary for t in to.associationTypes))
+            Association(
+                result.origin.id,
+                str(to.toObjectId),
+                is_primary=any(t.typeId == primary for t in to.associationTypes),
+                is_labelled=any(t.typeId not in ours for t in to.associationTypes),
+            )
             for result in answer.results
             for to in result.to
         ]

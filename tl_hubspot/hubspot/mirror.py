@@ -267,6 +267,17 @@ def read_properties(gateway: HubSpotGateway, entity_type: str) -> list[Row]:
     ]
 
 
+def own_properties(gateway: HubSpotGateway, entity_type: str) -> list[str]:
+    """Names of the properties that were made in this portal and whose values can be written."""
+    return [
+        d["name"]
+        for page in pages(gateway, routes.PROPERTY_LIST, path={"type": OBJECT_TYPES[entity_type]})
+        for d in page
+        if not (d.get("archived") or d.get("hubspotDefined") or d.get("calculated"))
+        and not (d.get("modificationMetadata") or {}).get("readOnlyValue")
+    ]
+
+
 def read_pipeline_stages(gateway: HubSpotGateway) -> list[Row]:
     """Rows of `hubspot.pipeline_stages`: the deal pipelines."""
     return [

@@ -220,6 +220,20 @@ def batch_upsert(
     return _batch_write(gateway, routes.BATCH_UPSERT, entity_type, writes, id_property)
 
 
+def batch_archive(gateway: HubSpotGateway, entity_type: str, ids: Sequence[str]) -> Problem | None:
+    """Move at most 100 different records to the recycle bin, where a person can restore them for 90 days. None when
+    they are there now, also those that were before; what is wrong otherwise, and then none of them is sure to be."""
+    _check_batch(ids)
+    if not ids:
+        return None
+    try:
+        inputs = [{"id": i} for i in ids]
+        gateway.call(routes.BATCH_ARCHIVE, path={"type": OBJECT_TYPES[entity_type]}, body={"inputs": inputs})
+    except Refused as refused:
+        return refused.problem
+    return None
+
+
 class _Result(msgspec.Struct):
     id: str
     properties: dict[str, str | None] = {}

@@ -40,6 +40,7 @@ GET = Route("GET", f"{OBJECTS}/{{type}}/{{id}}")
 BATCH_READ = Route("POST", f"{OBJECTS}/{{type}}/batch/read")
 BATCH_UPDATE = Route("POST", f"{OBJECTS}/{{type}}/batch/update", write=True)
 BATCH_UPSERT = Route("POST", f"{OBJECTS}/{{type}}/batch/upsert", write=True)
+BATCH_ARCHIVE = Route("POST", f"{OBJECTS}/{{type}}/batch/archive", write=True)
 PATCH = Route("PATCH", f"{OBJECTS}/{{type}}/{{id}}", write=True)
 SEARCH = Route("POST", f"{OBJECTS}/{{type}}/search", search=True)
 

@@ -55,7 +55,7 @@ class RunOptions:
     """What a person asked for.
 
     `as_of`: date or instant, None for the setting or now; `full`: read all of Teamleader again; `only`: entities that
-    may be changed (empty: all); `command`: sync, plan or approve; `approved`: digest pushed over the limits;
+    may be changed (empty: all); `command`: sync, plan, approve or undo; `approved`: digest pushed over the limits;
     `webhook_batch`: drained webhook events, of Teamleader only the records that they name are read.
     """
 
@@ -256,7 +256,7 @@ class Platform:
 
     def _open(self, run_id: str) -> Run:
         as_of = self.as_of()
-        is_full = self.reads_everything(as_of)
+        is_full = self.options.command != "undo" and self.reads_everything(as_of)
         run = Run(run_id, as_of, is_full, self.options, None if is_full else self._named())
         started_at = self.clock()
         row = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tl_hubspot.planning.match_emails import EMAIL, actions, addresses
+from tl_hubspot.planning.match_emails import EMAIL, NOTHING_UNDONE, actions, addresses
 from tl_hubspot.planning.match_frames import (
     CLAIMED_BY_OTHER,
     MATCHES,
@@ -38,12 +38,14 @@ def match(
     links: pl.DataFrame,
     pushed: pl.DataFrame,
     releases: pl.DataFrame,
+    undone: pl.DataFrame = NOTHING_UNDONE,
 ) -> Matching:
     """Match contacts: one row (CONTACT_MATCHES) per row of eligible.contacts, in the order of teamleader_id.
 
     decisions: decisions.contacts, all of them: skipped contacts keep their records and addresses occupied; mirror:
     hubspot.contacts, archived ones too; links: sync.links; pushed: `teamleader_id`, `address` as last pushed, one row
-    per contact that has a shadow; releases: sync.releases. eligible.contacts has each address once.
+    per contact that has a shadow; releases: sync.releases; undone: sync.undone_addresses. eligible.contacts has each
+    address once.
     A contact that won a `duplicate_email` takes over its loser's link when it has none of its own.
     """
     resolved = resolve("contact", decisions["teamleader_id"], links, mirror)
@@ -61,7 +63,7 @@ def match(
         .join(last.select(relinked_from="teamleader_id", pushed_before="pushed"), on="relinked_from", how="left")
         .with_columns(pushed=pl.coalesce("pushed", "pushed_before"))
     )
-    emails = actions(updates, decisions.select("teamleader_id", "address"), index)
+    emails = actions(updates, decisions.select("teamleader_id", "address"), index, undone)
     settled = linked.join(emails.drop("gives_up"), on="teamleader_id", how="left")
     settled = settled.with_columns(
         pl.when(pl.col("email_action").is_null()).then(value).otherwise(name).alias(name)

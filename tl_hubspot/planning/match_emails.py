@@ -24,6 +24,9 @@ already as a secondary one); email_old: the address to exchange as HubSpot has i
 that has the address and keeps it (`email_taken`). An address may be one that another updated contact gives up: that
 one has to be written first."""
 
+NOTHING_UNDONE = pl.DataFrame(schema={"hubspot_id": pl.String(), "address": pl.String()})
+"""No row of `sync.undone_addresses`."""
+
 
 def addresses(mirror: pl.DataFrame) -> pl.DataFrame:
     """Who has which address among active HubSpot contacts: `address`, `raw`, `hubspot_id`, `is_primary`.
@@ -50,12 +53,13 @@ def addresses(mirror: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def actions(updates: pl.DataFrame, source: pl.DataFrame, index: pl.DataFrame) -> pl.DataFrame:
+def actions(updates: pl.DataFrame, source: pl.DataFrame, index: pl.DataFrame, undone: pl.DataFrame) -> pl.DataFrame:
     """E-mail action per updated contact: `teamleader_id`, the columns of EMAIL, `gives_up` (the address that leaves).
 
     updates: `teamleader_id`, `hubspot_id`, `address` (Teamleader's), `pushed` (address last pushed, null on the first
-    run); source: `teamleader_id`, `address` of all contacts of Teamleader; index: see `addresses`. behaviour §3.4: the
-    Teamleader address ends up on the record; a primary that was Teamleader's old address gives way, one that a person
+    run); source: `teamleader_id`, `address` of all contacts of Teamleader; index: see `addresses`; undone: addresses
+    that an undo took off a record, which stay off while Teamleader's address is the same. behaviour §3.4: the Teamleader
+    address ends up on the record; a primary that was Teamleader's old address gives way, one that a person
     chose stays; a secondary one is exchanged. An address of another HubSpot contact is taken only when that contact
     gives it up by an action that itself goes through. Contacts that exchange addresses in a ring all go through: the
     push gives one of the old addresses up first.
@@ -75,6 +79,11 @@ def actions(updates: pl.DataFrame, source: pl.DataFrame, index: pl.DataFrame) ->
         .join(before, on=["pushed", "hubspot_id"], how="left")
         .join(has_primary, on="hubspot_id", how="left")
         .join(holders, on="pushed", how="left")
+        .join(
+            undone.select("hubspot_id", "address", undone=pl.lit(True)).unique(),
+            on=["hubspot_id", "address"],
+            how="left",
+        )
         .with_columns(
             here=(pl.col("owner") == pl.col("hubspot_id")).fill_null(False),
             changed=(pl.col("pushed") != pl.col("address")).fill_null(False),
@@ -86,7 +95,7 @@ def actions(updates: pl.DataFrame, source: pl.DataFrame, index: pl.DataFrame) ->
             .then(pl.lit("replace_primary"))
             .when(pl.col("changed") & ~pl.col("old_primary") & (~pl.col("here") | pl.col("wanted")))
             .then(pl.lit("replace_secondary"))
-            .when("here")
+            .when(pl.col("here") | (pl.col("undone").fill_null(False) & ~pl.col("changed")))
             .then(pl.lit("none"))
             .when(pl.col("has_primary").is_null())
             .then(pl.lit("set"))

@@ -315,7 +315,7 @@ def _changes(action: str, reason: str, frame: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             # in the order of the alphabet: canonical JSON, on which the digest of a plan rests
             details=pl.struct(
-                "from_hubspot_id", "from_id", "from_type", "primary", "to_hubspot_id", "to_id", "to_type"
+                "exists", "from_hubspot_id", "from_id", "from_type", "primary", "to_hubspot_id", "to_id", "to_type"
             ).struct.json_encode()
         )
         .select(

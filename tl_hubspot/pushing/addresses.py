@@ -127,8 +127,8 @@ def _correct(work: Work, emails: SecondaryEmails, changes: Sequence[Change]) -> 
             work.ledger.log([work.fail(change, "deleted_in_hubspot", Problem(404, "OBJECT_NOT_FOUND"))])
             continue
         before = now[hubspot_id]
-        wanted = [email.new] if email.is_secondary else [email.old] if email.keep_old and email.old else []
-        add = next((a for a in wanted if a not in before), None)
+        wanted = email.new if email.is_secondary else email.old if email.keep_old else None
+        add = wanted if wanted and wanted not in before else None
         remove = email.frees if email.frees in before else None
         if add or remove:
             after = [a for a in (*before.secondary, add) if a and a != remove]

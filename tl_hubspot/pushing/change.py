@@ -23,7 +23,8 @@ WRITES = ("create", "update", "mark_deleted")
 
 @dataclass(frozen=True)
 class EmailChange:
-    """The address part of a change. `action`: set, replace_primary, add_secondary or replace_secondary."""
+    """The address part of a change. `action`: set, replace_primary, add_secondary, replace_secondary, or, where one
+    is taken back, remove_secondary (then `new` is empty)."""
 
     action: str
     new: str
@@ -33,13 +34,15 @@ class EmailChange:
     @property
     def frees(self) -> str | None:
         """The address that is free for another contact afterwards."""
-        if self.action == "replace_secondary" or (self.action == "replace_primary" and not self.keep_old):
+        if self.action in ("replace_secondary", "remove_secondary") or (
+            self.action == "replace_primary" and not self.keep_old
+        ):
             return self.old
         return None
 
     @property
     def is_secondary(self) -> bool:
-        return self.action in ("add_secondary", "replace_secondary")
+        return self.action in ("add_secondary", "replace_secondary", "remove_secondary")
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,18 @@ from functools import partial
 
 from tl_hubspot.hubspot.objects import BATCH, BatchOutcome, Record, Write, Written, batch_read, get_record
 from tl_hubspot.hubspot.reactions import Problem
-from tl_hubspot.pushing.change import EMAIL, Change, same_value
+from tl_hubspot.pushing.change import EMAIL, SECONDARY_EMAILS, Change, same_value
 from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.pushing.wire import SYMBOL, SYMBOLIC
 from tl_hubspot.pushing.work import Work, chunked
 
 KEY = "teamleader_id"
+EXISTED = "the record was there already"
+"""What the journal notes of a create that found its record: another installation was faster."""
+BESIDE = "beside"
+"""Member of the journal's image of an address: the further addresses that the contact had before."""
+EXPECTED = "expected"
+"""Member of `Change.details`, property → value: a field is written only where HubSpot still holds that value."""
 
 
 @dataclass
@@ -100,6 +106,8 @@ def _prepare_update(work: Work, batch: _Batch, call_id: str, place: int, change:
     fields = _resolved_fields(work, change)
     if fields is None:
         return
+    if EXPECTED in change.details:
+        fields = _still_expected(work, change, record, fields)
     if change.email is not None and change.email.is_secondary:
         work.open_addresses.add(change.key)
     if fields:
@@ -109,10 +117,23 @@ def _prepare_update(work: Work, batch: _Batch, call_id: str, place: int, change:
         work.succeed(change, record.id, "updated")
 
 
+def _still_expected(work: Work, change: Change, record: Record, fields: dict[str, str]) -> dict[str, str]:
+    """The fields that hold what is expected of them, or all of them or none where they only make sense together."""
+    expected = change.details[EXPECTED]
+    # an address that had to be given up first, so that another contact could take it, is empty by now
+    given_up = {EMAIL} if change.email is not None and not record.properties.get(EMAIL) else set()
+    changed = {n for n in fields if n not in given_up and not same_value(expected.get(n), record.properties.get(n))}
+    for name in sorted(changed):
+        work.notice("changed_since", change, record.id, f"{name} was changed meanwhile")
+    return {} if changed & set(SYMBOLIC) else {n: v for n, v in fields.items() if n not in changed}
+
+
 def _current(work: Work, entity_type: str, chunk: Sequence[Change]) -> dict[str, Record]:
     """Planned id → the record now, with the values about to be written (the before-image); deleted ones are absent."""
     ids = list(dict.fromkeys(c.hubspot_id for c in chunk if c.hubspot_id))
     names = list(dict.fromkeys(name for c in chunk for name in c.fields))
+    if EMAIL in names and entity_type == "contact":
+        names.append(SECONDARY_EMAILS)
     found: dict[str, Record] = {r.id: r for r in batch_read(work.gateway, entity_type, ids, names)}
     current: dict[str, Record] = {}
     for planned in ids:
@@ -149,6 +170,8 @@ def _add(
 ) -> None:
     trace = f"{call_id}-{place}"
     images = {name: {"before": before.get(name) or None, "after": value} for name, value in fields.items()}
+    if EMAIL in images and SECONDARY_EMAILS in before:
+        images[EMAIL][BESIDE] = before[SECONDARY_EMAILS] or ""
     batch.sent[trace] = _Sent(change, fields, before, work.intention(call_id, trace, change, hubspot_id, images))
 
 
@@ -200,7 +223,8 @@ def _settle(work: Work, batch: _Batch, outcome: BatchOutcome, without_address: l
         if written.state == "done":
             hubspot_id = written.hubspot_id or sent.intention["hubspot_id"]
             work.succeed(change, hubspot_id, "created" if batch.creates else "updated")
-            settled.append(work.settlement(sent.intention, hubspot_id=hubspot_id))
+            note = EXISTED if batch.creates and written.new is False else None
+            settled.append(work.settlement(sent.intention, hubspot_id=hubspot_id, note=note))
             links.append(work.link_row(change, hubspot_id))
             shadows.append(work.shadow_row(change, _to_remember(work, change, sent.fields), sent.fields))
             logged.append(work.log_row(change, hubspot_id, message=f"{len(sent.fields)} fields written"))

@@ -89,8 +89,11 @@ def _records(
         record = records.get(intent[column])
         wanted = {name: image["after"] for name, image in images(intent).items()}
         same = record is not None and all(same_value(v, record.properties.get(n)) for n, v in wanted.items())
-        # A record that carries the key was created by that call, whatever a person has edited since.
-        yield intent, record.id if record else intent["hubspot_id"], record is not None if by_key else same
+        if intent["action"] == "archive":
+            yield intent, intent["hubspot_id"], record is None
+        else:
+            # A record that carries the key was created by that call, whatever a person has edited since.
+            yield intent, record.id if record else intent["hubspot_id"], record is not None if by_key else same
 
 
 def _relations(gateway: HubSpotGateway, intents: Sequence[Row]) -> Iterator[tuple[Row, str | None, bool]]:

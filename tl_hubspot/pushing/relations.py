@@ -112,18 +112,21 @@ def _intended(work: Work, kind: Kind, relations: dict[Pair, list[_Relation]]) ->
     call = _Call(kind, relations)
     call_id = work.new_call()
     for place, (pair, same) in enumerate(relations.items()):
-        images = association_image(kind, pair)
+        images = association_image(kind, pair, existed=bool(same[0].change.details.get("exists")))
         call.intentions[pair] = work.intention(call_id, f"{call_id}-{place}", same[0].change, None, images)
     work.ledger.intend(list(call.intentions.values()))
     return call
 
 
-def association_image(kind: Kind, pair: Pair) -> dict[str, dict[str, str | None]]:
-    """How the journal tells of one association: `association` → before and after, `contact:1>company:2` or null."""
+def association_image(kind: Kind, pair: Pair, *, existed: bool = False) -> dict[str, dict[str, str | None]]:
+    """How the journal tells of one association: `association` → before and after, `contact:1>company:2` or null.
+
+    One that `existed` was only made the primary one: it is before and after.
+    """
     text = f"{kind[1]}:{pair[0]}>{kind[2]}:{pair[1]}"
-    return {
-        "association": {"before": None, "after": text} if kind[0] == "associate" else {"before": text, "after": None}
-    }
+    if kind[0] == "disassociate":
+        return {"association": {"before": text, "after": None}}
+    return {"association": {"before": text if existed else None, "after": text}}
 
 
 def association_of(text: str) -> tuple[str, str, Pair]:

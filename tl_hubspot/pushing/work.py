@@ -131,14 +131,16 @@ class Work:
             "settled_at": None,
         }
 
-    def settlement(self, intention: Row, *, hubspot_id: str | None, message: str | None = None) -> Row:
-        """A row for `ledger.settle`: done, or failed with a message."""
+    def settlement(
+        self, intention: Row, *, hubspot_id: str | None, message: str | None = None, note: str | None = None
+    ) -> Row:
+        """A row for `ledger.settle`: failed with a message, or done, with or without a note."""
         return {
             "call_id": intention["call_id"],
             "trace_id": intention["trace_id"],
             "hubspot_id": hubspot_id,
             "state": "failed" if message else "done",
-            "message": message,
+            "message": message or note,
             "settled_at": self.settings.now(),
         }
 

@@ -547,6 +547,18 @@ run_id | VARCHAR | run |
         ("from_type", "from_id", "to_type", "to_id"),
     ),
     Table(
+        "sync.undone_addresses",
+        "Addresses that an undo took off a HubSpot contact: not put on it again until Teamleader changes the address.",
+        _columns(
+            """
+hubspot_id | VARCHAR | HubSpot record id of the contact |
+address | VARCHAR | address, lower case |
+run_id | VARCHAR | run that took it off |
+"""
+        ),
+        ("hubspot_id", "address"),
+    ),
+    Table(
         "sync.opt_outs",
         "Addresses that the sync unsubscribed in HubSpot; a row goes when Teamleader shows consent again.",
         _columns(
@@ -774,10 +786,10 @@ trace_id | VARCHAR | objectWriteTraceId of the record in the call |
 entity_type | VARCHAR | contact, company, deal or relation |
 teamleader_id | VARCHAR | Teamleader id |
 hubspot_id | VARCHAR | HubSpot record id when known |
-action | VARCHAR | action of the plan |
+action | VARCHAR | action of the plan; also archive, by an undo |
 fields | VARCHAR | JSON object property → before and after |
 state | VARCHAR | intended, done or failed |
-message | VARCHAR | error of the system, without values |
+message | VARCHAR | error of the system, or a note, without values |
 intended_at | TIMESTAMPTZ | when the intent was stored |
 settled_at | TIMESTAMPTZ | when the outcome was stored |
 """
@@ -822,7 +834,7 @@ reason | VARCHAR | reason code |
         _columns(
             """
 run_id | VARCHAR | run |
-command | VARCHAR | sync, plan or approve |
+command | VARCHAR | sync, plan, approve or undo |
 as_of | TIMESTAMPTZ | instant of evaluation |
 is_full | BOOLEAN | all of Teamleader was read |
 started_at | TIMESTAMPTZ | start |
@@ -830,7 +842,7 @@ finished_at | TIMESTAMPTZ | end |
 status | VARCHAR | running, planned, held, done, failed_records or stopped |
 digest | VARCHAR | digest of its plan |
 limits | VARCHAR | JSON list: limit, value, maximum, exceeded |
-counts | VARCHAR | JSON object: per entity and bucket, and per reason |
+counts | VARCHAR | JSON object: per entity and bucket, and per reason; of an undo what it took back and what it left |
 calls | VARCHAR | JSON object: calls per system, reads and writes |
 error | VARCHAR | what stopped it, one sentence |
 protected_writes | INTEGER | writes to protected properties: always 0 |

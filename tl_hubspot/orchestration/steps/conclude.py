@@ -68,6 +68,8 @@ def pushed(platform: Platform, run: Run, result: PushResult) -> str:
         platform.warehouse.append("sync.notices", frame_of("sync.notices", rows))
     status = "stopped" if result.stopped else "failed_records" if result.failed else "done"
     counts = _counts(platform, run, result.counts)
+    if result.provisioned.created:
+        counts["provisioned"] = result.provisioned.created
     platform.close_run(run.run_id, status, counts=counts, protected_writes=result.protected_writes)
     return status
 

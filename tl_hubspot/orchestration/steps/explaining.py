@@ -31,7 +31,7 @@ def explain(platform: Platform, entity_type: str, record: str) -> dict[str, Any]
     `record`: Teamleader id or HubSpot id. Raises ConfigurationError when nothing was read yet, or when neither system
     has such a record.
     """
-    warehouse = _readable(platform)
+    warehouse = readable(platform)
     teamleader_id = _teamleader_id(warehouse, entity_type, record)
     rules = _settings(platform, warehouse, entity_type)
     tables = _tables(platform, warehouse)
@@ -67,7 +67,8 @@ def explain(platform: Platform, entity_type: str, record: str) -> dict[str, Any]
     }
 
 
-def _readable(platform: Platform) -> Warehouse:
+def readable(platform: Platform) -> Warehouse:
+    """The analysts' copy, else the working database; ConfigurationError when there is neither."""
     for path in (platform.settings.published, platform.settings.database):
         if path.exists():
             return Warehouse(path.resolve(), lock_timeout=platform.settings.lock_timeout_seconds, read_only=True)

@@ -303,7 +303,8 @@ class _Reading:
 
     def _touched(self) -> str:
         """SQL of the Teamleader ids that changed since the last push, or that it left undone."""
-        pushed = "select max(finished_at) from sync.runs where status in ('done', 'failed_records')"
+        done = "status in ('done', 'failed_records') and command <> 'undo'"
+        pushed = f"select max(finished_at) from sync.runs where {done}"
         since = f"coalesce(({pushed}), '-infinity'::timestamptz)"
         parts = [
             f"select id from {self.source} where _loaded_at > {since}",

@@ -58,6 +58,7 @@ _MADE_OF = (
     *("teamleader.contact_company_links", "teamleader.reference", "eligible.relations"),
     *("hubspot.associations", "hubspot.properties", "hubspot.pipeline_stages", "hubspot.owners", "hubspot.currencies"),
     *("sync.links", "sync.shadows", "sync.relations", "sync.opt_outs", "sync.marketing_requests", "sync.releases"),
+    "sync.undone_addresses",
 )
 
 
@@ -153,6 +154,7 @@ def _matchings(tables: _Tables, rules: RuleSettings) -> dict[str, Matching]:
             links,
             addresses,
             releases,
+            tables("sync.undone_addresses"),
         ),
         "company": partial(
             match_companies.match,

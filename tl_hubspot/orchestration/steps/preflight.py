@@ -23,7 +23,7 @@ def enter(platform: Platform, run_id: str) -> Run:
         settings(platform)
         run = platform.run(run_id)
         portal(platform)
-        recovering.recover(platform, run)
+        recovering.recover(platform, run.run_id)
     return platform.run(run_id)
 
 
