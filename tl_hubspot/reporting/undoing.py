@@ -80,7 +80,11 @@ def _done(counts: dict[str, Any], planned: bool) -> str:
     if counts["fields"]:
         records = f"{counts['records']:,} {'record' if counts['records'] == 1 else 'records'}"
         did.append(f"{counts['fields']:,} {'field' if counts['fields'] == 1 else 'fields'} of {records} set back")
-    for name, what in (("archived", "created {} archived"), ("disassociated", "{} removed"), ("associated", "{} remade")):
+    for name, what in (
+        ("archived", "created {} archived"),
+        ("disassociated", "{} removed"),
+        ("associated", "{} remade"),
+    ):
         if counts[name]:
             kind = "record" if name == "archived" else "link"
             noun = kind if counts[name] == 1 else f"{kind}s"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 from typing import Any
 
 import pytest
@@ -51,7 +49,10 @@ def world(make: Make) -> Story:
         world.contact(f"{name}@voorbeeld.be", telephones=[("phone", f"+32 9 225 50 0{n}")])
         for n, name in enumerate(("an", "bob", "cis", "dirk"))
     ]
-    companies = [world.company("Firma BV", website="https://firma.be"), world.company("Nieuw", website="https://nieuw.be")]
+    companies = [
+        world.company("Firma BV", website="https://firma.be"),
+        world.company("Nieuw", website="https://nieuw.be"),
+    ]
     for n, person in enumerate(people):
         world.teamleader.link(person, companies[n % 2])
     for n, person in enumerate(people):

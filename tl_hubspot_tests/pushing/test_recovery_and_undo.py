@@ -10,7 +10,9 @@ import pytest
 from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.pushing.push import push
 from tl_hubspot.pushing.recovery import NOT_CARRIED_OUT, settle_open
-from tl_hubspot.pushing.undo import ADDRESSES, CHANGED_SINCE, GONE, REASONS, UndoResult, undo
+from tl_hubspot.pushing.undo import Undone, carry_out
+from tl_hubspot.pushing.undo_plan import ARCHIVE, Rules, look
+from tl_hubspot.sandbox.control import Fault
 from tl_hubspot_tests.hubspot.support import Portal
 from tl_hubspot_tests.pushing.conftest import SETTINGS, Push
 from tl_hubspot_tests.pushing.memory import (
@@ -117,74 +119,227 @@ def test_nothing_open_is_no_call(portal: Portal, ledger: MemoryLedger) -> None:
     assert settle_open(portal.gateway, ledger, [], "run-2") == 0 and portal.calls() == 0
 
 
-def taken_back(portal: Portal, ledger: MemoryLedger) -> UndoResult:
-    return undo(portal.gateway, ledger, ledger.done(), replace(SETTINGS, run_id="run-2"))
+UNDO = replace(SETTINGS, run_id="run-2")
+RULES = Rules({"contact": ["firstname", "phone"], "company": ["phone"], "deal": []})
+
+
+def taken_back(portal: Portal, ledger: MemoryLedger, run_id: str = "run-1") -> Undone:
+    journal = [r for r in ledger.done() if r["run_id"] == run_id]
+    later = [r for r in ledger.done() if r["run_id"] > run_id and r["action"] not in ("unsubscribe", "marketing")]
+    undoing = look(portal.gateway, journal, later, {"run-2"}, RULES)
+    return carry_out(portal.gateway, ledger, undoing, UNDO)
+
+
+def left(done: Undone) -> set[tuple[str, str | None, str]]:
+    return {(entry.teamleader_id, entry.property, entry.code) for entry in done.left}
+
+
+def values(portal: Portal, contact: str) -> dict[str, str]:
+    return {n: v for n, v in portal.sandbox.get("contacts", contact)["properties"].items() if v}
 
 
 def test_a_run_is_undone(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
     load(portal)
     run(*ROWS, row("contact", "t2", "2", "update", {"phone": "", "firstname": "Bob"}))
+    remembered = (dict(ledger.links), dict(ledger.relations), {k: dict(v) for k, v in ledger.shadows.items()})
     result = taken_back(portal, ledger)
-    shown = {r["id"]: r["properties"] for r in portal.sandbox.all("contacts")}
-    assert shown["1"]["phone"] == shown["2"]["phone"] == "1" and not shown["2"].get("firstname")
-    assert (result.undone, result.disassociated) == (3, 2)
-    assert portal.sandbox.associations("contacts", "1", "companies") == []
-    assert sorted((left.teamleader_id, left.reason) for left in result.left) == sorted(
-        [
-            *((key, REASONS["create"]) for key in ("k1", "t9", "d1")),
-            ("t2", REASONS["unsubscribe"]),
-            ("t1", REASONS["marketing"]),
-        ]
+    assert values(portal, "1")["phone"] == values(portal, "2")["phone"] == "1" and "firstname" not in values(
+        portal, "2"
     )
+    assert (result.records, result.fields, result.disassociated, result.archived) == (2, 3, 2, 3)
+    assert portal.sandbox.associations("contacts", "1", "companies") == []
+    assert portal.sandbox.count("contacts") == 3
+    assert portal.sandbox.count("companies") == portal.sandbox.count("deals") == 0
+    assert left(result) == {("t2", None, "unsubscribe"), ("t1", None, "marketing")}
     assert not ledger.open() and {r["run_id"] for r in ledger.logged if r["action"] == "undo"} == {"run-2"}
+    assert remembered == (ledger.links, ledger.relations, ledger.shadows), "the next sync must not do it again"
+
+    portal.sandbox.log.clear()
+    again = taken_back(portal, ledger)
+    assert left(again) == left(result) and portal.sandbox.log.writes() == []
 
 
 def test_what_somebody_changed_since_stays(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
     load(portal)
-    run(update("contact", "t1", "1", phone="2", firstname="Ann"), update("contact", "t2", "2", phone="2"))
+    run(
+        update("contact", "t1", "1", phone="2", firstname="Ann"),
+        update("contact", "t2", "2", phone="2"),
+        update("contact", "t3", "3", phone="2"),
+    )
     portal.sandbox.patch("contacts", "1", {"phone": "person"})
     portal.sandbox.archive("contacts", "2")
+    run(update("contact", "t3", "3", phone="2"), settings=replace(SETTINGS, run_id="run-3"))
     result = taken_back(portal, ledger)
-    shown = portal.sandbox.get("contacts", "1")["properties"]
-    assert shown["phone"] == "person" and not shown.get("firstname")
-    assert {(left.teamleader_id, left.property, left.reason) for left in result.left} == {
-        ("t1", "phone", CHANGED_SINCE),
-        ("t2", None, GONE),
+    assert values(portal, "1")["phone"] == "person" and "firstname" not in values(portal, "1")
+    assert values(portal, "3")["phone"] == "2"
+    assert left(result) == {
+        ("t1", "phone", "changed_since"),
+        ("t2", None, "gone"),
+        ("t3", "phone", "written_later"),
     }
 
 
-def test_a_changed_address_goes_back_and_secondary_ones_are_listed(
-    portal: Portal, ledger: MemoryLedger, run: Push
-) -> None:
+def test_created_records_that_somebody_touched_stay(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
+    load(portal)
+    run(*(create("contact", f"n{n}", email=f"n{n}@example.be", lastname="L") for n in range(6)))
+    ids = [str(ledger.hubspot_id("contact", f"n{n}")) for n in range(6)]
+    portal.sandbox.patch("contacts", ids[0], {"lastname": "person"})
+    portal.sandbox.patch("contacts", ids[1], {"firstname": "person"})
+    company = portal.sandbox.create("companies", {"name": "Theirs"})
+    portal.sandbox.add_association("contacts", ids[2], "companies", company["id"], 279)
+    portal.sandbox.merge("contacts", "1", ids[3])
+    portal.sandbox.archive("contacts", ids[4])
+    result = taken_back(portal, ledger)
+    assert result.archived == 1 and portal.sandbox.get("contacts", ids[5])["archived"]
+    assert left(result) == {
+        ("n0", "lastname", "changed_since"),
+        ("n1", "firstname", "filled_since"),
+        ("n2", None, "linked_since"),
+        ("n3", None, "merged"),
+    }
+    undone = [r for r in ledger.done() if r["run_id"] == "run-2"]
+    assert [r["action"] for r in undone] == [ARCHIVE]
+    assert left(taken_back(portal, ledger, "run-2")) == {("n5", None, ARCHIVE)}
+
+
+def test_a_create_that_found_its_record_is_never_archived(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
+    load(portal)
+    run(create("contact", "t1", phone="7"))
+    result = taken_back(portal, ledger)
+    assert left(result) == {("t1", None, "existed")} and values(portal, "1")["phone"] == "7"
+
+
+@pytest.mark.parametrize("switch", ["kept", "dropped"])
+def test_addresses_go_back(portal: Portal, ledger: MemoryLedger, run: Push, switch: str) -> None:
+    portal.sandbox.set_switches(old_primary_on_email_change=switch)
+    load(portal)
+    portal.sandbox.patch("contacts", "3", {"hs_additional_emails": "c3b@example.be;theirs@example.be"})
+    rows = (
+        address("t1", "1", "replace_primary", "new@example.be", "c1@example.be", keep_old=True),
+        address("t2", "2", "add_secondary", "more@example.be"),
+        # the new one was a further address before
+        address("t3", "3", "replace_primary", "c3b@example.be", "c3@example.be", keep_old=False),
+    )
+    before = [values(portal, i) for i in "123"]
+    run(*rows)
+    assert [values(portal, i)["email"] for i in "123"] == ["new@example.be", "c2@example.be", "c3b@example.be"]
+    result = taken_back(portal, ledger)
+    assert result.left == [] and result.records == 3
+
+    def of(shown: dict[str, str]) -> tuple[str, set[str]]:
+        return shown["email"], set(shown.get("hs_additional_emails", "").split(";"))
+
+    assert [of(values(portal, i)) for i in "123"] == [of(shown) for shown in before]
+    portal.sandbox.log.clear()
+    assert taken_back(portal, ledger).left == [] and portal.sandbox.log.writes() == []
+
+
+def test_addresses_that_somebody_changed_or_took_stay(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
     load(portal)
     run(
         address("t1", "1", "replace_primary", "new@example.be", "c1@example.be"),
         address("t2", "2", "add_secondary", "more@example.be"),
+        address("t3", "3", "replace_primary", "c3new@example.be", "c3@example.be"),
     )
+    portal.sandbox.patch("contacts", "1", {"email": "person@example.be"})
+    portal.sandbox.patch("contacts", "2", {"email": "more@example.be", "hs_additional_emails": ""})
+    portal.sandbox.create("contacts", {"email": "c3@example.be"})
     result = taken_back(portal, ledger)
-    assert portal.sandbox.get("contacts", "1")["properties"]["email"] == "c1@example.be"
-    assert [(left.teamleader_id, left.reason) for left in result.left] == [("t2", ADDRESSES)]
+    assert left(result) == {
+        ("t1", "email", "changed_since"),
+        ("t2", "hs_additional_emails", "changed_since"),
+        ("t3", "email", "email_taken"),
+    }
+    assert [values(portal, i)["email"] for i in "123"] == ["person@example.be", "more@example.be", "c3new@example.be"]
 
 
-def test_a_swap_is_undone_to_what_was_before_the_run(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
+def test_a_swap_of_addresses_is_undone(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
     """One contact was written twice: it goes back to the first before-image, not to the empty one in between."""
     load(portal)
     run(
         address("t1", "1", "replace_primary", "c2@example.be", "c1@example.be"),
         address("t2", "2", "replace_primary", "c1@example.be", "c2@example.be"),
     )
-    ledger_rows = [r for r in ledger.done() if r["hubspot_id"] == "1"]
-    assert len(ledger_rows) == 2
+    assert len([r for r in ledger.done() if r["hubspot_id"] == "1"]) == 2
     result = taken_back(portal, ledger)
-    # Both addresses are taken by the other one at that moment: HubSpot refuses, and it is said.
-    assert result.undone == 0 and {left.teamleader_id for left in result.left} == {"t1", "t2"}
+    assert result.left == []
+    assert [values(portal, i)["email"] for i in "12"] == ["c1@example.be", "c2@example.be"]
 
 
-def test_undo_twice_does_nothing_more(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
+def test_associations_that_are_more_than_the_runs_stay(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
+    load(portal)
+    companies = [portal.sandbox.create("companies", {"name": f"K{n}"})["id"] for n in range(3)]
+    portal.sandbox.add_association("contacts", "1", "companies", companies[0], 279)
+    was_there = relate("contact", "t1", "company", "k0", ("1", companies[0]), primary=True)
+    was_there["details"] = was_there["details"].replace("{", '{"exists":true,', 1)
+    run(
+        was_there,
+        relate("contact", "t2", "company", "k1", ("2", companies[1])),
+        relate("contact", "t3", "company", "k2", ("3", companies[2])),
+    )
+    portal.sandbox.remove_association("contacts", "3", "companies", companies[2])
+    result = taken_back(portal, ledger)
+    assert left(result) == {("t1>k0", None, "made_primary")} and result.disassociated == 1
+    assert [len(portal.sandbox.associations("contacts", i, "companies")) for i in "123"] == [1, 0, 0]
+
+
+def test_a_stage_goes_back_with_its_pipeline_and_date(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
+    made = {
+        "dealname": "Roof",
+        "pipeline": "default",
+        "dealstage": "closedwon",
+        "closedate": "2026-01-02T00:00:00.000Z",
+    }
+    ids = [portal.sandbox.create("deals", made | {"teamleader_id": f"d{n}"})["id"] for n in range(2)]
+    there = {"pipeline": "teamleader:p1", "dealstage": "teamleader:ph1", "closedate": made["closedate"]}
+    run(*(row("deal", f"d{n}", ids[n], "update", there) for n in range(2)))
+    moved = portal.sandbox.get("deals", ids[1])["properties"]["pipeline"]
+    other = next(
+        s["id"]
+        for p in [portal.sandbox.portal.pipelines.stages(moved)]
+        for s in [{"id": stage} for stage in p]
+        if s["id"] != portal.sandbox.get("deals", ids[1])["properties"]["dealstage"]
+    )
+    portal.sandbox.patch("deals", ids[1], {"dealstage": other})
+    result = taken_back(portal, ledger)
+    assert {n: portal.sandbox.get("deals", ids[0])["properties"][n] for n in made} == made
+    assert portal.sandbox.get("deals", ids[1])["properties"]["dealstage"] == other
+    assert {name for _, name, _ in left(result)} == {"dealstage", "pipeline"}
+
+
+@pytest.mark.parametrize("at", ["intended", "settled"])
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+def test_an_undo_that_is_killed_is_repeated(portal: Portal, at: str, number: int) -> None:
+    load(portal)
+    ledger = DyingLedger("nothing", 0)
+    push(plan(*ROWS), portal.gateway, ledger, SETTINGS)
+    ledger._at, ledger._left = at, number
+    with pytest.raises(Killed):
+        taken_back(portal, ledger)
+    settle_open(portal.gateway, ledger, ledger.open(), "run-2")
+    assert not ledger.open()
+    result = taken_back(portal, ledger)
+    assert left(result) == {("t2", None, "unsubscribe"), ("t1", None, "marketing")}
+    assert values(portal, "1")["phone"] == "1" and portal.sandbox.count("contacts") == 3
+    assert portal.sandbox.count("companies") == portal.sandbox.count("deals") == 0
+    portal.sandbox.log.clear()
+    taken_back(portal, ledger)
+    assert portal.sandbox.log.writes() == []
+
+
+def test_what_hubspot_refuses_is_listed(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
+    load(portal)
+    run(update("contact", "t1", "1", phone="2"), create("contact", "t9", email="new@example.be"))
+    portal.sandbox.faults.add(Fault("poison", "batch/update", times=None))
+    portal.sandbox.faults.add(Fault("status", "batch/archive", status=400))
+    result = taken_back(portal, ledger)
+    assert {entry[::2] for entry in left(result)} == {("t1", "failed"), ("t9", "failed")} and result.failed == 2
+    portal.sandbox.faults.clear()
+    assert taken_back(portal, ledger).left == [] and values(portal, "1")["phone"] == "1"
+
+
+def test_a_property_that_is_protected_by_now_stays(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
     load(portal)
     run(update("contact", "t1", "1", phone="2"))
-    first = [r for r in ledger.done() if r["run_id"] == "run-1"]
-    assert taken_back(portal, ledger).undone == 1
-    portal.sandbox.log.clear()
-    again = undo(portal.gateway, ledger, first, replace(SETTINGS, run_id="run-3"))
-    assert again.undone == 0 and portal.sandbox.log.writes() == []
+    undoing = look(portal.gateway, ledger.done(), [], (), Rules({}, ("phone",)))
+    assert undoing.is_empty and [entry.code for entry in undoing.left] == ["protected"]
