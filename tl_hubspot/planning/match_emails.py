@@ -58,8 +58,8 @@ def actions(updates: pl.DataFrame, source: pl.DataFrame, index: pl.DataFrame, un
 
     updates: `teamleader_id`, `hubspot_id`, `address` (Teamleader's), `pushed` (address last pushed, null on the first
     run); source: `teamleader_id`, `address` of all contacts of Teamleader; index: see `addresses`; undone: addresses
-    that an undo took off a record, which stay off while Teamleader's address is the same. behaviour §3.4: the Teamleader
-    address ends up on the record; a primary that was Teamleader's old address gives way, one that a person
+    that an undo took off a record, which stay off while Teamleader's is the same. behaviour §3.4: Teamleader's address
+    ends up on the record; a primary that was Teamleader's old address gives way, one that a person
     chose stays; a secondary one is exchanged. An address of another HubSpot contact is taken only when that contact
     gives it up by an action that itself goes through. Contacts that exchange addresses in a ring all go through: the
     push gives one of the old addresses up first.
