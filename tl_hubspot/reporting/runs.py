@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tl_hubspot.reporting.reasons import advice
-from tl_hubspot.reporting.words import meaning, to_do
+from tl_hubspot.reporting.words import made_in_portal, meaning, to_do
 
 _ENDED = {
     "done": "done, all confirmed",
@@ -150,7 +150,7 @@ def _did(run: dict[str, Any]) -> Iterable[str]:
     if also:
         yield f"Also: {', '.join(also)}."
     if run["provisioned"]:
-        yield f"Made in HubSpot: {', '.join(run['provisioned'])}."
+        yield f"Made in HubSpot: {made_in_portal(run['provisioned'])}."
     if undo := run["undo"]:
         numbers = ", ".join(f"{undo[name]:,} {what}" for name, what in _UNDONE if undo.get(name)) or "nothing was left"
         yield f"It took back run {undo['of'][:8]}: {numbers}."

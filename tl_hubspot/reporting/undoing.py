@@ -12,6 +12,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from tl_hubspot.reporting.words import made_in_portal
+
 SHOWN = 20
 """Entries of each list before it is cut; --json has all of them."""
 
@@ -35,8 +37,8 @@ STAYS = {
 """Why something stays, by code of `pushing.undo_plan.Left`."""
 
 FOR_GOOD = {
-    "unsubscribe": "{n} addresses were unsubscribed. They stay unsubscribed: only the person can subscribe again.",
-    "marketing": "{n} contacts were made marketing contacts. They stay it until a workflow or a person changes it.",
+    "unsubscribe": "{n} unsubscribed from all e-mail: only the people themselves can subscribe again.",
+    "marketing": "{n} made a marketing contact: that stays until a workflow or a person changes it.",
 }
 """What nobody can take back, by code."""
 
@@ -60,8 +62,8 @@ def render(answer: dict[str, Any]) -> RenderableType:
     parts += _section("Stays as it is", [_left(entry) for entry in answer["left"]])
     for_good = [_for_good(code, answer["irreversible"]) for code in FOR_GOOD]
     if answer["provisioned"]:
-        made = ", ".join(answer["provisioned"])
-        for_good.append(f"The run also made {made}. They are kept: removing them would remove their values.")
+        made = made_in_portal(answer["provisioned"])
+        for_good.append(f"The run also made {made} in HubSpot. They stay: removing them would remove their values.")
     parts += _section("Cannot be taken back", [sentence for sentence in for_good if sentence])
     parts.append(Text(f"\n{_next(answer)}"))
     return Group(*parts)
@@ -113,7 +115,8 @@ def _left(entry: dict[str, Any]) -> str:
 
 def _for_good(code: str, entries: Sequence[dict[str, Any]]) -> str:
     n = sum(entry["code"] == code for entry in entries)
-    return FOR_GOOD[code].format(n=f"{n:,}") if n else ""
+    contacts = f"{n:,} {_NAMES['contact'][n != 1]} {'was' if n == 1 else 'were'}"
+    return FOR_GOOD[code].format(n=contacts) if n else ""
 
 
 def _who(entry: dict[str, Any]) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
+from tl_hubspot.reporting.reasons import ADVICE
+
 MEANING = {
     # contacts
     "no_email": "no e-mail address in Teamleader",
@@ -48,7 +53,23 @@ TO_DO = {
 def meaning(reason: str | None, entity_type: str = "") -> str:
     """A reason code in a few words; unknown codes are HubSpot's own, given as they are."""
     code = reason or ""
-    return MEANING.get(f"{entity_type}/{code}") or MEANING.get(code) or code.replace("_", " ")
+    known = MEANING.get(f"{entity_type}/{code}") or MEANING.get(code)
+    return known or (ADVICE[code].means if code in ADVICE else code.replace("_", " "))
+
+
+def made_in_portal(names: Sequence[str]) -> str:
+    """What a run made in the portal, counted by kind; `names` as `Provisioned.created` has them."""
+    kinds = Counter(next((k for k in _MADE if name.startswith(k)), "other") for name in names)
+    return ", ".join(f"{n:,} {_MADE.get(kind, ('thing', 'things'))[n != 1]}" for kind, n in kinds.items())
+
+
+_MADE = {
+    "property group": ("property group", "property groups"),
+    "property": ("property", "properties"),
+    "options": ("property with more options", "properties with more options"),
+    "pipeline": ("pipeline", "pipelines"),
+    "stage": ("stage", "stages"),
+}
 
 
 def to_do(reason: str | None, entity_type: str, teamleader_id: str) -> str:

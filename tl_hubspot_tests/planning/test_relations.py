@@ -106,6 +106,7 @@ def test_row_of_the_plan() -> None:
         "from_id": "C1",
         "to_type": "company",
         "to_id": "K1",
+        "exists": False,
         "from_hubspot_id": "c1",
         "to_hubspot_id": "k1",
         "primary": True,
