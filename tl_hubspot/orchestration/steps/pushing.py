@@ -39,8 +39,10 @@ def push(platform: Platform, run: Run) -> dict[str, Any]:
     status = conclude.pushed(platform, run, result)
     if result.stopped is not None:
         raise result.stopped
-    buckets = dict(result.outcomes.group_by("bucket").len().iter_rows())
-    return {"status": status, "provisioned": len(result.provisioned.created)} | result.counts | buckets
+    facts: dict[str, Any] = {"status": status, "provisioned": len(result.provisioned.created)}
+    if platform.hubspot.daily_remaining is not None:
+        facts["daily_calls_left"] = platform.hubspot.daily_remaining
+    return facts | result.counts | dict(result.outcomes.group_by("bucket").len().iter_rows())
 
 
 def _settings(platform: Platform, run: Run) -> PushSettings:
