@@ -75,6 +75,7 @@ def _settings(platform: Platform, run: Run) -> PushSettings:
         property_group=mapping.property_group,
         protected_names=tuple(mapping.protected_names),
         labels={(kind, name): label for kind, name, label in labels},
+        canary=platform.settings.hubspot.canary,
         now=platform.clock,
     )
 
