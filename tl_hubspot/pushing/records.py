@@ -6,12 +6,13 @@ between records in `relations`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from tl_hubspot.hubspot.objects import BATCH, BatchOutcome, Record, Write, Written, batch_read, get_record
 from tl_hubspot.hubspot.reactions import Problem
+from tl_hubspot.pushing import canary
 from tl_hubspot.pushing.change import EMAIL, SECONDARY_EMAILS, Change, same_value
 from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.pushing.wire import SYMBOL, SYMBOLIC
@@ -53,14 +54,25 @@ class _Batch:
         ]
 
 
+_Prepare = Callable[[Work, str, Sequence[Change]], Iterator[_Batch]]
+
+
 def update(work: Work, entity_type: str, changes: Sequence[Change], step: str) -> None:
     """Update existing records. One that was merged away is followed to its survivor; a deleted one fails."""
-    _write(work, _updates(work, entity_type, changes), step, len(changes))
+    _in_parts(work, entity_type, changes, step, _updates)
 
 
 def create(work: Work, entity_type: str, changes: Sequence[Change], step: str) -> None:
     """Create records by upsert, so that a repeat after a lost answer or a crash cannot make a second one."""
-    _write(work, _creates(work, entity_type, changes), step, len(changes))
+    _in_parts(work, entity_type, changes, step, _creates)
+
+
+def _in_parts(work: Work, entity_type: str, changes: Sequence[Change], step: str, prepare: _Prepare) -> None:
+    first, *rest = canary.parts(changes, work.settings.canary)
+    done = _write(work, prepare(work, entity_type, first), step, 0, len(changes))
+    for others in rest:
+        canary.look(work, entity_type, first, len(changes))
+        _write(work, prepare(work, entity_type, others), step, done, len(changes))
 
 
 # --- batches before the call -----------------------------------------------------------------------------------------
@@ -183,15 +195,16 @@ def _intend(work: Work, batch: _Batch) -> None:
 # --- calls and what became of them -----------------------------------------------------------------------------------
 
 
-def _write(work: Work, batches: Iterable[_Batch], step: str, total: int) -> None:
-    done = 0
+def _write(work: Work, batches: Iterable[_Batch], step: str, done: int, total: int) -> int:
+    """Send the batches; returns how many of `total` changes were sent, `done` of them before."""
     without_address: list[_Sent] = []
     for batch, outcome in work.gateway.run(partial(_send, work), batches):
         _settle(work, batch, outcome, without_address)
         done += len(batch.sent)
         work.progress(step, done, total)
     if without_address:
-        _write(work, _again_without_address(work, without_address), step, total)
+        _write(work, _again_without_address(work, without_address), step, done - len(without_address), total)
+    return done
 
 
 def _send(work: Work, batch: _Batch) -> BatchOutcome:

@@ -38,7 +38,8 @@ def _utc_now() -> datetime:
 class PushSettings:
     """`properties`, `pipelines`: what must exist in HubSpot. `labels`: (entity_type, property) → label in HubSpot.
 
-    `marketing_patience`: seconds to wait for an import of marketing contacts.
+    `canary`: so many records of a large push go first and are read back; 0: none do. `marketing_patience`: seconds to
+    wait for an import of marketing contacts.
     """
 
     run_id: str
@@ -47,6 +48,7 @@ class PushSettings:
     property_group: tuple[str, str] = ("teamleader", "Teamleader")
     protected_names: tuple[str, ...] = DEFAULT_PROTECTED_NAMES
     labels: Mapping[Key, str] = field(default_factory=dict)
+    canary: int = 10
     marketing_patience: float = 600.0
     now: Callable[[], datetime] = _utc_now
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-AGAIN = "Nothing: the next sync tries it again."
-REPORT = "The next sync tries it again; if it comes back, look at the record in HubSpot and at the log."
+AGAIN = "Nothing: it is tried again by itself."
+REPORT = "It is tried again by itself; if it keeps failing, look at the record in HubSpot and at the log."
 
 
 @dataclass(frozen=True)

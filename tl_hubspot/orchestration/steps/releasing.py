@@ -1,4 +1,4 @@
-"""A person lets a held record be synchronised again."""
+"""A person lets a held record be synchronised again, or one that failed be tried again at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps.deciding import SOURCES
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.store import frame_of, upsert
 
 
 def release(platform: Platform, entity_type: str, teamleader_id: str) -> None:
@@ -23,7 +23,12 @@ def release(platform: Platform, entity_type: str, teamleader_id: str) -> None:
         )
     now = platform.clock()
     row = {"entity_type": entity_type, "teamleader_id": teamleader_id, "released_at": now}
-    platform.warehouse.upsert("sync.releases", frame_of("sync.releases", [row]))
+    with platform.warehouse.transaction() as con:
+        upsert(con, "sync.releases", frame_of("sync.releases", [row]))
+        con.execute(
+            "update sync.failures set next_attempt_at = ? where entity_type = ? and teamleader_id = ?",
+            [now, entity_type, teamleader_id],
+        )
     ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
     logged = {
         "timestamp": now,

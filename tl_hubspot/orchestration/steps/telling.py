@@ -109,14 +109,18 @@ def _planned(warehouse: Warehouse, run_id: str) -> list[dict[str, Any]]:
 
 
 def _failures(warehouse: Warehouse, run_id: str, counted: dict[str, int]) -> list[dict[str, Any]]:
-    """From the log; what the log no longer has, from the counts of the run."""
+    """From the log; from the counts of the run what the log does not have: it is old, or records wait after earlier
+    failures and were not tried."""
     logged = warehouse.read(_FAILURES, [run_id]).to_dicts()
-    if logged or not counted:
-        return logged
-    return [
+    rest = dict(counted)
+    for row in logged:
+        of = f"{row['entity_type']}/{row['reason']}"
+        rest[of] = rest.get(of, 0) - row["records"]
+    return logged + [
         dict(zip(("entity_type", "reason"), of.split("/", 1), strict=True))
         | {"records": n, "http_status": None, "examples": [], "message": None}
-        for of, n in counted.items()
+        for of, n in rest.items()
+        if n > 0
     ]
 
 

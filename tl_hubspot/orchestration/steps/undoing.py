@@ -131,7 +131,8 @@ def _labels(platform: Platform) -> dict[tuple[str, str], str]:
 
 def _push_settings(platform: Platform, run_id: str) -> PushSettings:
     names = tuple(platform.mapping.protected_names)
-    return PushSettings(run_id=run_id, protected_names=names, labels=_labels(platform), now=platform.clock)
+    # no canary: what goes back stood in HubSpot before
+    return PushSettings(run_id=run_id, protected_names=names, labels=_labels(platform), canary=0, now=platform.clock)
 
 
 def _remember_addresses(platform: Platform, run_id: str, undoing: Undoing) -> None:
