@@ -7,7 +7,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 # byte code is cached even where the environment says otherwise: without it every start costs twice the time
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check dev bench lock clean
+.PHONY: demo test check audit dev bench lock clean
 
 demo: $(STAMP)
 	@$(BIN)/tl-hubspot demo
@@ -20,6 +20,13 @@ check: $(STAMP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory audit
+
+# known weaknesses of the locked dependencies; where the index does not tell of any, it says how many it could not look up
+audit: $(STAMP)
+	@$(BIN)/pip-audit --requirement requirements.lock --disable-pip --no-deps --progress-spinner off >$(VENV)/audit.txt 2>&1 \
+		|| (cat $(VENV)/audit.txt; exit 1)
+	@echo "Dependencies: no known weakness; $$(grep -c 'could not be audited' $(VENV)/audit.txt) of $$(grep -c == requirements.lock) could not be looked up"
 
 dev: $(STAMP)
 	@$(BIN)/tl-hubspot dev

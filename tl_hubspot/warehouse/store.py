@@ -100,7 +100,8 @@ class Warehouse:
     def _prepare(self) -> duckdb.DuckDBPyConnection:
         folder = self.path.parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            # whoever else may look into it is for its owner to say
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self.path.exists():
                 tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
