@@ -174,7 +174,9 @@ def test_whoever_opted_out_since_the_plan_was_made_is_not_asked(
     portal.sandbox.archive("contacts", "5")
     result = run(*(marketing(f"t{i}", str(i)) for i in (1, 2, 3, 4, 5)))
     assert result.counts == {"marketing_confirmed": 2, "marketing_skipped": 3} and result.failed == 0
-    marketable = {r["id"] for r in portal.sandbox.all("contacts") if r["properties"].get("hs_marketable_status") == "true"}
+    marketable = {
+        r["id"] for r in portal.sandbox.all("contacts") if r["properties"].get("hs_marketable_status") == "true"
+    }
     assert marketable == {"1", "4"}
     left = {e["teamleader_id"]: e["reason"] for e in ledger.consents if e["event"] == "not_asked"}
     assert left == {"t2": "opted_out_in_hubspot", "t3": "opted_out_in_hubspot", "t5": "deleted_in_hubspot"}

@@ -205,6 +205,7 @@ def make(platform: Platform, run: Run) -> Plan:
         portal=facts,
         relations=_between(related.changes, entities),
         opt_outs=opted_out.changes if "contact" in entities else opted_out.changes.clear(),
+        opted_out_records=opted_out.records,
         marketing_requests=tables("sync.marketing_requests"),
         notices=[*(matched[e].notices for e in entities), *(adopted[e].notices for e in entities), related.notices],
         vanished={e: _vanished(platform, e) for e in entities},
