@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from tl_hubspot.orchestration import tombstones
 from tl_hubspot.orchestration.run import ENTITIES, Platform, Run
 from tl_hubspot.orchestration.steps import conclude, deciding, unchanged
 from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
@@ -20,7 +21,7 @@ from tl_hubspot.planning import match_companies, match_contacts, match_deals, pr
 from tl_hubspot.planning import plan as plans
 from tl_hubspot.planning.adopt import Adoption, adopt
 from tl_hubspot.planning.guards import GuardSettings, Limit
-from tl_hubspot.planning.match_frames import Matching
+from tl_hubspot.planning.match_frames import Matching, buried
 from tl_hubspot.planning.opt_outs import OptOutPlan, plan_opt_outs
 from tl_hubspot.planning.parallel import side_by_side
 from tl_hubspot.planning.plan import EntityInputs, Plan, PlanInputs, PlanSettings
@@ -58,6 +59,7 @@ _MADE_OF = (
     *("teamleader.contact_company_links", "teamleader.reference", "eligible.relations"),
     *("hubspot.associations", "hubspot.properties", "hubspot.pipeline_stages", "hubspot.owners", "hubspot.currencies"),
     *("sync.links", "sync.shadows", "sync.relations", "sync.opt_outs", "sync.marketing_requests", "sync.releases"),
+    "sync.tombstones",
 )
 
 
@@ -136,7 +138,7 @@ def _portal(platform: Platform, tables: _Tables) -> Portal:
     )
 
 
-def _matchings(tables: _Tables, rules: RuleSettings) -> dict[str, Matching]:
+def _matchings(tables: _Tables, rules: RuleSettings, graves: pl.DataFrame) -> dict[str, Matching]:
     """Which HubSpot record belongs to each eligible record."""
     links, releases, shadows = tables("sync.links"), tables("sync.releases"), tables("sync.shadows")
 
@@ -153,6 +155,7 @@ def _matchings(tables: _Tables, rules: RuleSettings) -> dict[str, Matching]:
             links,
             addresses,
             releases,
+            graves,
         ),
         "company": partial(
             match_companies.match,
@@ -175,13 +178,16 @@ def _matchings(tables: _Tables, rules: RuleSettings) -> dict[str, Matching]:
             releases,
         ),
     }
-    return side_by_side(matchings)
+    found = side_by_side(matchings)
+    return {e: buried(m, graves, e) for e, m in found.items()}
 
 
 def make(platform: Platform, run: Run) -> Plan:
     """Match, compare and plan; what was seen of relations and opt-outs on the way is remembered."""
     tables, settings = _Tables(platform.warehouse), platform.settings
-    facts, matched = _portal(platform, tables), _matchings(tables, platform.rules(run))
+    with platform.warehouse.connect() as con:
+        graves = tombstones.graves(con, settings.data, tables("sync.releases"))
+    facts, matched = _portal(platform, tables), _matchings(tables, platform.rules(run), graves)
     adopted, related, opted_out = _found(tables, matched, remove_stale=settings.relations.remove_stale)
     with platform.warehouse.transaction() as con:
         insert(con, "sync.relations", related.found.with_columns(pl.lit(run.run_id).alias("run_id")))

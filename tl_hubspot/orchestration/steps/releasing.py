@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tl_hubspot.errors import ConfigurationError
+from tl_hubspot.orchestration import tombstones
 from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps.deciding import SOURCES
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.store import frame_of, upsert
 
 
 def release(platform: Platform, entity_type: str, teamleader_id: str) -> None:
@@ -23,7 +24,9 @@ def release(platform: Platform, entity_type: str, teamleader_id: str) -> None:
         )
     now = platform.clock()
     row = {"entity_type": entity_type, "teamleader_id": teamleader_id, "released_at": now}
-    platform.warehouse.upsert("sync.releases", frame_of("sync.releases", [row]))
+    with platform.warehouse.transaction() as con:
+        upsert(con, "sync.releases", frame_of("sync.releases", [row]))
+        tombstones.release(con, platform.settings.data, now, entity_type, teamleader_id)
     ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
     logged = {
         "timestamp": now,
