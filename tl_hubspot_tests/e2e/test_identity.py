@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -11,6 +12,9 @@ from tl_hubspot.orchestration import tombstones
 from tl_hubspot.sandbox.worlds import reference
 from tl_hubspot_tests.e2e.builders import Story, done, second_installation, story
 from tl_hubspot_tests.e2e.conftest import Make
+
+ALL_WAYS = "TL_HUBSPOT_ALL_WAYS" in os.environ
+all_ways = pytest.mark.skipif(not ALL_WAYS, reason="a minute: TL_HUBSPOT_ALL_WAYS=1")
 
 
 def quiet(world: Story) -> bool:
@@ -24,7 +28,7 @@ def stones(world: Story) -> list[tuple[str, str, int]]:
     return [(r["entity_type"], r["kind"], len(r["address_hashes"])) for r in rows.iter_rows(named=True)]
 
 
-@pytest.mark.parametrize("stays_archived", [False, True])
+@pytest.mark.parametrize("stays_archived", [False, pytest.param(True, marks=all_ways)])
 def test_an_erased_person_is_not_brought_back_by_anybody(make: Make, stays_archived: bool) -> None:
     world = story(make)
     world.portal.set_switches(gdpr_deleted_stays_archived=stays_archived, recreate_after_gdpr_delete=True)
@@ -58,6 +62,8 @@ def test_an_erased_person_is_not_brought_back_by_anybody(make: Make, stays_archi
     assert world.portal.find("contacts", "email", "weg@voorbeeld.be") is None
     assert quiet(world)
 
+    if not ALL_WAYS:
+        return
     # a linked contact that takes the address over keeps its own
     world.edit("contacts", again, emails=[{"type": "primary", "email": "derde@voorbeeld.be"}])
     world.mail(moves, "weg@voorbeeld.be")
@@ -78,6 +84,7 @@ def test_an_erased_person_is_not_brought_back_by_anybody(make: Make, stays_archi
     assert quiet(world)
 
 
+@all_ways
 @pytest.mark.parametrize("refused", [False, True])
 def test_a_released_person_whom_hubspot_itself_blocks(make: Make, refused: bool) -> None:
     world = story(make)
@@ -128,6 +135,7 @@ def test_a_lost_database_brings_nobody_back(make: Make) -> None:
     assert quiet(other)
 
 
+@all_ways
 def test_a_record_that_is_missing_for_long_was_not_erased_for_sure(make: Make) -> None:
     world = story(make)
     one, two = world.contact("een@voorbeeld.be"), world.contact("twee@voorbeeld.be")
@@ -147,6 +155,7 @@ def test_a_record_that_is_missing_for_long_was_not_erased_for_sure(make: Make) -
     assert quiet(world)
 
 
+@all_ways
 def test_an_archived_record_that_is_erased_soon_was_erased(make: Make) -> None:
     world = story(make)
     contact = world.contact("een@voorbeeld.be")
@@ -191,23 +200,25 @@ def test_two_contacts_that_want_one_record_and_records_that_carry_another_id(mak
     assert world.outcome("contact", wants) == ("held", "claimed_by_other"), "said in every run"
 
 
+@all_ways
 def test_a_person_gives_a_linked_record_the_id_of_another_contact(make: Make) -> None:
     world = story(make)
-    one, two = world.contact("een@voorbeeld.be"), world.contact("twee@voorbeeld.be")
+    one = world.contact("een@voorbeeld.be")
     assert done(world.sync())
     record = world.id_of("contacts", one)
     stranger = world.contact("nieuw@voorbeeld.be", changed=world.now)
     world.portal.patch("contacts", record, {"teamleader_id": stranger})
     assert done(world.sync())
-    links = dict(world.product.read("select teamleader_id, hubspot_id from sync.links").iter_rows())
-    assert links[one] == record, "the link table comes first"
-    assert world.outcome("contact", stranger)[0] in ("held", "created")
-    assert world.id_of("contacts", two) != record
-    before = world.portal.count("contacts")
+    # the link table comes first: the record is called by its own id again, and only then the other can be made
+    assert world.id_of("contacts", one) == record
+    assert world.outcome("contact", stranger) == ("held", "claimed_by_other")
+    assert done(world.sync())
+    assert world.outcome("contact", stranger)[0] == "created"
+    assert world.portal.count("contacts") == 2
     assert quiet(world)
-    assert world.portal.count("contacts") == before
 
 
+@all_ways
 def test_an_address_that_is_taken_is_left_alone_in_every_way(make: Make) -> None:
     world = story(make)
     primary = world.contact("een@voorbeeld.be")
@@ -228,6 +239,7 @@ def test_an_address_that_is_taken_is_left_alone_in_every_way(make: Make) -> None
     assert ("email_taken", primary) in world.notices(), "reported until it is mended"
 
 
+@all_ways
 @pytest.mark.parametrize("changes_id", [False, True])
 def test_two_linked_records_become_one_and_one_is_archived(make: Make, changes_id: bool) -> None:
     world = story(make)
@@ -249,6 +261,7 @@ def test_two_linked_records_become_one_and_one_is_archived(make: Make, changes_i
     assert quiet(world)
 
 
+@all_ways
 def test_tombstones_are_lines_of_hashes(make: Make) -> None:
     world = story(make)
     contact = world.contact("een@voorbeeld.be")
