@@ -81,6 +81,8 @@ def plan(
         _print_json(plans.to_json(made))
     else:
         _out.print(plans.render(made), markup=False, soft_wrap=True)
+        expected = planning.forecast(platform, made.changes)
+        _out.print(expected.sentence(platform.hubspot.daily_remaining), soft_wrap=True)
     _exit(ExitCode.HELD if made.held else ExitCode.DONE)
 
 

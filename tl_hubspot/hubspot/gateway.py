@@ -10,10 +10,12 @@ import contextlib
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from math import ceil
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +44,11 @@ LIMIT_SECONDS = 10.0
 _NOT_HUBSPOT = "Check HUBSPOT_API_URL; when it is right, HubSpot has trouble: run again later"
 JITTER_SECONDS = 0.25
 """How much longer our window is than HubSpot's, because calls do not arrive as evenly as they were sent."""
+_AT_FIRST = 4
+"""Calls under way at a time while it is not known how long they take, and also the least."""
+_SPARE = 1.5
+_LATELY = 50
+"""Calls whose duration tells how many should be under way."""
 
 
 class _Again(Exception):
@@ -56,8 +63,9 @@ class HubSpotGateway:
     """Calls to one HubSpot portal. Safe for use by many threads; keep one per process.
 
     `rate_limit`: calls per 10 s that the portal allows, of which `rate_share` is used; a lower limit in the answers'
-    headers is followed. `search_rate`: searches per second. `timeout`: seconds (connect, read). `clock` and `sleep`
-    are the time that waiting and limits go by. `state`: folder where all processes of this machine that use the same
+    headers is followed. `search_rate`: searches per second. `workers`: most calls under way at a time; how many of
+    them are used follows from how long calls take. `timeout`: seconds (connect, read). `clock` and `sleep` are the
+    time that waiting and limits go by. `state`: folder where all processes of this machine that use the same
     token count their calls together; None: this gateway counts alone.
     """
 
@@ -69,7 +77,7 @@ class HubSpotGateway:
         rate_limit: int = 100,
         rate_share: float = 0.95,
         search_rate: int = 4,
-        workers: int = 6,
+        workers: int = 32,
         meter: CallMeter | None = None,
         timeout: tuple[float, float] = (10, 100),
         clock: Callable[[], float] = time.monotonic,
@@ -85,6 +93,9 @@ class HubSpotGateway:
         self.clock, self.sleep = clock, sleep
         self.server_time: datetime | None = None
         """HubSpot's time at its latest answer, to the second; None before the first one."""
+        self.daily_remaining: int | None = None
+        """Calls that the account has left today, all its apps together; None where HubSpot does not tell."""
+        self._took: deque[float] = deque(maxlen=_LATELY)
         calls, searches = (
             file_for(state, "hubspot", what, self.api_url, access_token) if state else None
             for what in ("calls", "searches")
@@ -106,6 +117,20 @@ class HubSpotGateway:
 
     def __repr__(self) -> str:
         return f"HubSpotGateway({self.api_url!r})"
+
+    @property
+    def together(self) -> int:
+        """How many calls under way at a time use all of our share of the limit, by how long they took lately."""
+        took = list(self._took)
+        if not took:
+            return min(self.workers, _AT_FIRST)
+        useful = ceil(_SPARE * self.calls_per_second * sum(took) / len(took))
+        return min(self.workers, max(_AT_FIRST, useful))
+
+    @property
+    def calls_per_second(self) -> float:
+        """Our share of the limit."""
+        return self._calls(self._limit) / LIMIT_SECONDS
 
     def call(
         self,
@@ -142,9 +167,9 @@ class HubSpotGateway:
             raise again.final from None
 
     def run(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
-        """Work on items in `workers` threads; yields (item, result) as each is finished, in no order.
+        """Work on items in threads; yields (item, result) as each is finished, in no order.
 
-        `items` is drawn lazily in the caller's thread, at most `workers` ahead. When one fails, no further item is
+        `items` is drawn lazily in the caller's thread, at most `together` ahead. When one fails, no further item is
         drawn, what is already under way is still yielded, and then the failure is raised: no confirmed call is lost.
         """
         failure: BaseException | None = None
@@ -153,7 +178,7 @@ class HubSpotGateway:
         exhausted = False
         with ThreadPoolExecutor(self.workers, thread_name_prefix="hubspot") as pool:
             while True:
-                while not exhausted and failure is None and len(under_way) < self.workers:
+                while not exhausted and failure is None and len(under_way) < self.together:
                     try:
                         item = next(drawing)
                     except StopIteration:
@@ -198,6 +223,7 @@ class HubSpotGateway:
             self._searches.acquire()
         self._window.acquire()
         headers = {"Content-Type": "multipart/form-data" if form else "application/json"}
+        sent = self.clock()
         try:
             response = self._client.call_api(
                 route.path,
@@ -213,6 +239,7 @@ class HubSpotGateway:
             )
             raw = response.data
             received = response.headers
+            self._took.append(self.clock() - sent)
         except HTTPError as error:
             self._count(route)
             not_sent = isinstance(error, ConnectTimeoutError | NewConnectionError)
@@ -222,6 +249,7 @@ class HubSpotGateway:
             code = getattr(error, "status", None)
             if code is None:
                 raise
+            self._took.append(self.clock() - sent)
             self._count(route, code)
             # The client turns a failed TLS handshake into an ApiException of status 0.
             refused = self._not_ok(route, error, expect) if code else self._no_answer(route, reactions.NOT_SENT)
@@ -295,9 +323,11 @@ class HubSpotGateway:
         return max(1, int(limit * self._share))
 
     def _follow(self, headers: Mapping[str, str]) -> None:
-        """Keep the server's time, and lower the window when the portal allows less than configured."""
+        """Keep the server's time and what is left of the day's calls; lower the window when the portal allows less."""
         with contextlib.suppress(ValueError):
             self.server_time = parsedate_to_datetime(headers.get("Date", ""))
+        with contextlib.suppress(ValueError):
+            self.daily_remaining = int(headers.get("X-HubSpot-RateLimit-Daily-Remaining", ""))
         try:
             allowed = int(headers.get("X-HubSpot-RateLimit-Max", ""))
             seconds = int(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds", "10000")) / 1000

@@ -1,20 +1,24 @@
 """Dagster's own event log on SQLite, with connections that stay open for the length of a run in this process.
 
 Dagster opens, compiles for and closes a connection for each of the hundreds of events of a run, and every close makes
-SQLite write its log back into the file; that takes longer than most runs have to do besides. The files are the same,
-so the web server and runs that it launches read and write them as ever.
+SQLite write its log back into the file; that takes longer than most runs have to do besides. Events are written in a
+thread beside the run, in their order, mostly while the run waits for DuckDB or an answer. The files are the same, so
+the web server and runs that it launches read and write them as ever.
 """
 
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
-from collections.abc import Iterator
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 import sqlalchemy as db
+from dagster._core.events import EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
@@ -26,10 +30,17 @@ _OPEN = 3
 
 
 class OpenEventLog(SqliteEventLogStorage):
-    """Event log that keeps its connections until it is disposed of."""
+    """Event log that keeps its connections until it is disposed of.
+
+    Whoever reads through it finds all events stored before. When a run has ended, others find all of its events too.
+    """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, db.Engine] = OrderedDict()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="event-log")
+        self._unwritten: deque[Future[None]] = deque()
+        self._local = threading.local()
+        self._there: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -39,8 +50,43 @@ class OpenEventLog(SqliteEventLogStorage):
         """As Dagster makes it from an instance's settings."""
         return cls(inst_data=inst_data, **config_value)
 
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        """Store an event soon, the last one of a run at once. Raises what storing an earlier one raised."""
+        while self._unwritten and self._unwritten[0].done():
+            self._unwritten.popleft().result()
+        self._unwritten.append(self._writer.submit(self._store, event))
+        if event.dagster_event is not None and event.dagster_event.event_type in EVENT_TYPE_TO_PIPELINE_RUN_STATUS:
+            self._write_all()
+
+    def has_secondary_index(self, name: str) -> bool:
+        """Whether a summary of events is complete; one that is stays so, so that it is asked for once."""
+        return self._is_there(f"summary {name}", lambda: super(OpenEventLog, self).has_secondary_index(name))
+
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """Whether the files are new enough to have this column; asked for once."""
+        return self._is_there(column_name, lambda: super(OpenEventLog, self).has_asset_key_col(column_name))
+
+    def _has_asset_key_col_on_connection(self, conn: db.Connection, column_name: str) -> bool:
+        looked_up = super()._has_asset_key_col_on_connection
+        return self._is_there(column_name, lambda: looked_up(conn, column_name))
+
+    def _is_there(self, what: str, look: Callable[[], bool]) -> bool:
+        if what not in self._there and look():
+            self._there.add(what)
+        return what in self._there
+
+    def _store(self, event: dg.EventLogEntry) -> None:
+        self._local.stores = True
+        super().store_event(event)
+
+    def _write_all(self) -> None:
+        while self._unwritten:
+            self._unwritten.popleft().result()
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[db.Connection]:
+        if not getattr(self._local, "stores", False):
+            self._write_all()
         with self._db_lock:
             with self._engine(shard).begin() as connection:
                 yield connection
@@ -65,7 +111,9 @@ class OpenEventLog(SqliteEventLogStorage):
         return engine
 
     def dispose(self) -> None:
-        """Close everything."""
+        """Write what is still to be written and close everything."""
+        self._write_all()
+        self._writer.shutdown()
         super().dispose()
         with self._db_lock:
             while self._engines:

@@ -6,7 +6,7 @@ may be pushed at all (guards, approval) is decided before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -18,9 +18,9 @@ from tl_hubspot.pushing import addresses, marketing, opt_outs, records, relation
 from tl_hubspot.pushing.change import WRITES, Change, changes_of
 from tl_hubspot.pushing.ledger import Ledger, Row
 from tl_hubspot.pushing.wire import ProtectedProperty
-from tl_hubspot.pushing.work import PushSettings, Work
+from tl_hubspot.pushing.work import Outcome, PushSettings, Work
 
-__all__ = ["OUTCOMES", "PushResult", "PushSettings", "push"]
+__all__ = ["OUTCOMES", "Outcome", "PushResult", "PushSettings", "push"]
 
 OUTCOMES = {
     "entity_type": pl.String,
@@ -65,15 +65,18 @@ def push(
     ledger: Ledger,
     settings: PushSettings,
     on_progress: Callable[[str, int, int], None] | None = None,
+    waiting: Iterable[Outcome] = (),
 ) -> PushResult:
     """Carry out a plan's `changes`. Rows `hold` are nobody's call; an empty plan makes no call at all.
 
-    `on_progress(step, done, total)`. Raises ProtectedProperty before the first call when a row names a protected
+    `waiting`: records that failed before and are not tried now; nothing is related to them. `on_progress(step, done,
+    total)`. Raises ProtectedProperty before the first call when a row names a protected
     property, ConfigurationError when the portal cannot take the mapping (before any record is written); anything else
     that ends the push early is in `PushResult.stopped`.
     """
     changes = [c for c in changes_of(plan_changes) if c.action != "hold"]
     work = Work(gateway, ledger, settings, on_progress)
+    work.outcomes = {(outcome.entity_type, outcome.teamleader_id): outcome for outcome in waiting}
     work.wire.check_plan(changes)
     if not changes:
         return PushResult(_frame(work))

@@ -52,7 +52,7 @@ def push(work: Work, changes: Sequence[Change]) -> None:
         for relation in kinds[kind]:
             by_pair.setdefault(relation.pair, []).append(relation)
         size = WRITE_BATCH if kind[0] == "associate" else ARCHIVE_BATCH
-        for calls in rounds(list(by_pair), work.gateway.workers, size):
+        for calls in rounds(list(by_pair), work.gateway.together, size):
             planned = (_intended(work, kind, {pair: by_pair[pair] for pair in pairs}) for pairs in calls)
             for call, outcome in work.gateway.run(partial(_send, work), planned):
                 _settle(work, call, outcome)

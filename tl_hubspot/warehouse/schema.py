@@ -832,6 +832,27 @@ reason | VARCHAR | reason code |
         ("entity_type", "teamleader_id"),
     ),
     Table(
+        "sync.failures",
+        "Records whose last push failed, until it succeeds or is no longer wanted.",
+        _columns(
+            """
+entity_type | VARCHAR | contact, company or deal |
+teamleader_id | VARCHAR | Teamleader id |
+hubspot_id | VARCHAR | HubSpot record id, null for one that was to be created |
+action | VARCHAR | create, update or mark_deleted |
+reason | VARCHAR | reason code of the last attempt |
+message | VARCHAR | what HubSpot said, without values |
+http_status | INTEGER | status of HubSpot's answer |
+correlation_id | VARCHAR | HubSpot's id of its answer, for its support |
+since | TIMESTAMPTZ | when it failed first |
+attempts | INTEGER | how often it was tried in vain |
+next_attempt_at | TIMESTAMPTZ | not before this time, unless the record differs then or is released |
+intended | VARCHAR | fingerprint of what was to be written |
+"""
+        ),
+        ("entity_type", "teamleader_id"),
+    ),
+    Table(
         "sync.journal",
         "Write-ahead record of every push call: intent before, outcome after.",
         _columns(

@@ -170,6 +170,7 @@ def test_an_archived_record_that_is_erased_soon_was_erased(make: Make) -> None:
     assert quiet(world)
 
 
+@all_ways
 def test_two_contacts_that_want_one_record_and_records_that_carry_another_id(make: Make) -> None:
     world = story(make)
     world.portal.define_property("contacts", **reference.hubspot_property("contacts", "teamleader_id"))

@@ -101,3 +101,35 @@ def test_a_relation_or_an_opt_out_that_fails_is_tried_again(make: Make) -> None:
     assert world.held("contacts", person)["hs_marketable_status"] == "true"
     assert done(world.sync())
     assert world.product.writes() == []
+
+
+def test_a_record_that_keeps_failing_is_tried_less_often_and_never_forgotten(make: Make) -> None:
+    world = story(make)
+    bad, good = (world.contact(f"{name}@voorbeeld.be") for name in ("slecht", "goed"))
+    world.fail("poison", "/contacts/batch/upsert", record=bad, times=None)
+    for attempts in (1, 2, 3):
+        assert world.sync().exit_code == ExitCode.RECORDS_FAILED
+        known = world.product.read("select teamleader_id, attempts from sync.failures").rows()
+        assert known == [(bad, attempts)]
+    assert world.outcome("contact", good) == ("unchanged", "changed_within_2_years")
+
+    finished = world.sync()
+    assert finished.exit_code == ExitCode.RECORDS_FAILED, "it is still not in HubSpot"
+    assert world.product.writes() == [], "and not tried again so soon"
+    assert world.outcome("contact", bad)[0] == "failed"
+    assert world.product.read("select attempts, next_attempt_at > since from sync.failures").rows() == [(3, True)]
+
+    world.edit("contacts", bad, last_name="Anders")
+    world.sync()
+    assert world.written("/contacts/batch/upsert"), "what differs is tried at once"
+    assert world.product.read("select attempts from sync.failures").item() == 4
+    assert world.sync().exit_code == ExitCode.RECORDS_FAILED
+    assert world.product.writes() == []
+
+    world.portal.faults.clear()
+    world.release("contact", bad)
+    assert done(world.sync())
+    assert world.outcome("contact", bad)[0] == "created"
+    assert world.product.read("select count(*) from sync.failures").item() == 0
+    assert done(world.sync())
+    assert world.product.writes() == []

@@ -161,6 +161,33 @@ def test_a_lower_limit_of_the_portal_is_followed() -> None:
         assert gateway.meter.snapshot()["hubspot"]["rate_limited"] == 0
 
 
+def test_slow_answers_are_waited_for_side_by_side(portal: Portal) -> None:
+    gateway = portal.connect(clock=time.monotonic, sleep=time.sleep)
+    under_way: set[int] = set()
+    most = 0
+
+    def look(number: int) -> None:
+        nonlocal most
+        under_way.add(number)
+        most = max(most, len(under_way))
+        get_record(gateway, "contact", str(number))
+        under_way.discard(number)
+
+    assert gateway.together == 4, "nothing is known yet"
+    portal.sandbox.faults.add(Fault("slow", seconds=0.4, times=None))
+    assert len(list(gateway.run(look, range(1, 41)))) == 40
+    assert 8 <= most <= gateway.workers
+    portal.sandbox.faults.clear()
+    assert len(list(gateway.run(look, range(1, 61)))) == 60
+    assert gateway.together == 4, "one after the other is almost fast enough"
+
+
+def test_what_is_left_of_the_day_is_known(portal: Portal) -> None:
+    assert portal.gateway.daily_remaining is None
+    contacts(portal)
+    assert portal.gateway.daily_remaining == portal.sandbox.profile.daily - portal.calls()
+
+
 def test_searches_stay_below_their_own_limit(portal: Portal) -> None:
     for _ in range(12):
         portal.gateway.call(routes.SEARCH, path={"type": "contacts"}, body={"limit": 1})

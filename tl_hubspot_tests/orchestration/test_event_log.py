@@ -49,6 +49,9 @@ def test_the_file_of_a_run_is_touched_while_it_goes_on(tmp_path: Path) -> None:
         file = Path(storage.path_for_shard(run.run_id))
         os.utime(file, (0, 0))
         instance.report_engine_event("still here", run.dagster_run)
+        assert kinds(instance, run.run_id)[-1] == "DagsterEventType.ENGINE_EVENT", (
+            "reading waits for what is still to be written"
+        )
         assert file.stat().st_mtime > 0
 
 

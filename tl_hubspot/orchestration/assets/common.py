@@ -70,8 +70,8 @@ def result(platform: Platform, table: str | None, facts: Mapping[str, Any]) -> d
 def preview(platform: Platform, table: str) -> str:
     """First rows as Markdown, without columns that may hold personal data."""
     names = [c for c in schema.table(table).column_names if c in PREVIEW]
-    columns, key = (", ".join(f'"{c}"' for c in some) for some in (names, schema.table(table).key or names))
-    return markdown(platform.warehouse.read(f"select {columns} from {table} order by {key} limit 5"))
+    columns = ", ".join(f'"{c}"' for c in names)
+    return markdown(platform.warehouse.read(f"select {columns} from {table} limit 5"))
 
 
 def markdown(frame: pl.DataFrame) -> str:

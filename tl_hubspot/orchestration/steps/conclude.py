@@ -17,6 +17,7 @@ from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps import unchanged
 from tl_hubspot.planning.guards import Limit
 from tl_hubspot.planning.plan import Plan
+from tl_hubspot.pushing import retries
 from tl_hubspot.pushing.push import PushResult
 from tl_hubspot.warehouse.history import registered
 from tl_hubspot.warehouse.store import fetch, frame_of, polars_schema, upsert
@@ -59,8 +60,10 @@ def planned(platform: Platform, run: Run, digest: str, limits: list[Limit]) -> b
     return held
 
 
-def pushed(platform: Platform, run: Run, result: PushResult) -> str:
-    """Store what became of every record; returns the status of the run."""
+def pushed(platform: Platform, run: Run, result: PushResult, due: pl.DataFrame) -> str:
+    """Store what became of every record; returns the status of the run. `due`: the rows of the plan that were pushed,
+    those of records that wait after a failure left out."""
+    _remember_failures(platform, run, result, due)
     became = result.outcomes.select("entity_type", "teamleader_id", "hubspot_id", "bucket", "reason")
     _store_outcomes(platform, run, _BECAME, _became=became)
     if result.notices:
@@ -70,6 +73,15 @@ def pushed(platform: Platform, run: Run, result: PushResult) -> str:
     counts = _counts(platform, run, result.counts)
     platform.close_run(run.run_id, status, counts=counts, protected_writes=result.protected_writes)
     return status
+
+
+def _remember_failures(platform: Platform, run: Run, result: PushResult, due: pl.DataFrame) -> None:
+    of_run = pl.col("entity_type").is_in(run.options.entities)
+    before = platform.warehouse.read("sync.failures")
+    rows = retries.remembered(result.outcomes, due, before.filter(of_run), platform.clock())
+    if rows or before.height:
+        now = frame_of("sync.failures", rows)
+        platform.warehouse.replace("sync.failures", pl.concat([before.filter(~of_run), now]))
 
 
 def stopped(platform: Platform, run_id: str, cause: BaseException) -> None:

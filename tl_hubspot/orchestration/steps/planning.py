@@ -17,9 +17,11 @@ from tl_hubspot.orchestration import tombstones
 from tl_hubspot.orchestration.run import ENTITIES, Platform, Run
 from tl_hubspot.orchestration.steps import conclude, deciding, unchanged
 from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
+from tl_hubspot.planning import forecast as forecasts
 from tl_hubspot.planning import match_companies, match_contacts, match_deals, preflight, relations
 from tl_hubspot.planning import plan as plans
 from tl_hubspot.planning.adopt import Adoption, adopt
+from tl_hubspot.planning.forecast import Forecast
 from tl_hubspot.planning.guards import GuardSettings, Limit
 from tl_hubspot.planning.match_frames import Matching, buried
 from tl_hubspot.planning.opt_outs import OptOutPlan, plan_opt_outs
@@ -51,7 +53,14 @@ def plan(platform: Platform, run: Run) -> dict[str, Any]:
         told, digest, limits = {}, made.digest, made.limits
     held = conclude.planned(platform, run, digest, limits)
     counts = platform.warehouse.read("select entity_type, action, count(*) from sync.plan group by all order by all")
-    return told | {"digest": digest, "held": held} | {f"{e} {a}": n for e, a, n in counts.iter_rows()}
+    facts = told | {"digest": digest, "held": held} | {f"{e} {a}": n for e, a, n in counts.iter_rows()}
+    expected = forecast(platform, platform.warehouse.read("sync.plan"))
+    return facts | {"calls_to_push": expected.total, "seconds_to_push": round(expected.seconds, 1)}
+
+
+def forecast(platform: Platform, changes: pl.DataFrame) -> Forecast:
+    """How many calls pushing these changes takes, and how long."""
+    return forecasts.forecast(changes, platform.hubspot.calls_per_second)
 
 
 _MADE_OF = (

@@ -13,7 +13,8 @@ from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps import conclude, deciding, unchanged
 from tl_hubspot.planning import preflight
-from tl_hubspot.pushing.push import PushSettings
+from tl_hubspot.pushing import retries
+from tl_hubspot.pushing.push import Outcome, PushSettings
 from tl_hubspot.pushing.push import push as push_plan
 
 
@@ -35,14 +36,24 @@ def push(platform: Platform, run: Run) -> dict[str, Any]:
         )
     ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
     changes = platform.warehouse.read("select * exclude (run_id, digest) from sync.plan where run_id = ?", [run.run_id])
-    result = push_plan(changes, platform.hubspot, ledger, _settings(platform, run), platform.progress)
+    due, waiting = retries.split(changes, platform.warehouse.read("sync.failures"), platform.clock())
+    left = [_waiting(row) for row in waiting.iter_rows(named=True)]
+    result = push_plan(due, platform.hubspot, ledger, _settings(platform, run), platform.progress, left)
     if result.stopped is None:
         _settle(platform, run, ledger)
-    status = conclude.pushed(platform, run, result)
+    status = conclude.pushed(platform, run, result, due)
     if result.stopped is not None:
         raise result.stopped
-    buckets = dict(result.outcomes.group_by("bucket").len().iter_rows())
-    return {"status": status, "provisioned": len(result.provisioned.created)} | result.counts | buckets
+    facts: dict[str, Any] = {"status": status, "provisioned": len(result.provisioned.created)}
+    if platform.hubspot.daily_remaining is not None:
+        facts["daily_calls_left"] = platform.hubspot.daily_remaining
+    return facts | result.counts | dict(result.outcomes.group_by("bucket").len().iter_rows())
+
+
+def _waiting(failure: dict[str, Any]) -> Outcome:
+    again = f"tried {failure['attempts']} times, again after {failure['next_attempt_at']:%Y-%m-%d %H:%M %Z}"
+    names = ("entity_type", "teamleader_id", "hubspot_id", "reason", "http_status", "correlation_id")
+    return Outcome(bucket="failed", message=f"{failure['message']}; {again}", **{n: failure[n] for n in names})
 
 
 def _decided(platform: Platform, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""A person lets a held record be synchronised again."""
+"""A person lets a held record be synchronised again, or one that failed be tried again at once."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ def release(platform: Platform, entity_type: str, teamleader_id: str) -> None:
     with platform.warehouse.transaction() as con:
         upsert(con, "sync.releases", frame_of("sync.releases", [row]))
         tombstones.release(con, platform.settings.data, now, entity_type, teamleader_id)
+        con.execute(
+            "update sync.failures set next_attempt_at = ? where entity_type = ? and teamleader_id = ?",
+            [now, entity_type, teamleader_id],
+        )
     ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
     logged = {
         "timestamp": now,
