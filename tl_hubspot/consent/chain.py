@@ -7,9 +7,9 @@ rows are missing shows only against the head (number of rows and last hash), whi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import msgspec
@@ -17,11 +17,11 @@ import msgspec
 GENESIS = "0" * 64
 """What stands before the first row."""
 
-CHAINED = (
-    *("seq", "at", "run_id", "teamleader_id", "hubspot_id", "address_hash", "event"),
-    *("consent", "opted_out", "hubspot_opted_out", "hubspot_marketing", "decision", "reason", "previous_hash"),
+SAID = (
+    *("at", "run_id", "teamleader_id", "hubspot_id", "address_hash", "event"),
+    *("consent", "opted_out", "hubspot_opted_out", "hubspot_marketing", "decision", "reason"),
 )
-"""Columns that the hash of a row covers."""
+"""Columns that a hash covers, besides `seq` and `previous_hash`."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +40,20 @@ class Broken:
     what: str
 
 
-def hash_of(row: Mapping[str, Any]) -> str:
-    """sha256 over canonical JSON of the CHAINED columns; instants count in UTC, to the microsecond."""
-    values = {name: _plain(row[name]) for name in CHAINED}
-    return hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()
+def hash_of(seq: int, said: Sequence[Any], previous_hash: str) -> str:
+    """sha256 over a JSON list: `seq`, the values of SAID in their order (the instant in UTC), the hash before."""
+    at, *rest = said
+    return hashlib.sha256(msgspec.json.encode([seq, at.astimezone(UTC), *rest, previous_hash])).hexdigest()
 
 
-def chained(rows: Iterable[Mapping[str, Any]], head: Head) -> Iterator[dict[str, Any]]:
-    """The rows as they go on after `head`: with `seq`, `previous_hash` and `hash`."""
+def chained(rows: Iterable[Sequence[Any]], head: Head) -> Iterator[tuple[int, str, str]]:
+    """(`seq`, `previous_hash`, `hash`) of each row (the values of SAID) as they go on after `head`."""
     seq, previous = head.seq, head.hash
-    for given in rows:
+    for said in rows:
         seq += 1
-        row = {**given, "seq": seq, "previous_hash": previous}
-        row["hash"] = previous = hash_of(row)
-        yield row
+        own = hash_of(seq, said, previous)
+        yield seq, previous, own
+        previous = own
 
 
 def first_break(rows: Iterable[Mapping[str, Any]], head: Head) -> Broken | None:
@@ -66,7 +66,7 @@ def first_break(rows: Iterable[Mapping[str, Any]], head: Head) -> Broken | None:
             return Broken(last.seq if row["seq"] == last.seq else expected, what)
         if row["previous_hash"] != last.hash:
             return Broken(expected, "not the one that followed the row before it")
-        if row["hash"] != hash_of(row):
+        if row["hash"] != hash_of(expected, [row[name] for name in SAID], last.hash):
             return Broken(expected, "changed")
         last = Head(expected, row["hash"])
     if last.seq < head.seq:
@@ -74,7 +74,3 @@ def first_break(rows: Iterable[Mapping[str, Any]], head: Head) -> Broken | None:
     if last != head:
         return Broken(last.seq, "not the last one that was written")
     return None
-
-
-def _plain(value: Any) -> Any:
-    return value.astimezone(UTC).isoformat(timespec="microseconds") if isinstance(value, datetime) else value

@@ -6,7 +6,7 @@ try addresses out. Without it the rows stay what they are, but nobody can say an
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 import os
 import secrets
 from pathlib import Path
@@ -24,7 +24,7 @@ class Pseudonyms:
 
     def of(self, kind: str, value: str) -> str:
         """Hash (64 hexadecimal digits) of a value; the same value of another kind has another one."""
-        return hmac.digest(self._key, f"{kind}\0{value}".encode(), "sha256").hex()
+        return hashlib.blake2b(f"{kind}\0{value}".encode(), key=self._key, digest_size=32).hexdigest()
 
     def address(self, address: str | None) -> str | None:
         """Hash of a normalised address; None for none."""

@@ -6,8 +6,7 @@ done). Nothing here changes or removes a row, and neither does anything else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,15 @@ import duckdb
 import polars as pl
 
 from tl_hubspot.consent import pseudonyms
-from tl_hubspot.consent.chain import Head, chained
+from tl_hubspot.consent.chain import SAID, Head, chained
 from tl_hubspot.consent.pseudonyms import Pseudonyms
 from tl_hubspot.warehouse.history import registered
-from tl_hubspot.warehouse.store import delete, fetch, frame_of, insert, upsert
+from tl_hubspot.warehouse.store import delete, fetch, insert, polars_schema, upsert
 
 Row = dict[str, Any]
 LEDGER, HEAD, FACTS, TOMBSTONES = "sync.consent_ledger", "sync.consent_head", "sync.consent_facts", "sync.tombstones"
 
-_SAID = ("consent", "opted_out", "decision")
+_KNOWN = ("consent", "opted_out", "decision")
 _SHOWN = ("hubspot_opted_out", "hubspot_marketing")
 
 
@@ -51,9 +50,11 @@ def record(con: duckdb.DuckDBPyConnection, folder: Path, events: Sequence[Row]) 
     complete = []
     for event in events:
         known = facts.get(event["teamleader_id"], {})
-        before = {name: known.get(name) for name in (*_SAID, *_SHOWN)}
+        before = {name: known.get(name) for name in (*_KNOWN, *_SHOWN)}
         complete.append(before | event | {"address": event["address"] or known.get("address")})
-    _append(con, folder, complete)
+    types = polars_schema(LEDGER)
+    columns = {name: types.get(name, pl.String()) for name in (*SAID, "address") if name != "address_hash"}
+    _append(con, folder, pl.DataFrame(complete, schema=columns))
     _now_shown(con, events)
 
 
@@ -63,23 +64,26 @@ def record_decisions(con: duckdb.DuckDBPyConnection, folder: Path, run_id: str, 
     rows = fetch(con, _NEWS)
     if rows.is_empty():
         return 0
-    _append(con, folder, (row | {"run_id": run_id, "at": at} for row in rows.iter_rows(named=True)))
+    stamp = [pl.lit(at, pl.Datetime("us", "UTC")).alias("at"), pl.lit(run_id).alias("run_id")]
+    _append(con, folder, rows.with_columns(stamp))
     gone = rows.filter(pl.col("event") == "deleted")
     delete(con, FACTS, gone.select("teamleader_id"))
     upsert(con, FACTS, rows.filter(pl.col("event") != "deleted").drop("event", "hubspot_id"))
     return rows.height
 
 
-def _append(con: duckdb.DuckDBPyConnection, folder: Path, rows: Iterable[Row]) -> None:
+def _append(con: duckdb.DuckDBPyConnection, folder: Path, rows: pl.DataFrame) -> None:
+    """rows: the columns of SAID, with `address` in the place of its hash."""
     hashed = names(con, folder)
-    nameless = (
-        {k: v for k, v in row.items() if k != "address"} | {"address_hash": hashed.address(row["address"])}
-        for row in rows
+    said = rows.with_columns(pl.Series("address_hash", [hashed.address(a) for a in rows["address"]], pl.String)).select(
+        SAID
     )
-    added = list(chained(nameless, head(con)))
-    insert(con, LEDGER, frame_of(LEDGER, added))
+    links = list(chained(said.iter_rows(), head(con)))
+    columns = pl.DataFrame(links, schema={"seq": pl.Int32, "previous_hash": pl.String, "hash": pl.String}, orient="row")
+    insert(con, LEDGER, pl.concat([said, columns], how="horizontal"))
+    seq, _, last = links[-1]
     con.execute(f"delete from {HEAD}")
-    insert(con, HEAD, frame_of(HEAD, [asdict(Head(added[-1]["seq"], added[-1]["hash"]))]))
+    con.execute(f"insert into {HEAD} (seq, hash) values (?, ?)", [seq, last])
 
 
 def _now_shown(con: duckdb.DuckDBPyConnection, events: Sequence[Row]) -> None:

@@ -11,16 +11,21 @@ from typing import Any
 import pytest
 
 from tl_hubspot.consent import pseudonyms
-from tl_hubspot.consent.chain import CHAINED, GENESIS, Broken, Head, chained, first_break, hash_of
+from tl_hubspot.consent.chain import GENESIS, SAID, Broken, Head, chained, first_break, hash_of
 from tl_hubspot.errors import ConfigurationError
 
+CHAINED = ("seq", *SAID, "previous_hash")
 NOW = datetime(2026, 11, 2, 11, tzinfo=UTC)
 
 
-def rows(number: int, head: Head | None = None) -> list[dict[str, Any]]:
-    blank = dict.fromkeys(CHAINED)
-    given = ({**blank, "at": NOW, "teamleader_id": f"t{n}", "event": "decided"} for n in range(number))
-    return list(chained(given, head or Head()))
+def rows(number: int, head: Head | None = None, **values: Any) -> list[dict[str, Any]]:
+    blank = dict.fromkeys(SAID)
+    given = [{**blank, "at": NOW, "teamleader_id": f"t{n}", "event": "decided", **values} for n in range(number)]
+    links = chained(([row[name] for name in SAID] for row in given), head or Head())
+    return [
+        row | {"seq": seq, "previous_hash": previous, "hash": own}
+        for row, (seq, previous, own) in zip(given, links, strict=True)
+    ]
 
 
 def end(ledger: list[dict[str, Any]]) -> Head:
@@ -37,8 +42,9 @@ def test_a_chain_is_whole_and_goes_on() -> None:
 
 def test_an_instant_counts_whatever_its_zone() -> None:
     (row,) = rows(1)
-    assert hash_of(row | {"at": NOW.astimezone(timezone(timedelta(hours=1)))}) == row["hash"]
-    assert hash_of(row | {"at": NOW + timedelta(microseconds=1)}) != row["hash"]
+    rest = [row[name] for name in SAID[1:]]
+    assert hash_of(1, [NOW.astimezone(timezone(timedelta(hours=1))), *rest], GENESIS) == row["hash"]
+    assert hash_of(1, [NOW + timedelta(microseconds=1), *rest], GENESIS) != row["hash"]
 
 
 @pytest.mark.parametrize("name", [*CHAINED, "hash"])
@@ -60,7 +66,7 @@ def test_removed_inserted_and_reordered_rows_are_found() -> None:
         doubled = ledger[: place + 1] + ledger[place:]
         assert first_break(doubled, head) == Broken(place + 1, "there twice")
     assert first_break(ledger + rows(1, head), head) == Broken(6, "not the last one that was written")
-    stranger = list(chained([ledger[2] | {"teamleader_id": "stranger"}], Head(2, ledger[1]["hash"])))
+    stranger = rows(1, Head(2, ledger[1]["hash"]), teamleader_id="stranger")
     assert first_break(ledger[:2] + stranger + ledger[3:], head) == Broken(
         4, "not the one that followed the row before it"
     )

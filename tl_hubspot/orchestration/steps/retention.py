@@ -3,7 +3,8 @@ long, Dagster's runs, log files, older copies.
 
 Never goes: records and their marks of deletion, links, what was pushed, opt-outs, the consent ledger, tombstones,
 releases, open journal entries, the newest version of a record, the newest run of each kind and the newest that pushed
-each kind of record, the published copy that readers get. How long everything else stays is set in `config.settings.RetentionSettings`.
+each kind of record, the published copy that readers get. How long everything else stays is set in
+`config.settings.RetentionSettings`.
 """
 
 from __future__ import annotations
