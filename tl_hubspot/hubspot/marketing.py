@@ -16,6 +16,7 @@ from tl_hubspot.hubspot import routes
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.objects import BATCH, batch_read, pages
 from tl_hubspot.hubspot.reactions import AnswerLost, Refused
+from tl_hubspot.hubspot.subscriptions import Subscriptions
 
 ROWS_PER_FILE = 1_000_000
 """HubSpot takes 1,048,576 rows, the heading among them."""
@@ -76,6 +77,32 @@ def marketing_contacts(gateway: HubSpotGateway, contact_ids: Sequence[str]) -> s
         for record in records
         if record.properties.get("hs_marketable_status") == "true"
     }
+
+
+def opted_out_now(gateway: HubSpotGateway, contact_ids: Sequence[str]) -> tuple[set[str], set[str]]:
+    """(those that are active contacts, those of them that HubSpot shows opted out), read at this moment.
+
+    HubSpot shows it of the primary address (`hs_email_optout`); of secondary ones it is asked for, one call each: the
+    opt-out of any address of a contact is the person's.
+    """
+    chunks = (contact_ids[start : start + BATCH] for start in range(0, len(contact_ids), BATCH))
+    properties = ["hs_email_optout", "hs_additional_emails"]
+    records = [
+        record
+        for _, found in gateway.run(lambda chunk: batch_read(gateway, "contact", chunk, properties), chunks)
+        for record in found
+    ]
+    out = {record.id for record in records if record.properties.get("hs_email_optout") == "true"}
+    further = {
+        address: record.id
+        for record in records
+        if record.id not in out
+        for address in (record.properties.get("hs_additional_emails") or "").split(";")
+        if address.strip()
+    }
+    asked = Subscriptions(gateway).opted_out(list(further)) if further else set()
+    # an answer may come under another id: the record was merged away, and the next run follows it
+    return {record.id for record in records} & set(contact_ids), out | {further[address] for address in asked}
 
 
 def _start(gateway: HubSpotGateway, ids: Sequence[str], name: str) -> str:

@@ -58,6 +58,37 @@ class Subscriptions:
                     rest.append(address)
         yield from self._gateway.run(self._one, rest)
 
+    def opted_out(self, addresses: Sequence[str]) -> set[str]:
+        """Those of the addresses that are unsubscribed from all e-mail, one call each."""
+        return {address for address, out in self._gateway.run(self._is_out, addresses) if out}
+
+    def _is_out(self, address: str) -> bool:
+        try:
+            answer: dict[str, Any] = (
+                self._gateway.call(
+                    routes.UNSUBSCRIBED_ALL,
+                    path={"email": address},
+                    query=_CHANNEL,
+                    expect=_GONE,
+                    answer=dict[str, Any],
+                )
+                or {}
+            )
+        except Refused as refused:
+            # HubSpot does not know the address, or offers no v4: v3 says of each subscription where its status is from
+            return refused.problem.status in _GONE and not self._offers_v4() and self._is_out_v3(address)
+        return any(status.get("status") == "UNSUBSCRIBED" for status in answer.get("results") or ())
+
+    def _is_out_v3(self, address: str) -> bool:
+        try:
+            answer: dict[str, Any] = self._gateway.call(routes.STATUS_V3, path={"email": address}, expect=_GONE) or {}
+        except Refused:
+            return False
+        statuses = answer.get("subscriptionStatuses") or ()
+        return any(
+            s.get("status") == "NOT_SUBSCRIBED" and s.get("sourceOfStatus") == "PORTAL_WIDE_STATUS" for s in statuses
+        )
+
     def _many(self, addresses: Sequence[str]) -> set[str]:
         """The addresses that the batch route confirms; what it leaves out goes one by one."""
         try:

@@ -14,6 +14,7 @@ import duckdb
 import msgspec
 import polars as pl
 
+from tl_hubspot.orchestration import consent
 from tl_hubspot.warehouse.store import Warehouse, delete, fetch, frame_of, insert, polars_schema, upsert
 
 Row = dict[str, Any]
@@ -132,6 +133,11 @@ class WarehouseLedger:
         """Marketing status asked for."""
         with self._open() as con:
             upsert(con, "sync.marketing_requests", _last(frame_of("sync.marketing_requests", rows), ["teamleader_id"]))
+
+    def consent(self, events: Sequence[Row]) -> None:
+        """What was done about marketing e-mail, added to the consent ledger."""
+        with self._open() as con:
+            consent.record(con, self._warehouse.path.parent, events)
 
     def log(self, rows: Sequence[Row]) -> None:
         """Rows of sync.log, and the JSON lines file."""

@@ -23,13 +23,15 @@ class Adoption:
     links: every link after adoption (`entity_type`, `teamleader_id`, `hubspot_id`), those of archived and missing
     records too; linked_ids for the rules are its teamleader_id. changed: the rows of it to store, new or with another
     hubspot_id. notices: see NOTICES. duplicates: `teamleader_id`, `hubspot_ids` where several active HubSpot records
-    carry the same id: to be mended by a person before anything is pushed.
+    carry the same id: to be mended by a person before anything is pushed. gone: `entity_type`, `teamleader_id`,
+    `hubspot_id`, `state` (archived or missing) of those whose HubSpot record is no active one.
     """
 
     links: pl.DataFrame
     changed: pl.DataFrame
     notices: pl.DataFrame
     duplicates: pl.DataFrame
+    gone: pl.DataFrame
 
 
 def adopt(entity_type: str, source_ids: pl.Series, links: pl.DataFrame, mirror: pl.DataFrame) -> Adoption:
@@ -84,4 +86,7 @@ def adopt(entity_type: str, source_ids: pl.Series, links: pl.DataFrame, mirror: 
             ),
         ),
     ]
-    return Adoption(effective, changed, pl.concat(told), duplicates)
+    gone = resolved.filter(pl.col("state") != ACTIVE).select(
+        pl.lit(entity_type).alias("entity_type"), "teamleader_id", "hubspot_id", "state"
+    )
+    return Adoption(effective, changed, pl.concat(told), duplicates, gone)

@@ -10,10 +10,11 @@ import polars as pl
 from tl_hubspot.planning.match_emails import EMAIL, NOTHING_UNDONE, actions, addresses
 from tl_hubspot.planning.match_frames import (
     CLAIMED_BY_OTHER,
+    GDPR_DELETED,
     MATCHES,
     Matching,
     first_match,
-    no_notices,
+    notices,
     of_entity,
 )
 from tl_hubspot.planning.match_links import free_records, match_linked, resolve
@@ -39,13 +40,14 @@ def match(
     pushed: pl.DataFrame,
     releases: pl.DataFrame,
     undone: pl.DataFrame = NOTHING_UNDONE,
+    graves: pl.DataFrame | None = None,
 ) -> Matching:
     """Match contacts: one row (CONTACT_MATCHES) per row of eligible.contacts, in the order of teamleader_id.
 
     decisions: decisions.contacts, all of them: skipped contacts keep their records and addresses occupied; mirror:
     hubspot.contacts, archived ones too; links: sync.links; pushed: `teamleader_id`, `address` as last pushed, one row
-    per contact that has a shadow; releases: sync.releases; undone: sync.undone_addresses. eligible.contacts has each
-    address once.
+    per contact that has a shadow; releases: sync.releases; undone: sync.undone_addresses; graves: GRAVES (an erased
+    address is put on no other contact either). eligible.contacts has each address once.
     A contact that won a `duplicate_email` takes over its loser's link when it has none of its own.
     """
     resolved = resolve("contact", decisions["teamleader_id"], links, mirror)
@@ -63,6 +65,11 @@ def match(
         .join(last.select(relinked_from="teamleader_id", pushed_before="pushed"), on="relinked_from", how="left")
         .with_columns(pushed=pl.coalesce("pushed", "pushed_before"))
     )
+    erased = pl.Series([], dtype=pl.String)
+    if graves is not None:
+        erased = of_entity(graves, "contact").filter(pl.col("reason") == GDPR_DELETED)["teamleader_id"]
+    barred = updates.filter(pl.col("teamleader_id").is_in(erased.implode()))
+    updates = updates.join(barred, on="teamleader_id", how="anti")
     emails = actions(updates, decisions.select("teamleader_id", "address"), index, undone)
     settled = linked.join(emails.drop("gives_up"), on="teamleader_id", how="left")
     settled = settled.with_columns(
@@ -79,7 +86,13 @@ def match(
         .select(list(CONTACT_MATCHES))
         .sort("teamleader_id")
     )
-    return Matching(matches, no_notices())
+    told = notices(
+        GDPR_DELETED,
+        "contact",
+        barred.join(index, on=["address", "hubspot_id"], how="anti"),
+        "Its address was erased in HubSpot by a person, so it is not put on this contact.",
+    )
+    return Matching(matches, told)
 
 
 def _family(eligible: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:

@@ -33,6 +33,15 @@ NOTICES: dict[str, pl.DataType] = {
 
 CLAIMED_BY_OTHER = "claimed_by_other"
 DELETED_IN_HUBSPOT = "deleted_in_hubspot"
+GDPR_DELETED = "gdpr_deleted"
+
+GRAVES: dict[str, pl.DataType] = {
+    "entity_type": pl.String(),
+    "teamleader_id": pl.String(),
+    "reason": pl.String(),
+}
+"""Records that must not be made in HubSpot although nothing there stands in the way: a person archived
+(`deleted_in_hubspot`) or erased (`gdpr_deleted`) theirs, or one with the same address."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,26 @@ def first_match(pushed: pl.Series) -> pl.Expr:
     known_record = pl.col("matched_by").is_in(["link", "teamleader_id"]).fill_null(False)
     has_shadow = pl.col("teamleader_id").is_in(pushed.cast(pl.String).implode())
     return ~(has_shadow & known_record & pl.col("relinked_from").is_null())
+
+
+def buried(matching: Matching, graves: pl.DataFrame, entity_type: str) -> Matching:
+    """The matching with every create that `graves` (GRAVES) forbid as held, for the reason told there; and a notice
+    about every held contact that was erased."""
+    forbidden = of_entity(graves, entity_type).select("teamleader_id", grave="reason")
+    if forbidden.is_empty():
+        return matching
+    matches = matching.matches
+    stopped = (pl.col("outcome") == "create") & pl.col("grave").is_not_null()
+    changed = {"outcome": pl.lit("held"), "reason": pl.col("grave")}
+    if "email_action" in matches.columns:
+        changed |= {"email_action": pl.lit("none"), "email_new": pl.lit(None, pl.String)}
+    marked = matches.join(forbidden, on="teamleader_id", how="left", maintain_order="left").with_columns(
+        pl.when(stopped).then(value).otherwise(name).alias(name) for name, value in changed.items()
+    )
+    erased = marked.filter((pl.col("outcome") == "held") & (pl.col("grave") == GDPR_DELETED))
+    sentence = f"It was erased in HubSpot by a person, so no {entity_type} is made of it again until it is released."
+    told = notices(GDPR_DELETED, entity_type, erased, sentence)
+    return Matching(marked.select(matches.columns), pl.concat([matching.notices, told]))
 
 
 def of_entity(frame: pl.DataFrame, entity_type: str) -> pl.DataFrame:

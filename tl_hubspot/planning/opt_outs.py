@@ -16,10 +16,12 @@ from tl_hubspot.rules import normalize
 
 @dataclass(frozen=True)
 class OptOutPlan:
-    """changes: rows of the plan with action unsubscribe; forget: addresses of sync.opt_outs to drop (`address`)."""
+    """changes: rows of the plan with action unsubscribe; forget: addresses of sync.opt_outs to drop (`address`);
+    records: HubSpot ids of all contacts that have an opted-out address, also those that need no call any more."""
 
     changes: pl.DataFrame
     forget: pl.DataFrame
+    records: pl.Series
 
 
 def plan_opt_outs(
@@ -69,7 +71,7 @@ def plan_opt_outs(
         fields=pl.lit("{}"),
         details=pl.struct("address", "addresses", "existing").struct.json_encode(),
     )
-    return OptOutPlan(changes, forget)
+    return OptOutPlan(changes, forget, hit["hubspot_id"].drop_nulls().unique())
 
 
 def _speaker(refused: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import polars as pl
@@ -24,6 +24,7 @@ from tl_hubspot.planning.match_frames import NOTICES, no_notices, notices
 from tl_hubspot.planning.parallel import side_by_side
 from tl_hubspot.planning.protected import PROTECTED_PATTERNS, is_protected
 from tl_hubspot.planning.transforms import Portal
+from tl_hubspot.rules import normalize
 
 CHANGES: dict[str, pl.DataType] = {
     "entity_type": pl.String(),
@@ -75,7 +76,7 @@ class PlanInputs:
     `entities`: by entity type, only those that the run may change; `links`: `sync.links` after adoption; `shadows`,
     `marketing_requests`: their `sync` tables; `reference`: `teamleader.reference`; `relations`, `opt_outs`: rows of
     CHANGES (associate, disassociate; unsubscribe); `notices`: frames of notices found before; `vanished`: per entity
-    type (vanished in this run, known before).
+    type (vanished in this run, known before); `opted_out_records`: `opt_outs.OptOutPlan.records`.
     """
 
     entities: Mapping[str, EntityInputs]
@@ -90,6 +91,7 @@ class PlanInputs:
     )
     notices: Sequence[pl.DataFrame] = ()
     vanished: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    opted_out_records: pl.Series = field(default_factory=lambda: pl.Series([], dtype=pl.String))
 
 
 @dataclass(frozen=True)
@@ -205,9 +207,9 @@ class _Entity:
             self.kind, self.own.source, self.own.eligible, self.own.decisions, self.inputs.reference, mapping, portal
         )
         if self.kind == "contact" and MARKETING in own.frame.columns:
-            never_ask = pl.concat([self.opted_out, self.inputs.opt_outs.drop_nulls("hubspot_id")["hubspot_id"]])
-            stopped = self.matches.filter(pl.col("hubspot_id").is_in(never_ask.implode()))["teamleader_id"]
-            marketing = pl.when(pl.col(KEY).is_in(stopped.implode())).then(pl.lit("false")).otherwise(MARKETING)
+            marketing = (
+                pl.when(pl.col(KEY).is_in(self.never_asked.implode())).then(pl.lit("false")).otherwise(MARKETING)
+            )
             own = Desired(own.frame.with_columns(marketing.alias(MARKETING)), own.notices)
         extra = [
             marked(self.kind, self.matches.filter(pl.col("kind") == kind)["teamleader_id"], kind, mapping, portal)
@@ -215,10 +217,23 @@ class _Entity:
         ]
         return Desired(pl.concat([own.frame, *extra], how="diagonal"), own.notices)
 
+    @cached_property
+    def shown_opted_out(self) -> pl.Series:
+        """Teamleader ids of contacts that HubSpot shows opted out, or of whose address it shows that on another."""
+        shown = self.active.filter(pl.col("opted_out").fill_null(False))
+        addresses = normalize.addresses(shown["email"])["address"].drop_nulls()
+        by_address = self.own.eligible.filter(pl.col("address").is_in(addresses.implode()))["teamleader_id"]
+        return pl.concat([self._matched_to(shown["id"]), by_address]).unique()
+
     @property
-    def opted_out(self) -> pl.Series:
-        """HubSpot ids of contacts that HubSpot shows as opted out."""
-        return self.active.filter(pl.col("opted_out").fill_null(False))["id"]
+    def never_asked(self) -> pl.Series:
+        """Teamleader ids of contacts that are not asked for marketing status, whatever was decided: those shown opted
+        out, and those whose HubSpot contact has an address that Teamleader shows opted out."""
+        refused = pl.concat([self.inputs.opt_outs["hubspot_id"].drop_nulls(), self.inputs.opted_out_records])
+        return pl.concat([self.shown_opted_out, self._matched_to(refused)])
+
+    def _matched_to(self, hubspot_ids: pl.Series) -> pl.Series:
+        return self.matches.filter(pl.col("hubspot_id").is_in(hubspot_ids.implode()))["teamleader_id"]
 
     # --- what is written ---
 
@@ -310,8 +325,7 @@ class _Entity:
                     "keep_old": json_text.boolean(pl.col("email_keep_old").fill_null(False)),
                 }
             )
-            opted_out = pl.col("hubspot_id").is_in(self.opted_out.implode()).fill_null(False)
-            members["asked"] = json_text.boolean(~opted_out)
+            members["asked"] = json_text.boolean(~pl.col("teamleader_id").is_in(self.shown_opted_out.implode()))
             members["email"] = pl.when(pl.col("email_action").fill_null("none") != "none").then(email)
         return json_text.object_of(members)
 

@@ -54,6 +54,12 @@ class Ledger(Protocol):
         """Marketing status asked for, for `sync.marketing_requests`."""
         ...
 
+    def consent(self, events: Sequence[Row]) -> None:
+        """What was done about marketing e-mail, for the hash-chained `sync.consent_ledger`: `run_id`, `at`,
+        `teamleader_id`, `hubspot_id`, `address` (None: the contact's own), `event`, `reason`, and what HubSpot showed
+        (`hubspot_opted_out`, `hubspot_marketing`; left out where nothing new is known)."""
+        ...
+
     def log(self, rows: Sequence[Row]) -> None:
         """Rows of `sync.log`; the JSON lines file is written from the same rows."""
         ...

@@ -69,8 +69,20 @@ def _settle(work: Work, change: Change, intention: Row, problem: Problem | None)
                 }
             ]
         )
+        work.ledger.consent(
+            [
+                work.consent_row(change, hubspot_id, "unsubscribed", address=address, hubspot_opted_out=True)
+                for address in change.details["addresses"]
+            ]
+        )
         work.ledger.log([work.log_row(change, hubspot_id, message="unsubscribed from all e-mail")])
     else:
         work.counts["unsubscribes_failed"] += 1
+        if hubspot_id is not None:
+            work.never_ask.add(hubspot_id)
+        address = change.details["address"]
+        work.ledger.consent(
+            [work.consent_row(change, hubspot_id, "unsubscribe_failed", address=address, reason=problem.reason)]
+        )
         message = f"not unsubscribed: {problem.message}"
         work.ledger.log([work.failure_row(change, hubspot_id, problem.reason, message, problem)])

@@ -87,6 +87,8 @@ class Work:
         """Contacts whose new address another HubSpot contact has."""
         self.open_addresses: set[Key] = set()
         """Contacts whose secondary addresses are still to be written."""
+        self.never_ask: set[str] = set()
+        """HubSpot contacts whose opt-out did not come through in this push: not asked for marketing status."""
         self.notices: list[Row] = []
         self.counts: Counter[str] = Counter()
         self._progress = on_progress or (lambda step, done, total: None)
@@ -164,6 +166,29 @@ class Work:
             "written": to_json(written),
             "run_id": self.settings.run_id,
         }
+
+    def consent_row(
+        self,
+        change: Change,
+        hubspot_id: str | None,
+        event: str,
+        *,
+        address: str | None = None,
+        reason: str | None = None,
+        hubspot_opted_out: bool | None = None,
+        hubspot_marketing: bool | None = None,
+    ) -> Row:
+        """A row for `ledger.consent`; `hubspot_*`: what HubSpot shows of the contact, where that is known anew."""
+        shown = {"hubspot_opted_out": hubspot_opted_out, "hubspot_marketing": hubspot_marketing}
+        return {
+            "run_id": self.settings.run_id,
+            "at": self.settings.now(),
+            "teamleader_id": change.teamleader_id,
+            "hubspot_id": hubspot_id,
+            "address": address,
+            "event": event,
+            "reason": reason or change.reason,
+        } | {name: value for name, value in shown.items() if value is not None}
 
     def log_row(
         self,

@@ -586,6 +586,74 @@ run_id | VARCHAR | run |
         ("teamleader_id",),
     ),
     Table(
+        "sync.consent_ledger",
+        "What was said, decided and done about marketing e-mail: rows are only added, each chained to the last.",
+        _columns(
+            """
+seq | INTEGER | place in the ledger, from 1 |
+at | TIMESTAMPTZ | when it was written |
+run_id | VARCHAR | run |
+teamleader_id | VARCHAR | contact |
+hubspot_id | VARCHAR | HubSpot record id, null while there is none |
+address_hash | VARCHAR | its address, hashed with the key of the data folder |
+event | VARCHAR | decided, deleted, seen_in_hubspot; unsubscribed, not_asked, marketing_asked and what became of it |
+consent | BOOLEAN | what Teamleader said of this contact: marketing_mails_consent, null when unknown |
+opted_out | BOOLEAN | Teamleader showed the address opted out, by this contact or another one |
+hubspot_opted_out | BOOLEAN | HubSpot showed the contact opted out; null when there was no record |
+hubspot_marketing | BOOLEAN | HubSpot showed a marketing contact; null when there was no record |
+decision | VARCHAR | status of the decision |
+reason | VARCHAR | reason code of the decision, or why the event came about |
+previous_hash | VARCHAR | hash of the row before |
+hash | VARCHAR | sha256 over this row and previous_hash |
+"""
+        ),
+        ("seq",),
+    ),
+    Table(
+        "sync.consent_head",
+        "The end of the consent ledger, so that missing last rows are found.",
+        _columns(
+            """
+seq | INTEGER | rows in the ledger |
+hash | VARCHAR | hash of the last one |
+"""
+        ),
+    ),
+    Table(
+        "sync.consent_facts",
+        "What the consent ledger last said of each contact: only what differs is written again.",
+        _columns(
+            """
+teamleader_id | VARCHAR | contact |
+address | VARCHAR | normalised address |
+consent | BOOLEAN | marketing_mails_consent |
+opted_out | BOOLEAN | the address is opted out in Teamleader |
+decision | VARCHAR | status of the decision |
+reason | VARCHAR | reason code |
+hubspot_opted_out | BOOLEAN | HubSpot shows the contact opted out |
+hubspot_marketing | BOOLEAN | HubSpot shows a marketing contact |
+"""
+        ),
+        ("teamleader_id",),
+    ),
+    Table(
+        "sync.tombstones",
+        "HubSpot records that a person archived or erased after they were linked: never made again until released.",
+        _columns(
+            """
+entity_type | VARCHAR | contact, company or deal |
+teamleader_hash | VARCHAR | Teamleader id, hashed with the key of the data folder |
+hubspot_hash | VARCHAR | HubSpot record id, hashed |
+address_hashes | VARCHAR[] | addresses that the sync knew of an erased contact, hashed; empty for archived records |
+kind | VARCHAR | archived or gdpr_deleted |
+found_at | TIMESTAMPTZ | when it was found |
+run_id | VARCHAR | run that found it |
+released_at | TIMESTAMPTZ | when a person released it; null while it counts |
+"""
+        ),
+        ("entity_type", "teamleader_hash", "hubspot_hash"),
+    ),
+    Table(
         "sync.releases",
         "Held records that a person released; used up by the next sync of the record.",
         _columns(

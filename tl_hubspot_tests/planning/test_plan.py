@@ -332,6 +332,14 @@ def test_a_contact_that_this_plan_unsubscribes_is_not_asked() -> None:
     assert asked_for(plan) == [] and new(plan, "a")["teamleader_marketing"] == "false"
 
 
+def test_the_address_of_a_contact_that_hubspot_shows_opted_out_is_not_asked_on_another_one() -> None:
+    world = contact_in_hubspot(marketable=False)
+    world.eligible["contact"]["a"]["address"] = "taken@example.com"
+    world.holds("contact", "2", {"email": "taken@example.com"}, email="taken@example.com", opted_out=True)
+    plan = world.plan("contact")
+    assert asked_for(plan) == [] and new(plan, "a")["teamleader_marketing"] == "false"
+
+
 def test_somebody_who_opts_out_in_hubspot_later_loses_the_property_and_gets_it_back() -> None:
     world = contact_in_hubspot(marketable=True)
     world.push(world.plan("contact"))

@@ -13,6 +13,7 @@ from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.warehouse.schema import table
 
 SETTLEMENT = {"call_id", "trace_id", "hubspot_id", "state", "message", "settled_at"}
+_EVENT = {"run_id", "at", "teamleader_id", "hubspot_id", "address", "event", "reason"}
 PLAN = ["entity_type", "teamleader_id", "hubspot_id", "action", "reason", "fields", "details"]
 
 
@@ -24,6 +25,7 @@ class MemoryLedger:
         self.relations: dict[tuple[str, ...], Row] = {}
         self.opt_outs: dict[str, Row] = {}
         self.marketing_requests: dict[str, Row] = {}
+        self.consents: list[Row] = []
         self.logged: list[Row] = []
 
     @contextmanager
@@ -73,6 +75,11 @@ class MemoryLedger:
     def marketing_request(self, rows: Sequence[Row]) -> None:
         for row in _checked("sync.marketing_requests", rows):
             self.marketing_requests[row["teamleader_id"]] = dict(row)
+
+    def consent(self, events: Sequence[Row]) -> None:
+        for event in events:
+            assert _EVENT <= set(event) <= _EVENT | {"hubspot_opted_out", "hubspot_marketing"}
+        self.consents += events
 
     def log(self, rows: Sequence[Row]) -> None:
         self.logged += _checked("sync.log", rows)

@@ -81,7 +81,7 @@ def test_a_first_import(portal: Portal, ledger: MemoryLedger, run: Push) -> None
 def test_the_order_of_calls(portal: Portal, run: Push) -> None:
     load(portal, 1)
     run(
-        marketing("t0", "1000"),
+        marketing("t9", None),
         unsubscribe("t0", "1000", "c0@example.be"),
         relate("contact", "t0", "company", "k1", ("1000", None)),
         create("deal", "d1", dealname="Roof", pipeline="teamleader:p1", dealstage="teamleader:ph2"),

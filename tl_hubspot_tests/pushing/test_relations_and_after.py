@@ -153,10 +153,64 @@ def test_a_slow_import_stays_asked(portal: Portal, ledger: MemoryLedger, run: Pu
 
 
 def test_a_contact_that_the_import_refuses_is_a_failure(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
-    load(portal, 1, 0)
-    result = run(marketing("t1", "1"), marketing("t9", "404404"))
-    assert result.counts == {"marketing_confirmed": 1, "marketing_failed": 1} and result.failed == 1
+    load(portal, 2, 0)
+    portal.sandbox.set_switches(import_seconds=9000)
+    error = {"id": "1", "createdAt": 0, "errorType": "INVALID_RECORD_ID", "sourceData": {"rowData": ["2"]}}
+    portal.sandbox.faults.add(Fault("status", path="/errors", status=200, body={"results": [error]}))
+    result = run(marketing("t1", "1"), marketing("t2", "2"))
+    assert result.counts == {"marketing_unconfirmed": 1, "marketing_failed": 1} and result.failed == 1
     assert list(ledger.marketing_requests) == ["t1"]
+    assert [(e["teamleader_id"], e["event"]) for e in ledger.consents[2:]] == [("t2", "marketing_failed")]
+
+
+def test_whoever_opted_out_since_the_plan_was_made_is_not_asked(
+    portal: Portal, ledger: MemoryLedger, run: Push
+) -> None:
+    load(portal, 5, 0)
+    portal.sandbox.patch("contacts", "3", {"hs_additional_emails": "third@example.be;other@example.be"})
+    portal.sandbox.patch("contacts", "4", {"hs_additional_emails": "fourth@example.be"})
+    for address in ("c2@example.be", "third@example.be"):
+        portal.sandbox.optout(address)
+    portal.sandbox.archive("contacts", "5")
+    result = run(*(marketing(f"t{i}", str(i)) for i in (1, 2, 3, 4, 5)))
+    assert result.counts == {"marketing_confirmed": 2, "marketing_skipped": 3} and result.failed == 0
+    marketable = {
+        r["id"] for r in portal.sandbox.all("contacts") if r["properties"].get("hs_marketable_status") == "true"
+    }
+    assert marketable == {"1", "4"}
+    left = {e["teamleader_id"]: e["reason"] for e in ledger.consents if e["event"] == "not_asked"}
+    assert left == {"t2": "opted_out_in_hubspot", "t3": "opted_out_in_hubspot", "t5": "deleted_in_hubspot"}
+    assert portal.calls("/batch/read", "POST") == 2, "one before the import, one after it"
+
+
+def test_secondary_addresses_are_asked_for_by_v3_where_v4_is_gone(portal: Portal, run: Push) -> None:
+    load(portal, 2, 0)
+    for number in ("1", "2"):
+        portal.sandbox.patch("contacts", number, {"hs_additional_emails": f"s{number}@example.be"})
+    portal.sandbox.optout("s1@example.be")
+    gone = Fault("status", path="/communication-preferences/v4", status=410, body={}, times=None)
+    portal.sandbox.faults.add(gone)
+    assert run(marketing("t1", "1"), marketing("t2", "2")).counts == {"marketing_confirmed": 1, "marketing_skipped": 1}
+
+
+@pytest.mark.parametrize("enterprise", [True, False])
+def test_a_contact_whose_opt_out_failed_is_not_asked(
+    portal: Portal, ledger: MemoryLedger, run: Push, enterprise: bool
+) -> None:
+    if enterprise:
+        portal.sandbox.set_profile(marketing_enterprise=True)
+        portal.sandbox.faults.add(Fault("status", path="batch/unsubscribe-all", status=403, body={}))
+    load(portal, 2, 0)
+    body = {"status": "error", "category": "VALIDATION_ERROR", "message": "no"}
+    portal.sandbox.faults.add(Fault("status", path="c1@example.be", status=400, body=body, times=None))
+    result = run(unsubscribe("t1", "1", "c1@example.be"), marketing("t9", "1"), marketing("t2", "2"))
+    assert result.counts == {"unsubscribes_failed": 1, "marketing_confirmed": 1, "marketing_skipped": 1}
+    assert [(e["teamleader_id"], e["event"], e["reason"]) for e in ledger.consents] == [
+        ("t1", "unsubscribe_failed", "validation_error"),
+        ("t9", "not_asked", "opt_out_failed"),
+        ("t2", "marketing_asked", "test"),
+        ("t2", "marketing_confirmed", "test"),
+    ]
 
 
 def test_the_import_may_need_a_scope_that_is_missing(portal: Portal, ledger: MemoryLedger, run: Push) -> None:

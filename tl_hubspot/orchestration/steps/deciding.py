@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from tl_hubspot.orchestration import tombstones
 from tl_hubspot.orchestration.run import ENTITIES, Platform, Run, source
 from tl_hubspot.orchestration.steps import unchanged
 from tl_hubspot.planning import adopt, stages
@@ -39,6 +40,8 @@ def links(platform: Platform, run: Run) -> dict[str, Any]:
     )
     with platform.warehouse.transaction() as con:
         upsert(con, "sync.links", rows)
+        gone = pl.concat([a.gone for a in adopted.values()])
+        tombstones.bury(con, platform.settings.data, run.run_id, platform.clock(), gone)
         unchanged.remember(con, _ADOPTION, print_, run)
     return {f"adopted_{e}": a.changed.height for e, a in adopted.items()}
 

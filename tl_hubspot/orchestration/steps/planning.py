@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from tl_hubspot.orchestration import tombstones
 from tl_hubspot.orchestration.run import ENTITIES, Platform, Run
 from tl_hubspot.orchestration.steps import conclude, deciding, unchanged
 from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
@@ -22,7 +23,7 @@ from tl_hubspot.planning import plan as plans
 from tl_hubspot.planning.adopt import Adoption, adopt
 from tl_hubspot.planning.forecast import Forecast
 from tl_hubspot.planning.guards import GuardSettings, Limit
-from tl_hubspot.planning.match_frames import Matching
+from tl_hubspot.planning.match_frames import Matching, buried
 from tl_hubspot.planning.opt_outs import OptOutPlan, plan_opt_outs
 from tl_hubspot.planning.parallel import side_by_side
 from tl_hubspot.planning.plan import EntityInputs, Plan, PlanInputs, PlanSettings
@@ -68,6 +69,7 @@ _MADE_OF = (
     *("hubspot.associations", "hubspot.properties", "hubspot.pipeline_stages", "hubspot.owners", "hubspot.currencies"),
     *("sync.links", "sync.shadows", "sync.relations", "sync.opt_outs", "sync.marketing_requests", "sync.releases"),
     "sync.undone_addresses",
+    "sync.tombstones",
 )
 
 
@@ -146,7 +148,7 @@ def _portal(platform: Platform, tables: _Tables) -> Portal:
     )
 
 
-def _matchings(tables: _Tables, rules: RuleSettings) -> dict[str, Matching]:
+def _matchings(tables: _Tables, rules: RuleSettings, graves: pl.DataFrame) -> dict[str, Matching]:
     """Which HubSpot record belongs to each eligible record."""
     links, releases, shadows = tables("sync.links"), tables("sync.releases"), tables("sync.shadows")
 
@@ -164,6 +166,7 @@ def _matchings(tables: _Tables, rules: RuleSettings) -> dict[str, Matching]:
             addresses,
             releases,
             tables("sync.undone_addresses"),
+            graves,
         ),
         "company": partial(
             match_companies.match,
@@ -186,13 +189,16 @@ def _matchings(tables: _Tables, rules: RuleSettings) -> dict[str, Matching]:
             releases,
         ),
     }
-    return side_by_side(matchings)
+    found = side_by_side(matchings)
+    return {e: buried(m, graves, e) for e, m in found.items()}
 
 
 def make(platform: Platform, run: Run) -> Plan:
     """Match, compare and plan; what was seen of relations and opt-outs on the way is remembered."""
     tables, settings = _Tables(platform.warehouse), platform.settings
-    facts, matched = _portal(platform, tables), _matchings(tables, platform.rules(run))
+    with platform.warehouse.connect() as con:
+        graves = tombstones.graves(con, settings.data, tables("sync.releases"))
+    facts, matched = _portal(platform, tables), _matchings(tables, platform.rules(run), graves)
     adopted, related, opted_out = _found(tables, matched, remove_stale=settings.relations.remove_stale)
     with platform.warehouse.transaction() as con:
         insert(con, "sync.relations", related.found.with_columns(pl.lit(run.run_id).alias("run_id")))
@@ -216,6 +222,7 @@ def make(platform: Platform, run: Run) -> Plan:
         portal=facts,
         relations=_between(related.changes, entities),
         opt_outs=opted_out.changes if "contact" in entities else opted_out.changes.clear(),
+        opted_out_records=opted_out.records,
         marketing_requests=tables("sync.marketing_requests"),
         notices=[*(matched[e].notices for e in entities), *(adopted[e].notices for e in entities), related.notices],
         vanished={e: _vanished(platform, e) for e in entities},

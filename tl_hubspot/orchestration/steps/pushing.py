@@ -8,9 +8,10 @@ import polars as pl
 
 from tl_hubspot.errors import ConfigurationError, HeldByGuard
 from tl_hubspot.hubspot.provision import PipelineWanted, PropertyWanted, StageWanted
+from tl_hubspot.orchestration import consent
 from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform, Run
-from tl_hubspot.orchestration.steps import conclude, deciding
+from tl_hubspot.orchestration.steps import conclude, deciding, unchanged
 from tl_hubspot.planning import preflight
 from tl_hubspot.pushing import retries
 from tl_hubspot.pushing.push import Outcome, PushSettings
@@ -26,6 +27,7 @@ def push(platform: Platform, run: Run) -> dict[str, Any]:
             where=f"run {run.run_id}",
             mend="Start the whole job `sync`; what was confirmed before is not written again",
         )
+    _decided(platform, run)
     if row["status"] == "held":
         raise HeldByGuard(
             "The plan is over a limit, nothing was pushed",
@@ -52,6 +54,18 @@ def _waiting(failure: dict[str, Any]) -> Outcome:
     again = f"tried {failure['attempts']} times, again after {failure['next_attempt_at']:%Y-%m-%d %H:%M %Z}"
     names = ("entity_type", "teamleader_id", "hubspot_id", "reason", "http_status", "correlation_id")
     return Outcome(bucket="failed", message=f"{failure['message']}; {again}", **{n: failure[n] for n in names})
+
+
+def _decided(platform: Platform, run: Run) -> None:
+    """Say in the consent ledger what differs from what it last said, before anything is done about it."""
+    if "contact" not in run.options.entities:
+        return
+    print_ = unchanged.fingerprint(platform, ["sync.plan"], {})
+    if unchanged.made_by(platform, consent.FACTS, print_):
+        return
+    with platform.warehouse.transaction() as con:
+        consent.record_decisions(con, platform.settings.data, run.run_id, platform.clock())
+        unchanged.remember(con, consent.FACTS, print_, run)
 
 
 def _settings(platform: Platform, run: Run) -> PushSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tl_hubspot.errors import ConfigurationError
+from tl_hubspot.orchestration import tombstones
 from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps.deciding import SOURCES
@@ -25,6 +26,7 @@ def release(platform: Platform, entity_type: str, teamleader_id: str) -> None:
     row = {"entity_type": entity_type, "teamleader_id": teamleader_id, "released_at": now}
     with platform.warehouse.transaction() as con:
         upsert(con, "sync.releases", frame_of("sync.releases", [row]))
+        tombstones.release(con, platform.settings.data, now, entity_type, teamleader_id)
         con.execute(
             "update sync.failures set next_attempt_at = ? where entity_type = ? and teamleader_id = ?",
             [now, entity_type, teamleader_id],

@@ -1,9 +1,10 @@
 """What is no state goes when it is old: log, settled journal, rows of runs, versions that a newer one has replaced for
 long, Dagster's runs, log files, older copies.
 
-Never goes: records and their marks of deletion, links, what was pushed, opt-outs, releases, open journal entries, the
-newest version of a record, the newest run of each kind and the newest that pushed each kind of record, the published
-copy that readers get. How long everything else stays is set in `config.settings.RetentionSettings`.
+Never goes: records and their marks of deletion, links, what was pushed, opt-outs, the consent ledger, tombstones,
+releases, open journal entries, the newest version of a record, the newest run of each kind and the newest that pushed
+each kind of record, the published copy that readers get. How long everything else stays is set in
+`config.settings.RetentionSettings`.
 """
 
 from __future__ import annotations

@@ -91,6 +91,8 @@ class Switches:
     """A merge gives the survivor a new record id."""
     batch_read_follows_merges: bool = False
     """batch/read by the id of a merged-away record gives the survivor, instead of OBJECT_NOT_FOUND."""
+    gdpr_deleted_stays_archived: bool = False
+    """A GDPR-deleted contact stays in the list of archived records, without any value; off: it is in no list."""
     recreate_after_gdpr_delete: bool = False
     """A contact may be created with an address that was GDPR-deleted."""
     archived_keep_unique_values: bool = False

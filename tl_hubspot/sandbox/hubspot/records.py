@@ -352,6 +352,11 @@ class Records:
                 self._portal.marketing.count(-1)
             self._portal.associations.remove_all(CONTACTS, contact.id)
             self._store.delete(CONTACTS, contact.id)
+            if self._portal.switches.gdpr_deleted_stays_archived:
+                created = {"hs_object_id": str(contact.id), "createdate": contact.properties.get("createdate", "")}
+                husk = Record(contact.id, created, contact.created_at, self._portal.now_ms())
+                husk.archived, husk.archived_at = True, self._portal.now_ms()
+                self.save(CONTACTS, husk)
         for address in blocked:
             self._store.put_document("gdpr", address, {"at": to_iso(self._portal.now_ms())})
 

@@ -168,9 +168,9 @@ class Subscriptions:
     def wide_statuses(self, address: str, *, verbose: bool = False) -> list[dict[str, Any]]:
         """Empty when not opted out of everything (unless verbose)."""
         row = self._store.subscription(address, ALL)
-        if row is None and not verbose:
+        status = row[0] if row is not None else "NOT_SPECIFIED"
+        if status != "UNSUBSCRIBED" and not verbose:
             return []
-        status = "UNSUBSCRIBED" if row is not None else "NOT_SPECIFIED"
         at = to_iso(row[3]) if row is not None else _FOUNDED
         body = {"channel": "EMAIL", "status": status, "subscriberIdString": address, "timestamp": at}
         return [body | {"wideStatusType": "PORTAL_WIDE"}]
