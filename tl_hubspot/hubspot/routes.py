@@ -69,6 +69,7 @@ SECONDARY_PUT = Route("PUT", f"{CONTACTS_V1}/secondary-email/{{id}}/email/{{emai
 SECONDARY_DELETE = Route("DELETE", f"{CONTACTS_V1}/secondary-email/{{id}}/email/{{email}}", write=True)
 
 UNSUBSCRIBE_ALL = Route("POST", f"{SUBSCRIPTIONS_V4}/statuses/{{email}}/unsubscribe-all", write=True)
+UNSUBSCRIBED_ALL = Route("GET", f"{SUBSCRIPTIONS_V4}/statuses/{{email}}/unsubscribe-all")
 UNSUBSCRIBE_ALL_BATCH = Route("POST", f"{SUBSCRIPTIONS_V4}/statuses/batch/unsubscribe-all", write=True)
 DEFINITIONS_V4 = Route("GET", f"{SUBSCRIPTIONS_V4}/definitions")
 DEFINITIONS_V3 = Route("GET", f"{SUBSCRIPTIONS_V3}/definitions")

@@ -58,6 +58,22 @@ class Subscriptions:
                     rest.append(address)
         yield from self._gateway.run(self._one, rest)
 
+    def unsubscribed(self, addresses: Sequence[str]) -> set[str]:
+        """Those of the addresses that HubSpot shows as unsubscribed from all e-mail, in lower case."""
+        return {address.lower() for address, is_out in self._gateway.run(self._is_out, addresses) if is_out}
+
+    def _is_out(self, address: str) -> bool:
+        path = {"email": address}
+        try:
+            answer = self._gateway.call(routes.UNSUBSCRIBED_ALL, path=path, query=_CHANNEL, expect=_GONE) or {}
+        except Refused:
+            if self._offers_v4():
+                return False  # HubSpot does not know the address
+            status: dict[str, Any] = self._gateway.call(routes.STATUS_V3, path=path) or {}
+            states = {s.get("status") for s in status.get("subscriptionStatuses") or ()}
+            return states == {"UNSUBSCRIBED"}
+        return bool(answer.get("results"))
+
     def _many(self, addresses: Sequence[str]) -> set[str]:
         """The addresses that the batch route confirms; what it leaves out goes one by one."""
         try:

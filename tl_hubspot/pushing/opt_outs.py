@@ -34,7 +34,7 @@ def push(work: Work, changes: Sequence[Change]) -> None:
             for n, c in enumerate(chunk)
         }
         work.ledger.intend(list(intentions.values()))
-        wanted = {c.key: {a.lower() for a in c.details["addresses"]} for c in chunk}
+        wanted = {c.key: addresses_of(c) for c in chunk}
         of_address: dict[str, list[Change]] = {}
         for change in chunk:
             for address in wanted[change.key]:
@@ -53,22 +53,28 @@ def push(work: Work, changes: Sequence[Change]) -> None:
             work.progress(STEP, done, len(changes))
 
 
+def addresses_of(change: Change) -> set[str]:
+    """The addresses that a row `unsubscribe` asks for."""
+    return {a.lower() for a in change.details.get("addresses", ())}
+
+
+def row(work: Work, change: Change) -> Row:
+    """The row of `sync.opt_outs` once all of them are unsubscribed."""
+    return {
+        "address": change.details["address"],
+        "unsubscribed": list(change.details["addresses"]),
+        "run_id": work.settings.run_id,
+        "at": work.settings.now(),
+    }
+
+
 def _settle(work: Work, change: Change, intention: Row, problem: Problem | None) -> None:
     hubspot_id = intention["hubspot_id"]
     message = problem.message if problem else None
     work.ledger.settle([work.settlement(intention, hubspot_id=hubspot_id, message=message)])
     if problem is None:
         work.counts["unsubscribed"] += 1
-        work.ledger.opt_out(
-            [
-                {
-                    "address": change.details["address"],
-                    "unsubscribed": list(change.details["addresses"]),
-                    "run_id": work.settings.run_id,
-                    "at": work.settings.now(),
-                }
-            ]
-        )
+        work.ledger.opt_out([row(work, change)])
         work.ledger.log([work.log_row(change, hubspot_id, message="unsubscribed from all e-mail")])
     else:
         work.counts["unsubscribes_failed"] += 1

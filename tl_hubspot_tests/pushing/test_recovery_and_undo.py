@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from tl_hubspot.pushing.change import changes_of
 from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.pushing.push import push
-from tl_hubspot.pushing.recovery import NOT_CARRIED_OUT, settle_open
+from tl_hubspot.pushing.recovery import CARRIED_OUT, NOT_CARRIED_OUT, Recovered, settle_open
 from tl_hubspot.pushing.undo import ADDRESSES, CHANGED_SINCE, GONE, REASONS, UndoResult, undo
 from tl_hubspot_tests.hubspot.support import Portal
 from tl_hubspot_tests.pushing.conftest import SETTINGS, Push
@@ -85,13 +86,17 @@ def test_killed_anywhere(portal: Portal, at: str, number: int) -> None:
     assert len(open_before) == 1
     portal.sandbox.log.clear()
 
-    done = settle_open(portal.gateway, ledger, open_before, "run-2")
+    recovered = settle_open(portal.gateway, ledger, open_before, changes_of(plan(*ROWS)), "run-2")
 
     # A call was carried out exactly when the process died after it.
-    assert done == (at == "settled") and not ledger.open() and portal.sandbox.log.writes() == []
+    assert (
+        (recovered.done, recovered.failed) == ((1, 0) if at == "settled" else (0, 1))
+        and not ledger.open()
+        and portal.sandbox.log.writes() == []
+    )
     (settled,) = (ledger.journal[r["call_id"], r["trace_id"]] for r in open_before)
     assert settled["state"] == ("done" if at == "settled" else "failed")
-    assert settled["message"] == (None if at == "settled" else NOT_CARRIED_OUT)
+    assert settled["message"] == (CARRIED_OUT if at == "settled" else NOT_CARRIED_OUT)
 
     # Pushing the same plan again ends in the same state, with no second record of anything.
     result = push(plan(*ROWS), portal.gateway, MemoryLedger(), SETTINGS)
@@ -104,7 +109,7 @@ def test_a_created_record_that_is_found_is_linked(portal: Portal) -> None:
     ledger = DyingLedger("settled", 1)
     with pytest.raises(Killed):
         push(plan(create("contact", "t9", email="new@example.be")), portal.gateway, ledger, SETTINGS)
-    settle_open(portal.gateway, ledger, ledger.open(), "run-2")
+    settle_open(portal.gateway, ledger, ledger.open(), [], "run-2")
     (record,) = portal.sandbox.all("contacts")
     assert (
         ledger.links["contact", "t9"] | {"hubspot_id": record["id"], "first_run": "run-1", "last_run": "run-2"}
@@ -114,7 +119,7 @@ def test_a_created_record_that_is_found_is_linked(portal: Portal) -> None:
 
 
 def test_nothing_open_is_no_call(portal: Portal, ledger: MemoryLedger) -> None:
-    assert settle_open(portal.gateway, ledger, [], "run-2") == 0 and portal.calls() == 0
+    assert settle_open(portal.gateway, ledger, [], [], "run-2") == Recovered() and portal.calls() == 0
 
 
 def taken_back(portal: Portal, ledger: MemoryLedger) -> UndoResult:
