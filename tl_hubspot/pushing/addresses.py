@@ -14,7 +14,7 @@ from tl_hubspot.hubspot.emails import Addresses, SecondaryEmails
 from tl_hubspot.hubspot.objects import Write
 from tl_hubspot.hubspot.reactions import Problem
 from tl_hubspot.pushing import records
-from tl_hubspot.pushing.change import EMAIL, SECONDARY_EMAILS, Change
+from tl_hubspot.pushing.change import EMAIL, SECONDARY_EMAILS, Change, same_value
 from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.pushing.work import Key, Work, grouped
 
@@ -186,6 +186,7 @@ def _remember(work: Work, correction: _Correction) -> None:
 def shadow_of(work: Work, change: Change) -> Row:
     """The rest of the shadow that was held back until all addresses have their place."""
     remembered = change.shadow if not change.fields else {EMAIL: change.shadow.get(EMAIL)}
-    # what the sync had written as the primary counts no more once an address is a secondary one
-    own = {EMAIL: None} if change.email and change.email.is_secondary else {}
+    # what the sync had written as the primary counts no more once Teamleader's address is a secondary one
+    email = change.email
+    own = {EMAIL: None} if email and email.is_secondary and same_value(email.new, change.shadow.get(EMAIL)) else {}
     return work.shadow_row(change, remembered, {SECONDARY_EMAILS: None, **own})

@@ -5,13 +5,13 @@ Which addresses is decided in `planning.opt_outs`; the calls are in `hubspot.sub
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tl_hubspot.hubspot.reactions import Problem
 from tl_hubspot.hubspot.subscriptions import BATCH, Subscriptions
 from tl_hubspot.pushing.change import Change
 from tl_hubspot.pushing.ledger import Row
-from tl_hubspot.pushing.work import Work, chunked, grouped
+from tl_hubspot.pushing.work import Key, Work, chunked, grouped
 
 STEP = "opt-outs"
 _IMAGES = {"hs_email_optout": {"before": None, "after": "true"}}
@@ -41,15 +41,16 @@ def push(work: Work, changes: Sequence[Change]) -> None:
                 of_address.setdefault(address, []).append(change)
         problems: dict[tuple[str, str], Problem] = {}
         for answered in grouped(subscriptions.unsubscribe(list(of_address))):
-            with work.ledger.together():
-                for address, problem in answered:
-                    for change in of_address[address]:
-                        if problem is not None:
-                            problems[change.key] = problem
-                        wanted[change.key].discard(address)
-                        if not wanted[change.key]:
-                            _settle(work, change, intentions[change.key], problems.get(change.key))
-                            done += 1
+            finished: list[Change] = []
+            for address, problem in answered:
+                for change in of_address[address]:
+                    if problem is not None:
+                        problems[change.key] = problem
+                    wanted[change.key].discard(address)
+                    if not wanted[change.key]:
+                        finished.append(change)
+            _settle(work, finished, intentions, problems)
+            done += len(finished)
             work.progress(STEP, done, len(changes))
 
 
@@ -68,15 +69,25 @@ def row(work: Work, change: Change) -> Row:
     }
 
 
-def _settle(work: Work, change: Change, intention: Row, problem: Problem | None) -> None:
-    hubspot_id = intention["hubspot_id"]
-    message = problem.message if problem else None
-    work.ledger.settle([work.settlement(intention, hubspot_id=hubspot_id, message=message)])
-    if problem is None:
-        work.counts["unsubscribed"] += 1
-        work.ledger.opt_out([row(work, change)])
-        work.ledger.log([work.log_row(change, hubspot_id, message="unsubscribed from all e-mail")])
-    else:
-        work.counts["unsubscribes_failed"] += 1
-        message = f"not unsubscribed: {problem.message}"
-        work.ledger.log([work.failure_row(change, hubspot_id, problem.reason, message, problem)])
+def _settle(
+    work: Work, changes: Sequence[Change], intentions: Mapping[Key, Row], problems: Mapping[Key, Problem]
+) -> None:
+    settled: list[Row] = []
+    known: list[Row] = []
+    logged: list[Row] = []
+    for change in changes:
+        intention, problem = intentions[change.key], problems.get(change.key)
+        hubspot_id, message = intention["hubspot_id"], problem.message if problem else None
+        settled.append(work.settlement(intention, hubspot_id=hubspot_id, message=message))
+        if problem is None:
+            work.counts["unsubscribed"] += 1
+            known.append(row(work, change))
+            logged.append(work.log_row(change, hubspot_id, message="unsubscribed from all e-mail"))
+        else:
+            work.counts["unsubscribes_failed"] += 1
+            message = f"not unsubscribed: {problem.message}"
+            logged.append(work.failure_row(change, hubspot_id, problem.reason, message, problem))
+    with work.ledger.together():
+        work.ledger.settle(settled)
+        work.ledger.opt_out(known)
+        work.ledger.log(logged)

@@ -6,10 +6,13 @@ after which people changed things in both systems.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tl_hubspot.sandbox.worlds import reference
 from tl_hubspot_tests.e2e.builders import START, YEAR, Story, done, story
 from tl_hubspot_tests.e2e.conftest import Make
 
+World = Callable[..., Story]
 SETTINGS = {"TL_HUBSPOT_RELATIONS__REMOVE_STALE": "true", "TL_HUBSPOT_GUARDS__VANISHED_SHARE": "1"}
 
 

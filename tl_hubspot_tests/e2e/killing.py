@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ class Stopped(Exception):
 
 OBJECTS = ("contacts", "companies", "deals")
 PAIRS = (("contacts", "companies"), ("deals", "contacts"), ("deals", "companies"))
+LOST = (Fault("status", status=502, when="after"), Fault("drop", when="after"))
+"""How an answer gets lost after HubSpot has carried a call out."""
 _MOMENTS = {"hs_object_id", "lastmodifieddate", "hs_lastmodifieddate", "hs_createdate"}
 
 
@@ -407,3 +410,21 @@ def _traced(write: dict[str, Any]) -> list[tuple[str, str]]:
         (i["objectWriteTraceId"], _line(write["path"], {k: v for k, v in i.items() if k != "objectWriteTraceId"}))
         for i in inputs
     ]
+
+
+def attempts(scene: Scene) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Everything that can be done to a scene: its name, and what tries it (AssertionError says what is wrong)."""
+    for number, point in enumerate(scene.points, 1):
+        yield f"killed at {number} ({point})", partial(scene.kill, number)
+    for number, (method, path) in enumerate(scene.writes, 1):
+        for fault in LOST:
+            yield (
+                f"{fault.kind} after call {number} ({method} {path.split('@')[0]})",
+                partial(scene.lose, number, fault),
+            )
+    for number in range(2, len(scene.points) + 1, 9):
+        # the second run dies while it settles, or somewhere in its own push
+        yield f"killed at {number}, then while settling", partial(scene.kill, number, 3)
+        yield f"killed at {number}, then at {90 + number}", partial(scene.kill, number, 90 + number)
+    for number in range(1, 91, 10):
+        yield f"killed at {number} of a whole run", partial(scene.kill_whole, number)
