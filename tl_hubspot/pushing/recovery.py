@@ -187,7 +187,7 @@ def _remember(work: Work, finding: _Finding, seen: Mapping[str, str], written: M
         for name, value in shadow.items()
         if (name in seen or name not in sent) and not (name in SYMBOLIC and (value or "").startswith(SYMBOL))
     }
-    if known:
+    if change.details and (known or written):  # none: nothing planned it, as of an undo
         finding.remember["shadow"] = [work.shadow_row(change, known, written)]
 
 
