@@ -60,10 +60,25 @@ def make_marketing(
             # Records are written by now; that HubSpot does not take the file concerns marketing status alone.
             yield ids, MarketingOutcome(state="REFUSED", errors=dict.fromkeys(ids, refused.problem.reason))
             continue
-        outcome.state = _follow(gateway, outcome.import_id, patience)
-        outcome.errors = _errors(gateway, outcome.import_id)
-        outcome.confirmed = marketing_contacts(gateway, ids)
-        yield ids, outcome
+        yield ids, _became(gateway, outcome, ids, patience)
+
+
+def asked_before(gateway: HubSpotGateway, contact_ids: Sequence[str], name: str) -> MarketingOutcome:
+    """What became of an import of that name, at one look; without `import_id` when HubSpot never got it."""
+    found = MarketingOutcome(import_id=_find(gateway, name) or "")
+    if found.import_id:
+        return _became(gateway, found, contact_ids, patience=0)
+    found.confirmed = marketing_contacts(gateway, contact_ids)
+    return found
+
+
+def _became(
+    gateway: HubSpotGateway, outcome: MarketingOutcome, ids: Sequence[str], patience: float
+) -> MarketingOutcome:
+    outcome.state = _follow(gateway, outcome.import_id, patience)
+    outcome.errors = _errors(gateway, outcome.import_id)
+    outcome.confirmed = marketing_contacts(gateway, ids)
+    return outcome
 
 
 def marketing_contacts(gateway: HubSpotGateway, contact_ids: Sequence[str]) -> set[str]:
@@ -130,13 +145,21 @@ def _start(gateway: HubSpotGateway, ids: Sequence[str], name: str) -> str:
         answer: dict[str, Any] = gateway.call(routes.IMPORT_CREATE, answer=dict[str, Any], form=form)
         return str(answer["id"])
     except AnswerLost:
-        for page in pages(gateway, routes.IMPORT_LIST, query=[("limit", 100)]):
-            for found in page:
-                if name in (found.get("importName"), (found.get("importRequestJson") or {}).get("name")):
-                    return str(found["id"])
+        if found := _find(gateway, name):
+            return found
         # It never arrived. The file only raises a status, so that even a hidden first one makes this no harm.
         answer = gateway.call(routes.IMPORT_CREATE, answer=dict[str, Any], form=form)
         return str(answer["id"])
+
+
+def _find(gateway: HubSpotGateway, name: str) -> str | None:
+    """Id of the import of that name; of one in several files the first."""
+    for page in pages(gateway, routes.IMPORT_LIST, query=[("limit", 100)]):
+        for found in page:
+            own = found.get("importName") or (found.get("importRequestJson") or {}).get("name")
+            if own and (own == name or own.startswith(f"{name} (")):
+                return str(found["id"])
+    return None
 
 
 def _follow(gateway: HubSpotGateway, import_id: str, patience: float) -> str:

@@ -59,8 +59,8 @@ class Subscriptions:
         yield from self._gateway.run(self._one, rest)
 
     def opted_out(self, addresses: Sequence[str]) -> set[str]:
-        """Those of the addresses that are unsubscribed from all e-mail, one call each."""
-        return {address for address, out in self._gateway.run(self._is_out, addresses) if out}
+        """Those of the addresses that are unsubscribed from all e-mail, in lower case; one call each."""
+        return {address.lower() for address, out in self._gateway.run(self._is_out, addresses) if out}
 
     def _is_out(self, address: str) -> bool:
         try:

@@ -45,9 +45,10 @@ def match(
     """Match contacts: one row (CONTACT_MATCHES) per row of eligible.contacts, in the order of teamleader_id.
 
     decisions: decisions.contacts, all of them: skipped contacts keep their records and addresses occupied; mirror:
-    hubspot.contacts, archived ones too; links: sync.links; pushed: `teamleader_id`, `address` as last pushed, one row
-    per contact that has a shadow; releases: sync.releases; undone: sync.undone_addresses; graves: GRAVES (an erased
-    address is put on no other contact either). eligible.contacts has each address once.
+    hubspot.contacts, archived ones too; links: sync.links; pushed: `teamleader_id`, `address` as last pushed, `wrote`
+    and `added` (see `match_emails.actions`), one row per contact that has a shadow; releases: sync.releases; undone:
+    sync.undone_addresses; graves: GRAVES (an erased address is put on no other contact either). eligible.contacts has
+    each address once.
     A contact that won a `duplicate_email` takes over its loser's link when it has none of its own.
     """
     resolved = resolve("contact", decisions["teamleader_id"], links, mirror)
@@ -55,9 +56,12 @@ def match(
     linked = match_linked(_family(eligible, decisions), resolved, released)
     index = addresses(mirror)
 
-    last = pushed.select("teamleader_id", pushed=normalize.addresses(pushed["address"])["address"]).unique(
-        "teamleader_id", keep="first", maintain_order=True
-    )
+    last = pushed.select(
+        "teamleader_id",
+        pushed=normalize.addresses(pushed["address"])["address"],
+        wrote=normalize.addresses(pushed["wrote"])["address"],
+        added=normalize.addresses(pushed["added"])["address"],
+    ).unique("teamleader_id", keep="first", maintain_order=True)
     updates = (
         linked.filter(pl.col("outcome") == "update")
         .join(eligible.select("teamleader_id", "address"), on="teamleader_id")

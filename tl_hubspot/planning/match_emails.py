@@ -20,8 +20,9 @@ EMAIL: dict[str, pl.DataType] = {
 }
 """E-mail columns of the contacts' matches. email_action: none, set, replace_primary, add_secondary, replace_secondary;
 email_new: the normalised address to put on the record (with replace_primary and replace_secondary it may be there
-already as a secondary one); email_old: the address to exchange as HubSpot has it; email_blocked_by: the HubSpot record
-that has the address and keeps it (`email_taken`). An address may be one that another updated contact gives up: that
+already as a secondary one; add_secondary may put back an old one that an interrupted run left nowhere); email_old: the
+address to exchange as HubSpot has it; email_blocked_by: the HubSpot record that has the address and keeps it
+(`email_taken`). An address may be one that another updated contact gives up: that
 one has to be written first."""
 
 NOTHING_UNDONE = pl.DataFrame(schema={"hubspot_id": pl.String(), "address": pl.String()})
@@ -57,9 +58,11 @@ def actions(updates: pl.DataFrame, source: pl.DataFrame, index: pl.DataFrame, un
     """E-mail action per updated contact: `teamleader_id`, the columns of EMAIL, `gives_up` (the address that leaves).
 
     updates: `teamleader_id`, `hubspot_id`, `address` (Teamleader's), `pushed` (address last pushed, null on the first
-    run); source: `teamleader_id`, `address` of all contacts of Teamleader; index: see `addresses`; undone: addresses
-    that an undo took off a record, which stay off while Teamleader's is the same. behaviour §3.4: Teamleader's address
-    ends up on the record; a primary that was Teamleader's old address gives way, one that a person
+    run), `wrote` and `added` (primary and secondary address that the sync put there, also in an exchange that was
+    interrupted before the old address had its place); source: `teamleader_id`, `address` of all contacts of Teamleader;
+    index: see `addresses`; undone: addresses that an undo took off a record, which stay off while Teamleader's is the
+    same. behaviour §3.4: Teamleader's address ends up on the record; a primary that was Teamleader's old address gives
+    way, one that a person
     chose stays; a secondary one is exchanged. An address of another HubSpot contact is taken only when that contact
     gives it up by an action that itself goes through. Contacts that exchange addresses in a ring all go through: the
     push gives one of the old addresses up first.
@@ -67,6 +70,7 @@ def actions(updates: pl.DataFrame, source: pl.DataFrame, index: pl.DataFrame, un
     owned = index.select("address", owner="hubspot_id", owner_primary="is_primary")
     before = index.select(pushed="address", raw_old="raw", hubspot_id="hubspot_id", old_primary="is_primary")
     has_primary = index.filter("is_primary").select("hubspot_id", has_primary=pl.lit(True)).unique()
+    elsewhere = index.select(pushed="address", old_owner="hubspot_id")
     holders = (
         source.filter(pl.col("address").is_not_null())
         .group_by("address")
@@ -74,9 +78,10 @@ def actions(updates: pl.DataFrame, source: pl.DataFrame, index: pl.DataFrame, un
         .rename({"address": "pushed"})
     )
     rows = (
-        updates.select("teamleader_id", "hubspot_id", "address", "pushed")
+        updates.select("teamleader_id", "hubspot_id", "address", "pushed", "wrote", "added")
         .join(owned, on="address", how="left")
         .join(before, on=["pushed", "hubspot_id"], how="left")
+        .join(elsewhere, on="pushed", how="left")
         .join(has_primary, on="hubspot_id", how="left")
         .join(holders, on="pushed", how="left")
         .join(
@@ -91,9 +96,24 @@ def actions(updates: pl.DataFrame, source: pl.DataFrame, index: pl.DataFrame, un
             wanted=((pl.col("holders") > 1) | (pl.col("holder") != pl.col("teamleader_id"))).fill_null(False),
         )
         .with_columns(
-            email_action=pl.when(pl.col("changed") & pl.col("old_primary").fill_null(False))
+            # an interrupted exchange: the new address is there already, the old one has still to go, or to come back
+            half_way=(pl.col("here") & (pl.col("added") == pl.col("address"))).fill_null(False),
+            lost=(
+                pl.col("changed")
+                & pl.col("here")
+                & (pl.col("wrote") == pl.col("address"))
+                & pl.col("old_owner").is_null()
+                & ~pl.col("wanted")
+            ).fill_null(False),
+        )
+        .with_columns(
+            email_action=pl.when("lost")
+            .then(pl.lit("add_secondary"))
+            .when(pl.col("changed") & pl.col("old_primary").fill_null(False))
             .then(pl.lit("replace_primary"))
-            .when(pl.col("changed") & ~pl.col("old_primary") & (~pl.col("here") | pl.col("wanted")))
+            .when(
+                pl.col("changed") & ~pl.col("old_primary") & (~pl.col("here") | pl.col("wanted") | pl.col("half_way"))
+            )
             .then(pl.lit("replace_secondary"))
             .when(pl.col("here") | (pl.col("undone").fill_null(False) & ~pl.col("changed")))
             .then(pl.lit("none"))
@@ -116,7 +136,7 @@ def actions(updates: pl.DataFrame, source: pl.DataFrame, index: pl.DataFrame, un
     ).select(
         "teamleader_id",
         "email_action",
-        email_new=pl.when(pl.col("email_action") != "none").then("address"),
+        email_new=pl.when("lost").then("pushed").when(pl.col("email_action") != "none").then("address"),
         email_old=pl.when(exchanged).then("raw_old"),
         email_keep_old=pl.col("email_keep_old") & exchanged,
         email_blocked_by="email_blocked_by",

@@ -14,9 +14,12 @@ from tl_hubspot.hubspot.emails import Addresses, SecondaryEmails
 from tl_hubspot.hubspot.objects import Write
 from tl_hubspot.hubspot.reactions import Problem
 from tl_hubspot.pushing import records
-from tl_hubspot.pushing.change import EMAIL, SECONDARY_EMAILS, Change
+from tl_hubspot.pushing.change import EMAIL, SECONDARY_EMAILS, Change, same_value
 from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.pushing.work import Key, Work, grouped
+
+VACATE = "vacate"
+"""Trace id of a call that only gives an address up."""
 
 
 def update(work: Work, changes: Sequence[Change], step: str) -> None:
@@ -85,12 +88,12 @@ def _vacate(work: Work, emails: SecondaryEmails, change: Change) -> None:
         return
     name = EMAIL if email.action == "replace_primary" else SECONDARY_EMAILS
     intention = work.intention(
-        work.new_call(), "vacate", change, hubspot_id, {name: {"before": email.frees, "after": ""}}
+        work.new_call(), VACATE, change, hubspot_id, {name: {"before": email.frees, "after": ""}}
     )
     work.ledger.intend([intention])
     problem: Problem | None = None
     if name == EMAIL:
-        written = work.wire.update("contact", [Write("vacate", hubspot_id, {EMAIL: ""})])["vacate"]
+        written = work.wire.update("contact", [Write(VACATE, hubspot_id, {EMAIL: ""})])[VACATE]
         problem = written.problem
     # HubSpot may keep a replaced primary as a secondary address, which is not free either.
     problem = problem or emails.remove(hubspot_id, email.frees)
@@ -135,7 +138,7 @@ def _correct(work: Work, emails: SecondaryEmails, changes: Sequence[Change]) -> 
             images = {SECONDARY_EMAILS: {"before": ";".join(before.secondary) or None, "after": ";".join(after)}}
             intention = work.intention(call_id, f"{call_id}-{len(corrections)}", change, hubspot_id, images)
             corrections.append(_Correction(change, hubspot_id, add, remove, before, intention))
-        elif email.is_secondary:
+        elif email.is_exchange:
             settled.append(change)
     if corrections:
         work.ledger.intend([c.intention for c in corrections])
@@ -146,7 +149,7 @@ def _correct(work: Work, emails: SecondaryEmails, changes: Sequence[Change]) -> 
     if settled:
         with work.ledger.together():
             work.ledger.link([work.link_row(change, ids[change.key]) for change in settled])
-            work.ledger.shadow([_shadow(work, change) for change in settled])
+            work.ledger.shadow([shadow_of(work, change) for change in settled])
         work.open_addresses -= {change.key for change in settled}
 
 
@@ -174,13 +177,16 @@ def _remember(work: Work, correction: _Correction) -> None:
         logged.append(work.fail(change, "address_not_written", problem))
     message = problem.message if problem else None
     work.ledger.settle([work.settlement(correction.intention, hubspot_id=hubspot_id, message=message)])
-    if problem is None and change.email and change.email.is_secondary:
+    if problem is None:
         work.ledger.link([work.link_row(change, hubspot_id)])
-        work.ledger.shadow([_shadow(work, change)])
+        work.ledger.shadow([shadow_of(work, change)])
     work.ledger.log(logged)
 
 
-def _shadow(work: Work, change: Change) -> Row:
-    """The rest of the shadow that was held back until the address is on the record."""
+def shadow_of(work: Work, change: Change) -> Row:
+    """The rest of the shadow that was held back until all addresses have their place."""
     remembered = change.shadow if not change.fields else {EMAIL: change.shadow.get(EMAIL)}
-    return work.shadow_row(change, remembered, {})
+    # what the sync had written as the primary counts no more once Teamleader's address is a secondary one
+    email = change.email
+    own = {EMAIL: None} if email and email.is_secondary and same_value(email.new, change.shadow.get(EMAIL)) else {}
+    return work.shadow_row(change, remembered, {SECONDARY_EMAILS: None, **own})

@@ -41,6 +41,11 @@ class EmailChange:
         return None
 
     @property
+    def is_exchange(self) -> bool:
+        """Another address has to find its place, so that the new one on the record is not the end of it."""
+        return self.old is not None or self.is_secondary
+
+    @property
     def is_secondary(self) -> bool:
         return self.action in ("add_secondary", "replace_secondary", "remove_secondary")
 

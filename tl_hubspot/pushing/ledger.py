@@ -25,7 +25,8 @@ class Ledger(Protocol):
         ...
 
     def settle(self, rows: Sequence[Row]) -> None:
-        """Outcomes for `sync.journal`: call_id, trace_id, hubspot_id, state, message, settled_at; found by both ids."""
+        """Outcomes for `sync.journal`: call_id, trace_id, hubspot_id, state (done, failed or changed), message,
+        settled_at; found by both ids."""
         ...
 
     def link(self, rows: Sequence[Row]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tl_hubspot.hubspot.marketing import make_marketing, opted_out_now
+from tl_hubspot.hubspot.marketing import MarketingOutcome, make_marketing, opted_out_now
 from tl_hubspot.pushing.change import Change
 from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.pushing.work import Work
@@ -51,8 +51,8 @@ def push(work: Work, changes: Sequence[Change]) -> None:
         work.ledger.consent(
             [work.consent_row(c, i, "marketing_asked", hubspot_opted_out=False) for i, c in by_id.items()]
         )
-    name = f"Teamleader marketing contacts {work.settings.run_id} {call_id[:8]}"
     done = 0
+    name = name_of(work.settings.run_id, call_id)
     for ids, outcome in make_marketing(work.gateway, list(by_id), name, patience=work.settings.marketing_patience):
         requests: list[Row] = []
         settled: list[Row] = []
@@ -63,15 +63,7 @@ def push(work: Work, changes: Sequence[Change]) -> None:
             confirmed = hubspot_id in outcome.confirmed
             if confirmed or (outcome.asked and error is None):
                 work.counts["marketing_confirmed" if confirmed else "marketing_unconfirmed"] += 1
-                requests.append(
-                    {
-                        "teamleader_id": change.teamleader_id,
-                        "hubspot_id": hubspot_id,
-                        "import_id": outcome.import_id,
-                        "confirmed": confirmed,
-                        "run_id": work.settings.run_id,
-                    }
-                )
+                requests.append(request_row(work, change, hubspot_id, outcome))
                 settled.append(work.settlement(intentions[hubspot_id], hubspot_id=hubspot_id))
                 if confirmed:
                     said.append(work.consent_row(change, hubspot_id, "marketing_confirmed", hubspot_marketing=True))
@@ -102,3 +94,19 @@ def _not_asked(work: Work, left: Sequence[tuple[Change, str]]) -> None:
     with work.ledger.together():
         work.ledger.consent(said)
         work.ledger.log([work.skip_row(change, reason) for change, reason in left])
+
+
+def name_of(run_id: str, call_id: str) -> str:
+    """Name of the import of one call, by which it is found again when its answer was lost."""
+    return f"Teamleader marketing contacts {run_id} {call_id[:8]}"
+
+
+def request_row(work: Work, change: Change, hubspot_id: str, outcome: MarketingOutcome) -> Row:
+    """The row of `sync.marketing_requests` of a contact that was asked for."""
+    return {
+        "teamleader_id": change.teamleader_id,
+        "hubspot_id": hubspot_id,
+        "import_id": outcome.import_id,
+        "confirmed": hubspot_id in outcome.confirmed,
+        "run_id": work.settings.run_id,
+    }

@@ -120,7 +120,7 @@ def _prepare_update(work: Work, batch: _Batch, call_id: str, place: int, change:
         return
     if EXPECTED in change.details:
         fields = _still_expected(work, change, record, fields)
-    if change.email is not None and change.email.is_secondary:
+    if change.email is not None and change.email.is_exchange:
         work.open_addresses.add(change.key)
     if fields:
         _add(work, batch, call_id, place, change, record.id, fields, before=record.properties)
@@ -158,7 +158,7 @@ def _current(work: Work, entity_type: str, chunk: Sequence[Change]) -> dict[str,
 
 def _resolved_fields(work: Work, change: Change) -> dict[str, str] | None:
     """The values to send, with ids in place of the symbols of pipelines and stages; None when one is not there."""
-    fields = {name: _id_of(work, name, value) for name, value in change.fields.items()}
+    fields = {name: _id_of(work.symbols, name, value) for name, value in change.fields.items()}
     if any(name in SYMBOLIC and value.startswith(SYMBOL) for name, value in fields.items()):
         message = "its pipeline or stage could not be made in HubSpot"
         work.ledger.log([work.fail(change, "unmapped_stage", message=message)])
@@ -166,8 +166,8 @@ def _resolved_fields(work: Work, change: Change) -> dict[str, str] | None:
     return fields
 
 
-def _id_of(work: Work, name: str, value: str) -> str:
-    return work.symbols.get(value, value) if name in SYMBOLIC else value
+def _id_of(symbols: Mapping[str, str], name: str, value: str) -> str:
+    return symbols.get(value, value) if name in SYMBOLIC else value
 
 
 def _add(
@@ -239,7 +239,7 @@ def _settle(work: Work, batch: _Batch, outcome: BatchOutcome, without_address: l
             note = EXISTED if batch.creates and written.new is False else None
             settled.append(work.settlement(sent.intention, hubspot_id=hubspot_id, note=note))
             links.append(work.link_row(change, hubspot_id))
-            shadows.append(work.shadow_row(change, _to_remember(work, change, sent.fields), sent.fields))
+            shadows.append(work.shadow_row(change, to_remember(change, sent.fields, work.symbols), sent.fields))
             logged.append(work.log_row(change, hubspot_id, message=f"{len(sent.fields)} fields written"))
             continue
         problem = written.problem
@@ -258,10 +258,11 @@ def _settle(work: Work, batch: _Batch, outcome: BatchOutcome, without_address: l
         work.ledger.log(logged)
 
 
-def _to_remember(work: Work, change: Change, fields: Mapping[str, str]) -> dict[str, str | None]:
-    """The shadow that this call confirms: an address that was not sent is not part of it."""
-    shadow = {name: value and _id_of(work, name, value) for name, value in change.shadow.items()}
-    if change.email is not None and EMAIL not in fields:
+def to_remember(change: Change, fields: Mapping[str, str], symbols: Mapping[str, str]) -> dict[str, str | None]:
+    """The shadow that a call confirms which sent `fields`. The address is no part of it when it was not sent, or when
+    the old one has not found its place: the next plan must still see that it changed."""
+    shadow = {name: value and _id_of(symbols, name, value) for name, value in change.shadow.items()}
+    if change.email is not None and (EMAIL not in fields or change.email.is_exchange):
         shadow.pop(EMAIL, None)
     return shadow
 
@@ -273,6 +274,7 @@ def _address_is_taken(problem: Problem, fields: Mapping[str, str]) -> bool:
 def address_taken(work: Work, change: Change, hubspot_id: str | None, problem: Problem) -> Row:
     """Report that another HubSpot contact has the address; returns the row for the log."""
     work.addresses_refused.add(change.key)
+    work.open_addresses.discard(change.key)
     holder = f"HubSpot contact {problem.existing_id}" if problem.existing_id else "another HubSpot contact"
     message = f"the address belongs to {holder}: two records to merge by a person"
     work.notice("email_taken", change, hubspot_id, message)

@@ -129,6 +129,11 @@ def association_image(kind: Kind, pair: Pair, *, existed: bool = False) -> dict[
     return {"association": {"before": text if existed else None, "after": text}}
 
 
+def relation_row(from_type: str, to_type: str, pair: Pair) -> Row:
+    """What names one association in `sync.relations`."""
+    return {"from_type": from_type, "from_id": pair[0], "to_type": to_type, "to_id": pair[1]}
+
+
 def association_of(text: str) -> tuple[str, str, Pair]:
     """(from_type, to_type, pair) of a text made by `association_image`."""
     (from_type, from_id), (to_type, to_id) = (end.split(":") for end in text.split(">"))
@@ -160,7 +165,7 @@ def _settle(work: Work, call: _Call, outcome: PairOutcome) -> None:
                 work.counts["relations_failed"] += 1
                 logged.append(work.failure_row(relation.change, None, problem.reason, problem.message, problem))
         if problem is None:
-            row = {"from_type": from_type, "from_id": pair[0], "to_type": to_type, "to_id": pair[1]}
+            row = relation_row(from_type, to_type, pair)
             made.append(row | {"origin": "made", "run_id": work.settings.run_id} if action == "associate" else row)
     with work.ledger.together():
         work.ledger.settle(settled)

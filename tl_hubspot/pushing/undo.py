@@ -56,7 +56,7 @@ class _JournalOnly:
     def _nothing(self, rows: Sequence[Row]) -> None:
         pass
 
-    link = shadow = relation = forget_relation = opt_out = marketing_request = _nothing
+    link = shadow = relation = forget_relation = opt_out = marketing_request = consent = _nothing
 
 
 def carry_out(

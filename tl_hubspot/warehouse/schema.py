@@ -525,7 +525,7 @@ last_run | VARCHAR | run that last confirmed it |
 entity_type | VARCHAR | contact, company or deal |
 teamleader_id | VARCHAR | Teamleader id |
 fields | VARCHAR | JSON object property → value as text; empty ones are left out |
-written | VARCHAR | JSON object property → value that the sync itself wrote to HubSpot |
+written | VARCHAR | JSON object property → value that the sync wrote; one further address while its exchange is open |
 run_id | VARCHAR | run that last advanced it |
 """
         ),
@@ -824,7 +824,7 @@ entity_type | VARCHAR | contact, company, deal or relation |
 teamleader_id | VARCHAR | Teamleader id |
 hubspot_id | VARCHAR | HubSpot record id |
 message | VARCHAR | one sentence without personal data |
-found_by | VARCHAR | plan or push |
+found_by | VARCHAR | recovery, plan or push |
 """
         ),
     ),
@@ -877,8 +877,8 @@ teamleader_id | VARCHAR | Teamleader id |
 hubspot_id | VARCHAR | HubSpot record id when known |
 action | VARCHAR | action of the plan; also archive, by an undo |
 fields | VARCHAR | JSON object property → before and after |
-state | VARCHAR | intended, done or failed |
-message | VARCHAR | error of the system, or a note, without values |
+state | VARCHAR | intended, done, failed, or changed: interrupted, and somebody else has changed the record since |
+message | VARCHAR | error of the system, a note, or what was found after an interruption, without values |
 intended_at | TIMESTAMPTZ | when the intent was stored |
 settled_at | TIMESTAMPTZ | when the outcome was stored |
 """

@@ -44,7 +44,7 @@ NO_PACING = {"TEAMLEADER_RATE_LIMIT": "100000", "HUBSPOT_RATE_LIMIT": "100000"}
 
 
 @cache
-def _steps(command: str) -> list[Callable[..., Any]]:
+def steps(command: str) -> list[Callable[..., Any]]:
     """What the assets of a command's job do, in the order in which Dagster would have them."""
     definitions = build_definitions(Platform(configuration.load({})))
     graph = definitions.resolve_asset_graph()
@@ -53,6 +53,32 @@ def _steps(command: str) -> list[Callable[..., Any]]:
     keys = [k for k in graph.toposorted_asset_keys if k in wanted and k.path != automation.PUBLISHED]
     computes = [graph.get(key).assets_def.op.compute_fn for key in keys]
     return [compute.decorated_fn for compute in computes if isinstance(compute, DecoratedOpFunction)]
+
+
+def run_assets(platform: Platform, run_id: str | None = None) -> Finished:
+    """As `orchestration.execute`: the assets of the command's job in their order, but for the copy; no Dagster events.
+
+    The platform is closed afterwards. Raises what stopped the run.
+    """
+    run_id = run_id or str(uuid.uuid4())
+    context = SimpleNamespace(run=SimpleNamespace(run_id=run_id))
+
+    def finished() -> Finished:
+        row = platform.run_row(run_id)
+        return Finished(conclude.exit_code(row["status"]), row)
+
+    platform.as_of()
+    try:
+        for compute in steps(platform.options.command):
+            compute(context, platform)
+        return finished()
+    except HeldByGuard:
+        return finished()
+    except TlHubspotError as error:
+        conclude.stopped(platform, run_id, error)
+        raise
+    finally:
+        platform.close()
 
 
 @dataclass
@@ -221,26 +247,8 @@ class Story:
         releasing.release(self.product.platform(), entity_type, teamleader_id)
 
     def _run(self, platform: Platform) -> Finished:
-        """As `orchestration.execute`: the assets of the job in its order, but for the copy; no Dagster events."""
         platform.sleep = lambda seconds: time.sleep(min(seconds, 0.01))
-        context = SimpleNamespace(run=SimpleNamespace(run_id=str(uuid.uuid4())))
-        run_id = context.run.run_id
-        platform.as_of()
-        try:
-            for compute in _steps(platform.options.command):
-                compute(context, platform)
-            return self._finished(platform, run_id)
-        except HeldByGuard:
-            return self._finished(platform, run_id)
-        except TlHubspotError as error:
-            conclude.stopped(platform, run_id, error)
-            raise
-        finally:
-            platform.close()
-
-    def _finished(self, platform: Platform, run_id: str) -> Finished:
-        row = platform.run_row(run_id)
-        return Finished(conclude.exit_code(row["status"]), row)
+        return run_assets(platform)
 
     # --- what a run said ---
 

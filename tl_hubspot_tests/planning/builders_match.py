@@ -87,12 +87,21 @@ def releases(entity_type: str, *ids: str) -> pl.DataFrame:
     return frame("sync.releases", ({"teamleader_id": i} for i in ids), entity_type=entity_type)
 
 
-def pushed(addresses: dict[str, str | None] | None = None) -> pl.DataFrame:
-    """The address last pushed per contact that has a shadow."""
+def pushed(
+    addresses: dict[str, str | None] | None = None,
+    wrote: dict[str, str] | None = None,
+    added: dict[str, str] | None = None,
+) -> pl.DataFrame:
+    """The address last pushed per contact that has a shadow, and what the sync itself put there."""
     items = (addresses or {}).items()
     return pl.DataFrame(
-        {"teamleader_id": [i for i, _ in items], "address": [a for _, a in items]},
-        schema={"teamleader_id": pl.String, "address": pl.String},
+        {
+            "teamleader_id": [i for i, _ in items],
+            "address": [a for _, a in items],
+            "wrote": [(wrote or {}).get(i) for i, _ in items],
+            "added": [(added or {}).get(i) for i, _ in items],
+        },
+        schema=dict.fromkeys(("teamleader_id", "address", "wrote", "added"), pl.String),
     )
 
 

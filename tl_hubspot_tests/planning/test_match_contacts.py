@@ -25,6 +25,8 @@ def run(
     pushed: dict[str, str | None] | None = None,
     released: tuple[str, ...] = (),
     skipped: list[b.Row] | None = None,
+    wrote: dict[str, str] | None = None,
+    added: dict[str, str] | None = None,
 ) -> Matching:
     """Match `contacts` (teamleader_id → address); `skipped` are decisions of contacts that are not eligible."""
     decisions = [{"teamleader_id": i, "address": a} for i, a in contacts.items()] + (skipped or [])
@@ -33,7 +35,7 @@ def run(
         b.contact_decisions(*decisions),
         b.hubspot_contacts(*hubspot),
         b.links("contact", linked),
-        b.pushed(pushed),
+        b.pushed(pushed, wrote, added),
         b.releases("contact", *released),
     )
 
@@ -154,6 +156,29 @@ class TestClaims:
         result = b.by_id(run({"T1": A, "T2": B}, hubspot, linked={"T1": "1", "T2": "2"}))
         assert result["T2"]["outcome"] == "update"
         assert found(result["T1"]) == ("held", "2", "link", "claimed_by_other")
+
+
+class TestInterruptedExchange:
+    """A run that was killed between the new address and the old one's place; behaviour §10."""
+
+    def both(self, hubspot: list[str], *, others: dict[str, str] | None = None, **by_us: dict[str, str]) -> b.Row:
+        contacts = {"T1": B, **(others or {})}
+        records: list[b.Row] = [{"id": "1", "emails": hubspot}]
+        return b.by_id(run(contacts, records, linked={"T1": "1"}, pushed={"T1": A}, **by_us))["T1"]
+
+    def test_the_old_primary_comes_back_as_a_secondary_one(self) -> None:
+        assert email(self.both([B], wrote={"T1": B})) == ("add_secondary", A, None, False, None)
+
+    def test_it_does_not_when_it_is_there_or_somebody_else_has_it_or_a_person_changed_the_primary(self) -> None:
+        nothing = ("none", None, None, False, None)
+        assert email(self.both([B, A], wrote={"T1": B})) == nothing
+        assert email(self.both([B], wrote={"T1": B}, others={"T2": A})) == nothing
+        assert email(self.both([B], wrote={"T1": A})) == nothing
+        assert email(self.both([B])) == nothing
+
+    def test_a_secondary_one_still_gives_way_to_the_one_that_the_sync_added(self) -> None:
+        assert email(self.both([C, A, B], added={"T1": B})) == ("replace_secondary", B, A, False, None)
+        assert email(self.both([C, A, B])) == ("none", None, None, False, None)
 
 
 class TestAddressChangesFirst:

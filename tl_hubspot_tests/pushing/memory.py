@@ -40,7 +40,7 @@ class MemoryLedger:
 
     def settle(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            assert set(row) == SETTLEMENT and row["state"] in ("done", "failed")
+            assert set(row) == SETTLEMENT and row["state"] in ("done", "failed", "changed")
             entry = self.journal[row["call_id"], row["trace_id"]]
             assert entry["state"] == "intended", "settled twice"
             entry.update(row)
@@ -59,6 +59,9 @@ class MemoryLedger:
             kept = self.shadows.setdefault((row["entity_type"], row["teamleader_id"]), {"fields": {}, "written": {}})
             kept["fields"] |= msgspec.json.decode(row["fields"])
             kept["written"] |= msgspec.json.decode(row["written"])
+            for values in kept.values():
+                for name in [name for name, value in values.items() if value is None]:
+                    del values[name]
 
     def relation(self, rows: Sequence[Row]) -> None:
         for row in _checked("sync.relations", rows):

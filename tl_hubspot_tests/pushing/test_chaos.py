@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from tl_hubspot.hubspot.mirror import read_associations
+from tl_hubspot.pushing.change import changes_of
 from tl_hubspot.pushing.recovery import settle_open
 from tl_hubspot.sandbox.control import Fault
 from tl_hubspot_tests.hubspot.support import Portal
 from tl_hubspot_tests.pushing.conftest import Push
-from tl_hubspot_tests.pushing.memory import MemoryLedger, address, create, marketing, relate, unsubscribe, update
+from tl_hubspot_tests.pushing.memory import MemoryLedger, address, create, marketing, plan, relate, unsubscribe, update
 
 PATHS = ("batch/upsert", "batch/update", "batch/read", "batch/associate", "unsubscribe-all", "imports", "secondary", "")
 STATUSES = (400, 423, 429, 477, 500, 502, 503, 504)
@@ -63,7 +64,7 @@ def test_the_end_is_what_the_plan_says(portal: Portal, ledger: MemoryLedger, run
         result = run(*rows)
         records = sum(r["action"] in ("create", "update") for r in rows)
         assert result.outcomes.height == records and result.protected_writes == 0
-        settle_open(portal.gateway, ledger, ledger.open(), "run-2")
+        settle_open(portal.gateway, ledger, ledger.open(), changes_of(plan(*rows)), "run-2")
         assert not ledger.open()
         if result.stopped is None and result.failed == 0 and not portal.sandbox.faults.remaining:
             break

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from tl_hubspot.hubspot.marketing import make_marketing
+from tl_hubspot.pushing.change import changes_of
 from tl_hubspot.pushing.ledger import Row
+from tl_hubspot.pushing.marketing import name_of
 from tl_hubspot.pushing.push import push
-from tl_hubspot.pushing.recovery import NOT_CARRIED_OUT, settle_open
+from tl_hubspot.pushing.recovery import CARRIED_OUT, CHANGED, NOT_CARRIED_OUT, NOTICE, Recovered, settle_open
 from tl_hubspot.pushing.undo import Undone, carry_out
 from tl_hubspot.pushing.undo_plan import ARCHIVE, Rules, look
 from tl_hubspot.sandbox.control import Fault
@@ -87,13 +91,17 @@ def test_killed_anywhere(portal: Portal, at: str, number: int) -> None:
     assert len(open_before) == 1
     portal.sandbox.log.clear()
 
-    done = settle_open(portal.gateway, ledger, open_before, "run-2")
+    recovered = settle_open(portal.gateway, ledger, open_before, changes_of(plan(*ROWS)), "run-2")
 
     # A call was carried out exactly when the process died after it.
-    assert done == (at == "settled") and not ledger.open() and portal.sandbox.log.writes() == []
+    assert (
+        (recovered.done, recovered.failed) == ((1, 0) if at == "settled" else (0, 1))
+        and not ledger.open()
+        and portal.sandbox.log.writes() == []
+    )
     (settled,) = (ledger.journal[r["call_id"], r["trace_id"]] for r in open_before)
     assert settled["state"] == ("done" if at == "settled" else "failed")
-    assert settled["message"] == (None if at == "settled" else NOT_CARRIED_OUT)
+    assert settled["message"] == (CARRIED_OUT if at == "settled" else NOT_CARRIED_OUT)
 
     # Pushing the same plan again ends in the same state, with no second record of anything.
     result = push(plan(*ROWS), portal.gateway, MemoryLedger(), SETTINGS)
@@ -106,7 +114,7 @@ def test_a_created_record_that_is_found_is_linked(portal: Portal) -> None:
     ledger = DyingLedger("settled", 1)
     with pytest.raises(Killed):
         push(plan(create("contact", "t9", email="new@example.be")), portal.gateway, ledger, SETTINGS)
-    settle_open(portal.gateway, ledger, ledger.open(), "run-2")
+    settle_open(portal.gateway, ledger, ledger.open(), [], "run-2")
     (record,) = portal.sandbox.all("contacts")
     assert (
         ledger.links["contact", "t9"] | {"hubspot_id": record["id"], "first_run": "run-1", "last_run": "run-2"}
@@ -116,7 +124,7 @@ def test_a_created_record_that_is_found_is_linked(portal: Portal) -> None:
 
 
 def test_nothing_open_is_no_call(portal: Portal, ledger: MemoryLedger) -> None:
-    assert settle_open(portal.gateway, ledger, [], "run-2") == 0 and portal.calls() == 0
+    assert settle_open(portal.gateway, ledger, [], [], "run-2") == Recovered() and portal.calls() == 0
 
 
 UNDO = replace(SETTINGS, run_id="run-2")
@@ -343,3 +351,141 @@ def test_a_property_that_is_protected_by_now_stays(portal: Portal, ledger: Memor
     run(update("contact", "t1", "1", phone="2"))
     undoing = look(portal.gateway, ledger.done(), [], (), Rules({}, ("phone",)))
     assert undoing.is_empty and [entry.code for entry in undoing.left] == ["protected"]
+
+
+# --- what a crash left, and what became of it since -------------------------------------------------------------------
+
+
+def interrupted(portal: Portal, *rows: dict[str, Any], at: str = "settled", number: int = 1) -> DyingLedger:
+    """A push that died after its call number `number` was carried out, or just before."""
+    ledger = DyingLedger(at, number)
+    with pytest.raises(Killed):
+        push(plan(*rows), portal.gateway, ledger, SETTINGS)
+    return ledger
+
+
+def recover(portal: Portal, ledger: MemoryLedger, *rows: dict[str, Any]) -> Recovered:
+    portal.sandbox.log.clear()
+    recovered = settle_open(portal.gateway, ledger, ledger.open(), changes_of(plan(*rows)), "run-2")
+    assert not ledger.open() and portal.sandbox.log.writes() == []
+    return recovered
+
+
+def last(ledger: MemoryLedger) -> Row:
+    return list(ledger.journal.values())[-1]
+
+
+def test_an_update_that_was_carried_out_is_remembered_as_the_push_would_have(portal: Portal) -> None:
+    load(portal)
+    rows = (row("contact", "t1", "1", "update", {"phone": "2"}, shadow={"phone": "2", "city": "Gent", "zip": None}),)
+    ledger = interrupted(portal, *rows)
+    assert recover(portal, ledger, *rows) == Recovered(done=1)
+    assert (last(ledger)["state"], last(ledger)["message"]) == ("done", CARRIED_OUT)
+    assert ledger.shadows["contact", "t1"] == {"fields": {"phone": "2", "city": "Gent"}, "written": {"phone": "2"}}
+    assert ledger.hubspot_id("contact", "t1") == "1"
+    assert [(r["action"], r["run_id"]) for r in ledger.logged] == [("update", "run-2")]
+
+
+@pytest.mark.parametrize("at", ["intended", "settled"])
+def test_what_somebody_changed_meanwhile_stays_and_is_reported(portal: Portal, at: str) -> None:
+    load(portal)
+    rows = (update("contact", "t1", "1", phone="2", firstname="Ann"),)
+    ledger = interrupted(portal, *rows, at=at)
+    portal.sandbox.patch("contacts", "1", {"phone": "person"})
+    recovered = recover(portal, ledger, *rows)
+    assert (recovered.done, recovered.failed, recovered.changed) == (0, 0, 1)
+    assert last(ledger)["state"] == "changed" and last(ledger)["message"] == f"{CHANGED}: phone"
+    (notice,) = recovered.notices
+    assert (notice["code"], notice["teamleader_id"], notice["hubspot_id"]) == (NOTICE, "t1", "1")
+    assert "person" not in notice["message"]
+    # Teamleader's value counts as seen, so that the person's survives; a field that was not written is sent again
+    written = {"firstname": "Ann"} if at == "settled" else {}
+    assert ledger.shadows["contact", "t1"] == {"fields": {"phone": "2"} | written, "written": written}
+
+
+def test_a_field_that_somebody_set_back_is_sent_again(portal: Portal) -> None:
+    load(portal)
+    rows = (update("contact", "t1", "1", phone="2", firstname="Ann"),)
+    ledger = interrupted(portal, *rows)
+    portal.sandbox.patch("contacts", "1", {"phone": "1"})
+    assert recover(portal, ledger, *rows).changed == 1
+    assert ledger.shadows["contact", "t1"]["fields"] == {"firstname": "Ann"}
+
+
+def test_a_created_record_that_a_person_edited_is_the_one_that_was_created(portal: Portal) -> None:
+    rows = (create("contact", "t9", email="new@example.be", phone="1"),)
+    ledger = interrupted(portal, *rows)
+    (record,) = portal.sandbox.all("contacts")
+    portal.sandbox.patch("contacts", record["id"], {"phone": "person"})
+    assert recover(portal, ledger, *rows) == Recovered(done=1)
+    assert ledger.shadows["contact", "t9"]["fields"]["phone"] == "1" and ledger.links["contact", "t9"]
+
+
+def test_a_replaced_primary_counts_only_once_the_old_address_has_its_place(portal: Portal) -> None:
+    portal.sandbox.set_switches(old_primary_on_email_change="dropped")
+    load(portal)
+    rows = (address("t1", "1", "replace_primary", "new@example.be", "c1@example.be", keep_old=True),)
+    ledger = interrupted(portal, *rows)
+    recover(portal, ledger, *rows)
+    assert ledger.shadows["contact", "t1"] == {"fields": {}, "written": {"email": "new@example.be"}}
+    # the second call, which puts the old address back
+    load_again = interrupted(portal, *rows, number=2)
+    assert last(load_again)["fields"] == '{"hs_additional_emails":{"after":"c1@example.be","before":null}}'
+    assert recover(portal, load_again, *rows).done == 1
+    assert load_again.shadows["contact", "t1"]["fields"] == {"email": "new@example.be"}
+
+
+def test_an_exchange_of_secondary_addresses_that_is_half_done(portal: Portal) -> None:
+    load(portal)
+    portal.sandbox.patch("contacts", "1", {"hs_additional_emails": "old@example.be"})
+    rows = (address("t1", "1", "replace_secondary", "new@example.be", "old@example.be"),)
+    ledger = interrupted(portal, *rows, at="intended")
+    portal.sandbox.patch("contacts", "1", {"hs_additional_emails": "old@example.be;new@example.be"})
+    assert recover(portal, ledger, *rows).failed == 1
+    assert ledger.shadows["contact", "t1"] == {"fields": {}, "written": {"hs_additional_emails": "new@example.be"}}
+
+
+@pytest.mark.parametrize("gone", [(), ("c2@example.be",), ("c2@example.be", "more@example.be")])
+def test_opt_outs_that_were_carried_out_are_known(portal: Portal, gone: tuple[str, ...]) -> None:
+    load(portal)
+    rows = (unsubscribe("t2", "2", "c2@example.be", "more@example.be"),)
+    ledger = interrupted(portal, *rows, at="intended")
+    for one in gone:
+        portal.sandbox.optout(one)
+    assert recover(portal, ledger, *rows).done == (len(gone) == 2)
+    known = {key: sorted(r["unsubscribed"]) for key, r in ledger.opt_outs.items()}
+    assert known == ({"c2@example.be": sorted(gone)} if len(gone) == 2 else {one: [one] for one in gone})
+
+
+@pytest.mark.parametrize("seconds", [0, 3600])
+def test_an_import_that_was_accepted_is_not_sent_again(portal: Portal, seconds: int) -> None:
+    load(portal)
+    rows = (marketing("t1", "1"), marketing("t2", "2"))
+    ledger = interrupted(portal, *rows, at="intended")
+    (row_of_one, _) = ledger.open()
+    portal.sandbox.set_switches(import_seconds=seconds)
+    (found,) = make_marketing(
+        portal.gateway, ["1", "2"], name_of(row_of_one["run_id"], row_of_one["call_id"]), patience=0
+    )
+    assert recover(portal, ledger, *rows).done == 2
+    requests = {key: (r["import_id"], r["confirmed"]) for key, r in ledger.marketing_requests.items()}
+    assert requests == dict.fromkeys(("t1", "t2"), (found[1].import_id, not seconds))
+
+
+def test_an_import_that_never_arrived_is_asked_again(portal: Portal) -> None:
+    load(portal)
+    ledger = interrupted(portal, marketing("t1", "1"), at="intended")
+    assert recover(portal, ledger, marketing("t1", "1")).failed == 1 and not ledger.marketing_requests
+
+
+def test_relations_that_were_made_are_the_syncs_own(portal: Portal) -> None:
+    load(portal)
+    firm = portal.sandbox.create("companies", {"name": "Acme"})["id"]
+    rows = (relate("contact", "t1", "company", "k1", ("1", firm)),)
+    ledger = interrupted(portal, *rows)
+    assert recover(portal, ledger, *rows).done == 1
+    assert [r["origin"] for r in ledger.relations.values()] == ["made"]
+    away = (relate("contact", "t1", "company", "k1", ("1", firm), action="disassociate"),)
+    gone = interrupted(portal, *away)
+    gone.relations = dict(ledger.relations)
+    assert recover(portal, gone, *away).done == 1 and not gone.relations

@@ -97,7 +97,7 @@ def store(platform: Platform, run: Run, made: Plan, made_of: str) -> None:
         insert(con, "sync.planned_outcomes", made.outcomes)
         con.execute("delete from sync.settled")
         insert(con, "sync.settled", made.settled)
-        con.execute("delete from sync.notices")
+        con.execute("delete from sync.notices where found_by <> 'recovery'")
         insert(con, "sync.notices", made.notices.with_columns(pl.lit("plan").alias("found_by")))
 
 
@@ -155,7 +155,12 @@ def _matchings(tables: _Tables, rules: RuleSettings, graves: pl.DataFrame) -> di
     def pushed(entity_type: str) -> pl.DataFrame:
         return shadows.filter(pl.col("entity_type") == entity_type)
 
-    addresses = pushed("contact").select("teamleader_id", address=pl.col("fields").str.json_path_match("$.email"))
+    addresses = pushed("contact").select(
+        "teamleader_id",
+        address=pl.col("fields").str.json_path_match("$.email"),
+        wrote=pl.col("written").str.json_path_match("$.email"),
+        added=pl.col("written").str.json_path_match("$.hs_additional_emails"),
+    )
     matchings = {
         "contact": partial(
             match_contacts.match,

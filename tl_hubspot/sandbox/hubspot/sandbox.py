@@ -80,6 +80,22 @@ class HubSpotSandbox:
             self.faults.clear()
             self.log.clear()
 
+    def dump(self) -> bytes:
+        """The whole portal as it stands, see `put_back`; switches, faults and log are no part of it."""
+        with self.portal.work():
+            pass  # imports that are due
+        with self.portal.lock:
+            return self._store.dump()
+
+    def put_back(self, dumped: bytes) -> None:
+        """The portal as it was at `dump`, without faults or log; only for a portal in memory."""
+        with self.portal.lock:
+            self._store.put_back(dumped)
+            self.portal.open_parts()
+            self.portal.limiter.reset()
+            self.faults.clear()
+            self.log.clear()
+
     def close(self) -> None:
         with self.portal.lock:
             self._store.close()

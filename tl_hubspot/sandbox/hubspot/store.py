@@ -91,6 +91,15 @@ class Store:
                 self._db.execute(f"DELETE FROM {table}")
         self._next_ids = {kind.number: kind.first_id for kind in OBJECT_TYPES.values()}
 
+    def dump(self) -> bytes:
+        """Everything, as the bytes of a SQLite file."""
+        return self._db.serialize()
+
+    def put_back(self, dumped: bytes) -> None:
+        """Everything as it was when it was dumped, ids to give out included; only for a store in memory."""
+        self._db.deserialize(dumped)
+        self._next_ids = {kind.number: self._first_free_id(kind) for kind in OBJECT_TYPES.values()}
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit at the end; roll back on any exception. Inside another transaction: a savepoint."""

@@ -192,3 +192,18 @@ def test_two_threads_do_not_disturb_each_other(http: httpx.Client, sandbox: HubS
         assert {item.result() for item in statuses} == {200}
         assert [item.result() for item in zips] == [str(number) for number in range(20)]
     assert len(sandbox.log.entries) == 20
+
+
+def test_a_portal_is_put_back_as_it_was(http: httpx.Client, sandbox: HubSpotSandbox) -> None:
+    sandbox.create("contacts", {"email": "a@x.be"})
+    sandbox.optout("a@x.be")
+    dumped = sandbox.dump()
+    sandbox.define_property("contacts", name="own", label="Own", type="string", fieldType="text")
+    later = sandbox.create("contacts", {"email": "b@x.be"})["id"]
+    sandbox.set_marketable(later)
+    http.get(CONTACTS)
+    sandbox.put_back(dumped)
+    assert [r["properties"]["email"] for r in sandbox.all("contacts")] == ["a@x.be"]
+    assert sandbox.subscriptions("a@x.be")["opted_out"] and sandbox.marketing_tier.count == 0
+    assert sandbox.log.entries == [] and http.get("/crm/v3/properties/contacts/own").status_code == 404
+    assert sandbox.create("contacts", {"email": "c@x.be"})["id"] == later
