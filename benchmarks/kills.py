@@ -18,7 +18,7 @@ from typing import Any
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot_tests.e2e import kill_worlds
 from tl_hubspot_tests.e2e.conftest import Product
-from tl_hubspot_tests.e2e.killing import Manner, Scene, attempts
+from tl_hubspot_tests.e2e.killing import Manner, Scene, Stopped, attempts
 
 ALONE, TOGETHER = Manner(), Manner(workers=3, batch=2)
 VARIANTS: list[tuple[dict[str, Any], Manner]] = [
@@ -66,7 +66,7 @@ def _try(world: str, more: dict[str, Any], manner: Manner, folder: Path, given: 
             tried += 1
             try:
                 attempt()
-            except AssertionError as error:
+            except (AssertionError, Stopped) as error:
                 wrong, outcome = wrong + 1, f"OTHERWISE: {error}"
             print(f"  {what}: {outcome} ({time.perf_counter() - began:.1f} s)", flush=True)
     return tried, wrong

@@ -169,11 +169,13 @@ class HubSpotGateway:
     def run(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
         """Work on items in threads; yields (item, result) as each is finished, in no order.
 
-        `items` is drawn lazily in the caller's thread, at most `together` ahead. When one fails, no further item is
-        drawn, what is already under way is still yielded, and then the failure is raised: no confirmed call is lost.
+        `items` is drawn lazily in the caller's thread, no more than `together` at a time. When one fails, no further
+        item is drawn, what is already under way is still yielded, and then the failure is raised: no confirmed call is
+        lost.
         """
         failure: BaseException | None = None
         under_way: dict[Future[Result], Item] = {}
+        back: list[tuple[Item, Future[Result]]] = []
         drawing = iter(items)
         exhausted = False
         with ThreadPoolExecutor(self.workers, thread_name_prefix="hubspot") as pool:
@@ -187,16 +189,15 @@ class HubSpotGateway:
                         failure = error
                     else:
                         under_way[pool.submit(work, item)] = item
+                # The workers are busy again before anybody deals with what came back.
+                for item, future in back:
+                    if future.exception() is None:
+                        yield item, future.result()
                 if not under_way:
                     break
                 finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    item = under_way.pop(future)
-                    problem = future.exception()
-                    if problem is None:
-                        yield item, future.result()
-                    elif failure is None:
-                        failure = problem
+                back = [(under_way.pop(future), future) for future in finished]
+                failure = failure or next(filter(None, (future.exception() for _, future in back)), None)
         if failure is not None:
             raise failure
 

@@ -36,6 +36,7 @@ MEANING = {
     "deleted_in_hubspot": "deleted or archived in HubSpot by a person",
     "out_of_scope": "in HubSpot, but no longer belongs there: marked",
     "guard": "the plan is over a limit",
+    "changed_while_interrupted": "somebody changed it in HubSpot while a run was interrupted; that value stays",
     "email_taken": "its new address belongs to another HubSpot contact",
     "not_attempted": "the push stopped before it",
 }

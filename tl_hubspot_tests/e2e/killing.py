@@ -9,6 +9,7 @@ little more than its work.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -111,6 +112,7 @@ class _Task:
 
 
 def _process(task: _Task, sender: Any) -> None:
+    faulthandler.enable()
     # one thread each: many small frames, and several processes beside each other
     os.environ["POLARS_MAX_THREADS"] = "1"
     store._CONFIG["threads"] = "1"
