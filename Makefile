@@ -39,6 +39,8 @@ bench: $(STAMP)
 	@$(BIN)/python benchmarks/calls.py --contacts 1000
 	@$(BIN)/python benchmarks/mirror.py
 	@$(BIN)/python benchmarks/rate.py
+	@$(BIN)/python benchmarks/push.py --contacts 100000
+	@$(BIN)/python benchmarks/journal.py
 	@$(BIN)/python benchmarks/whole_run.py --contacts 2000
 
 $(STAMP): requirements.lock pyproject.toml
