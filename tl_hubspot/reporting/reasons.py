@@ -27,6 +27,15 @@ ADVICE: dict[str, Advice] = {
         "the HubSpot record was archived or deleted by a person",
         "It is not made again. To have it made: `tl-hubspot release contact|company|deal ID`.",
     ),
+    "gdpr_deleted": Advice(
+        "a person erased somebody with this address in HubSpot",
+        "It is not made again. To have it made all the same: `tl-hubspot release contact ID`.",
+    ),
+    "opt_out_failed": Advice("its opt-out did not come through, so it is not asked for marketing status", AGAIN),
+    "opted_out_in_hubspot": Advice(
+        "HubSpot shows the person opted out, so it is not asked for marketing status",
+        "Nothing: nobody is subscribed again.",
+    ),
     "claimed_by_other": Advice(
         "its HubSpot record belongs to another Teamleader record",
         "Merge the two in Teamleader, or give the HubSpot record only the addresses of one of them.",

@@ -28,6 +28,7 @@ from tl_hubspot.planning.opt_outs import plan_opt_outs
 from tl_hubspot.planning.plan import EntityInputs, PlanInputs, PlanSettings, build
 from tl_hubspot.planning.stages import resolve
 from tl_hubspot.planning.transforms import Portal
+from tl_hubspot.pushing.change import Change, changes_of
 from tl_hubspot.pushing.push import PushSettings, push
 from tl_hubspot.pushing.recovery import settle_open
 from tl_hubspot.rules import companies as company_rules
@@ -92,6 +93,8 @@ class World:
     """Addresses that unsubscribe in HubSpot once the next plan is made."""
     resubscribed: set[str] = field(default_factory=set)
     violations: list[str] = field(default_factory=list)
+    pushed: list[Change] = field(default_factory=list)
+    """The plan of the last run: what its open intents were to carry out."""
     runs: int = 0
 
     def __post_init__(self) -> None:
@@ -191,7 +194,7 @@ class World:
 
     def _run(self) -> bool:
         gateway, ledger = self.opened.gateway, self.ledger
-        settle_open(gateway, ledger, ledger.open(), f"run-{self.runs}", lambda: NOW)
+        settle_open(gateway, ledger, ledger.open(), self.pushed, f"run-{self.runs}", lambda: NOW)
         people = frame_of("teamleader.contacts", self.teamleader.values())
         wanted = mirror.Wanted("contact", tuple(MAPPING.properties("contact")))
         held = frame_of(
@@ -214,7 +217,12 @@ class World:
         )
         chosen = eligible.contacts(decided, companies, none)
         shadows = self._shadows()
-        addresses = shadows.select("teamleader_id", address=pl.col("fields").str.json_path_match("$.email"))
+        addresses = shadows.select(
+            "teamleader_id",
+            address=pl.col("fields").str.json_path_match("$.email"),
+            wrote=pl.col("written").str.json_path_match("$.email"),
+            added=pl.col("written").str.json_path_match("$.hs_additional_emails"),
+        )
         links_frame = frame_of("sync.links", ledger.links.values())
         matching = match_contacts.match(chosen, decided, held, links_frame, addresses, frame_of("sync.releases", []))
         opted_out = plan_opt_outs(decided, held, matching.matches, frame_of("sync.opt_outs", ledger.opt_outs.values()))
@@ -233,6 +241,7 @@ class World:
             ),
             PlanSettings(preflight.effective(MAPPING, self.facts.properties), NOW),
         )
+        self.pushed = list(changes_of(plan.changes))
         late, self.late = self.late, []
         for address in late:
             self.sandbox.optout(address)
