@@ -217,7 +217,12 @@ class World:
         )
         chosen = eligible.contacts(decided, companies, none)
         shadows = self._shadows()
-        addresses = shadows.select("teamleader_id", address=pl.col("fields").str.json_path_match("$.email"))
+        addresses = shadows.select(
+            "teamleader_id",
+            address=pl.col("fields").str.json_path_match("$.email"),
+            wrote=pl.col("written").str.json_path_match("$.email"),
+            added=pl.col("written").str.json_path_match("$.hs_additional_emails"),
+        )
         links_frame = frame_of("sync.links", ledger.links.values())
         matching = match_contacts.match(chosen, decided, held, links_frame, addresses, frame_of("sync.releases", []))
         opted_out = plan_opt_outs(decided, held, matching.matches, frame_of("sync.opt_outs", ledger.opt_outs.values()))
