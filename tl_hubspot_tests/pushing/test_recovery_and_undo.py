@@ -324,7 +324,7 @@ def test_an_undo_that_is_killed_is_repeated(portal: Portal, at: str, number: int
     ledger._at, ledger._left = at, number
     with pytest.raises(Killed):
         taken_back(portal, ledger)
-    settle_open(portal.gateway, ledger, ledger.open(), "run-2")
+    settle_open(portal.gateway, ledger, ledger.open(), [], "run-2")
     assert not ledger.open()
     result = taken_back(portal, ledger)
     assert left(result) == {("t2", None, "unsubscribe"), ("t1", None, "marketing")}

@@ -155,12 +155,7 @@ def _matchings(tables: _Tables, rules: RuleSettings, graves: pl.DataFrame) -> di
     def pushed(entity_type: str) -> pl.DataFrame:
         return shadows.filter(pl.col("entity_type") == entity_type)
 
-    addresses = pushed("contact").select(
-        "teamleader_id",
-        address=pl.col("fields").str.json_path_match("$.email"),
-        wrote=pl.col("written").str.json_path_match("$.email"),
-        added=pl.col("written").str.json_path_match("$.hs_additional_emails"),
-    )
+    addresses = match_contacts.pushed_addresses(pushed("contact"))
     matchings = {
         "contact": partial(
             match_contacts.match,
