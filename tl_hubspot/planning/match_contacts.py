@@ -33,7 +33,7 @@ _NO_EMAIL = {
 
 
 def pushed_addresses(shadows: pl.DataFrame) -> pl.DataFrame:
-    """What `match` needs to know of the contacts' rows of sync.shadows: `teamleader_id`, `address`, `wrote`, `added`."""
+    """What `match` has to know of the contacts' sync.shadows: `teamleader_id`, `address`, `wrote`, `added`."""
     return shadows.select(
         "teamleader_id",
         address=pl.col("fields").str.json_path_match("$.email"),

@@ -217,16 +217,7 @@ class World:
         )
         chosen = eligible.contacts(decided, companies, none)
         shadows = self._shadows()
-<<<<<<< ours
-        addresses = shadows.select(
-            "teamleader_id",
-            address=pl.col("fields").str.json_path_match("$.email"),
-            wrote=pl.col("written").str.json_path_match("$.email"),
-            added=pl.col("written").str.json_path_match("$.hs_additional_emails"),
-        )
-=======
         addresses = match_contacts.pushed_addresses(shadows)
->>>>>>> theirs
         links_frame = frame_of("sync.links", ledger.links.values())
         matching = match_contacts.match(chosen, decided, held, links_frame, addresses, frame_of("sync.releases", []))
         opted_out = plan_opt_outs(decided, held, matching.matches, frame_of("sync.opt_outs", ledger.opt_outs.values()))
