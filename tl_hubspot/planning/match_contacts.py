@@ -33,7 +33,8 @@ _NO_EMAIL = {
 
 
 def pushed_addresses(shadows: pl.DataFrame) -> pl.DataFrame:
-    """What `match` has to know of the contacts' sync.shadows: `teamleader_id`, `address`, `wrote`, `added`."""
+    """What matching needs of the contacts' rows of sync.shadows: `teamleader_id`, `address` as last pushed, `wrote` and
+    `added` (see `match_emails.actions`)."""
     return shadows.select(
         "teamleader_id",
         address=pl.col("fields").str.json_path_match("$.email"),
@@ -55,10 +56,9 @@ def match(
     """Match contacts: one row (CONTACT_MATCHES) per row of eligible.contacts, in the order of teamleader_id.
 
     decisions: decisions.contacts, all of them: skipped contacts keep their records and addresses occupied; mirror:
-    hubspot.contacts, archived ones too; links: sync.links; pushed: see `pushed_addresses`, one row
-    per contact that has a shadow; releases: sync.releases; undone:
-    sync.undone_addresses; graves: GRAVES (an erased address is put on no other contact either). eligible.contacts has
-    each address once.
+    hubspot.contacts, archived ones too; links: sync.links; pushed: see `pushed_addresses`, one row per contact
+    that has a shadow; releases: sync.releases; undone: sync.undone_addresses; graves: GRAVES (an erased address is put
+    on no other contact either). eligible.contacts has each address once.
     A contact that won a `duplicate_email` takes over its loser's link when it has none of its own.
     """
     resolved = resolve("contact", decisions["teamleader_id"], links, mirror)
