@@ -52,7 +52,9 @@ class _Finding:
 
     intent: Row
     change: Change
-    state: State
+    is_planned: bool
+    """Not of an undo, which changes nothing that is remembered."""
+    state: State = "failed"
     hubspot_id: str | None = None
     fields: list[str] = field(default_factory=list)
     """Those that somebody else changed."""
@@ -122,7 +124,7 @@ def _found(work: Work, intents: Sequence[Row], planned: Planned) -> Iterator[lis
 
     def kind(intent: Row) -> tuple[str, str, str]:
         action = "relation" if intent["entity_type"] == "relation" else intent["action"]
-        if action not in readers:  # mark_deleted and undo write fields too
+        if action not in readers:  # mark_deleted writes fields too
             action = "update"
         if action == "update" and (intent["trace_id"] == addresses.VACATE or SECONDARY_EMAILS in images(intent)):
             action = "addresses"
@@ -132,15 +134,17 @@ def _found(work: Work, intents: Sequence[Row], planned: Planned) -> Iterator[lis
     for (_, action, _), group in groupby(sorted(intents, key=kind), key=kind):
         rows = list(group)
         for part in [rows] if action in ("marketing", "relation") else chunked(rows, BATCH):
-            findings = [_Finding(i, _change_of(i, planned), "failed", i["hubspot_id"]) for i in part]
+            findings = [_finding(i, planned) for i in part]
             readers[action](work, findings)
             yield findings
 
 
-def _change_of(intent: Row, planned: Planned) -> Change:
+def _finding(intent: Row, planned: Planned) -> _Finding:
+    """Not carried out, until HubSpot says otherwise."""
     key = intent["entity_type"], intent["teamleader_id"]
+    change = planned.get((key, intent["action"]))
     unknown = Change(*key, intent["hubspot_id"], intent["action"], None)
-    return planned.get((key, intent["action"]), unknown)
+    return _Finding(intent, change or unknown, change is not None, hubspot_id=intent["hubspot_id"])
 
 
 def _creates(work: Work, findings: Sequence[_Finding]) -> None:
@@ -185,7 +189,7 @@ def _archived(work: Work, findings: Sequence[_Finding]) -> None:
 def _remember(work: Work, finding: _Finding, seen: Mapping[str, str], written: Mapping[str, str]) -> None:
     """What the push would have remembered: of the fields sent those in `seen`, `written` as the sync's own."""
     change, intent = finding.change, finding.intent
-    if finding.state == "done" and finding.hubspot_id and intent["action"] != "undo":
+    if finding.state == "done" and finding.hubspot_id and (finding.is_planned or intent["action"] == "create"):
         link = work.link_row(change, finding.hubspot_id)
         finding.remember["link"] = [link | {"first_run": intent["run_id"]}]
     sent = {name: image["after"] for name, image in images(intent).items()}
@@ -196,7 +200,7 @@ def _remember(work: Work, finding: _Finding, seen: Mapping[str, str], written: M
         for name, value in shadow.items()
         if (name in seen or name not in sent) and not (name in SYMBOLIC and (value or "").startswith(SYMBOL))
     }
-    if change.details and (known or written):  # none: nothing planned it, as of an undo
+    if finding.is_planned and (known or written):
         finding.remember["shadow"] = [work.shadow_row(change, known, written)]
 
 
@@ -213,10 +217,10 @@ def _addresses(work: Work, findings: Sequence[_Finding]) -> None:
         come, go = after - before, before - after
         if come <= have and not go & have:
             finding.state = "done"
-            if finding.intent["trace_id"] != addresses.VACATE and finding.change.email is not None:
+            if finding.is_planned and finding.intent["trace_id"] != addresses.VACATE:
                 finding.remember["link"] = [work.link_row(finding.change, finding.hubspot_id or "")]
                 finding.remember["shadow"] = [addresses.shadow_of(work, finding.change)]
-        elif come and come <= have:
+        elif finding.is_planned and come and come <= have:
             # the old one has still to go: the next plan must know that the new one stands for it
             finding.remember["shadow"] = [work.shadow_row(finding.change, {}, {SECONDARY_EMAILS: ";".join(come)})]
 
@@ -237,9 +241,11 @@ def _relations(work: Work, findings: Sequence[_Finding]) -> None:
                 continue
             finding.state = "done"
             row = relations.relation_row(from_type, to_type, pair)
+            if not finding.is_planned:
+                continue
             if finding.intent["action"] == "associate":
                 finding.remember["relation"] = [row | {"origin": "made", "run_id": work.settings.run_id}]
-            elif finding.intent["action"] == "disassociate":
+            else:
                 finding.remember["forget_relation"] = [row]
 
 

@@ -15,6 +15,7 @@ from tl_hubspot.orchestration.run import Platform, RunOptions
 from tl_hubspot.orchestration.steps import conclude
 from tl_hubspot.pushing.push import OUTCOMES, PushResult
 from tl_hubspot.warehouse.store import frame_of, polars_schema
+from tl_hubspot_tests.pushing.memory import plan, update
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def planned(platform: Platform, *ids: str) -> None:
 def push(platform: Platform, run_id: str) -> str:
     run = platform.run(run_id)
     try:
-        return conclude.pushed(platform, run, PushResult(pl.DataFrame(schema=OUTCOMES)))
+        return conclude.pushed(platform, run, PushResult(pl.DataFrame(schema=OUTCOMES)), plan())
     finally:
         platform.close()
 
@@ -88,8 +89,11 @@ def test_what_the_push_says_stands_over_the_plan(platform: Platform) -> None:
     notice = {"code": "email_taken", "entity_type": "contact", "teamleader_id": "a", "message": "Taken."}
     run = platform.run("run")
     result = PushResult(outcomes, notices=[notice | {"hubspot_id": None}])
-    assert conclude.pushed(platform, run, result) == "failed_records"
+    assert conclude.pushed(platform, run, result, plan(update("contact", "a", "7", city="Gent"))) == "failed_records"
     platform.close()
+    assert platform.warehouse.read("select teamleader_id, reason, attempts from sync.failures").rows() == [
+        ("a", "x", 1)
+    ]
     stored = platform.warehouse.read("select teamleader_id, hubspot_id, bucket, reason from sync.outcomes order by all")
     assert stored.rows() == [("a", "7", "failed", "x"), ("b", None, "skipped", "too_old")]
     assert platform.warehouse.read("select code, found_by from sync.notices").rows() == [("email_taken", "push")]

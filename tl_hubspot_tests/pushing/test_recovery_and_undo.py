@@ -489,3 +489,16 @@ def test_relations_that_were_made_are_the_syncs_own(portal: Portal) -> None:
     gone = interrupted(portal, *away)
     gone.relations = dict(ledger.relations)
     assert recover(portal, gone, *away).done == 1 and not gone.relations
+
+
+def test_what_an_undo_was_at_when_it_was_killed_is_settled_but_not_remembered(portal: Portal) -> None:
+    load(portal)
+    firm = portal.sandbox.create("companies", {"name": "Acme"})["id"]
+    made = relate("contact", "t1", "company", "k1", ("1", firm))
+    known = interrupted(portal, made)
+    recover(portal, known, made)
+    undone = interrupted(portal, relate("contact", "t1", "company", "k1", ("1", firm), action="disassociate"))
+    undone.relations = dict(known.relations)
+    assert recover(portal, undone).done == 1 and undone.relations == known.relations
+    changed = interrupted(portal, update("contact", "t1", "1", phone="2"))
+    assert recover(portal, changed).done == 1 and not changed.shadows and not changed.links
