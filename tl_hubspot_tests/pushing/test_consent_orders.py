@@ -189,6 +189,7 @@ class World:
         with contextlib.suppress(Killed, TlHubspotError):
             complete = self._run()
         self.sandbox.faults.clear()
+        self.ledger.dies_at.clear()
         self.check(complete=complete)
         return complete
 
