@@ -42,7 +42,7 @@ Association_ = tuple[str, str, Pair]
 class Left:
     """Something of the run that is not taken back. `property`: None for the whole record or action.
 
-    `code`: changed_since, written_later, gone, merged, protected, forward_only, several_addresses, email_taken;
+    `code`: changed_since, written_later, gone, merged, protected, consent, forward_only, several_addresses, email_taken;
     of created records also existed, filled_since, linked_since; of associations made_primary, labelled; unsubscribe
     and marketing, which nobody can take back; archive, which only a person can; failed. `message`: what HubSpot said.
     """
@@ -87,11 +87,14 @@ class Undoing:
 @dataclass(frozen=True)
 class Rules:
     """`looked_at`: per entity type the properties that only somebody else fills on a record that the run created;
-    `protected_names`, `labels`: see `PushSettings`."""
+    `protected_names`, `labels`: see `PushSettings`; `marketing`, `opted_out`: the contact's properties of these
+    decisions: no undo makes anybody a marketing contact again, or forgets an opt-out."""
 
     looked_at: Mapping[str, Sequence[str]]
     protected_names: Sequence[str] = ()
     labels: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    marketing: str | None = None
+    opted_out: str | None = None
 
 
 @dataclass
@@ -248,6 +251,10 @@ class _Look:
             self._leave(record, name, "changed_since")
         elif is_protected(name, self.rules.labels.get((record.entity_type, name)), tuple(self.rules.protected_names)):
             self._leave(record, name, "protected")
+        elif record.entity_type == "contact" and (
+            (name == self.rules.marketing and before == "true") or (name == self.rules.opted_out and after == "true")
+        ):
+            self._leave(record, name, "consent")
         elif name in FORWARD_ONLY and before:
             self._leave(record, name, "forward_only")
         else:

@@ -23,6 +23,7 @@ STAYS = {
     "gone": "the record is no longer in HubSpot",
     "merged": "the record was merged into another one by a person",
     "protected": "the property is protected by now",
+    "consent": "nobody is made a marketing contact again, and no opt-out is forgotten, by an undo",
     "forward_only": "HubSpot moves this property only forward; set it back by hand",
     "several_addresses": "several addresses changed; put them back by hand",
     "email_taken": "another HubSpot contact has the address by now",

@@ -346,6 +346,20 @@ def test_what_hubspot_refuses_is_listed(portal: Portal, ledger: MemoryLedger, ru
     assert taken_back(portal, ledger).left == [] and values(portal, "1")["phone"] == "1"
 
 
+def test_an_undo_makes_nobody_a_marketing_contact_again(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
+    load(portal)
+    portal.sandbox.patch("contacts", "1", {"teamleader_marketing": "true"})
+    run(
+        update("contact", "t1", "1", teamleader_marketing="false", phone="2"),
+        update("contact", "t2", "2", teamleader_marketing="true"),
+    )
+    rules = replace(RULES, marketing="teamleader_marketing")
+    undone = carry_out(portal.gateway, ledger, look(portal.gateway, ledger.done(), [], (), rules), UNDO)
+    assert left(undone) == {("t1", "teamleader_marketing", "consent")}
+    assert values(portal, "1")["teamleader_marketing"] == "false" and values(portal, "1")["phone"] == "1"
+    assert "teamleader_marketing" not in values(portal, "2")
+
+
 def test_a_property_that_is_protected_by_now_stays(portal: Portal, ledger: MemoryLedger, run: Push) -> None:
     load(portal)
     run(update("contact", "t1", "1", phone="2"))

@@ -122,7 +122,8 @@ def _rules(platform: Platform, created: list[str]) -> Rules:
         ]
         for kind in created
     }
-    return Rules(looked_at, tuple(platform.mapping.protected_names), _labels(platform))
+    consent = [mapping.property_for("contact", f"decision.{what}") for what in ("marketing", "opted_out")]
+    return Rules(looked_at, tuple(platform.mapping.protected_names), _labels(platform), *consent)
 
 
 def _labels(platform: Platform) -> dict[tuple[str, str], str]:
