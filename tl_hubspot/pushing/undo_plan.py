@@ -42,9 +42,10 @@ Association_ = tuple[str, str, Pair]
 class Left:
     """Something of the run that is not taken back. `property`: None for the whole record or action.
 
-    `code`: changed_since, written_later, gone, merged, protected, consent, forward_only, several_addresses, email_taken;
-    of created records also existed, filled_since, linked_since; of associations made_primary, labelled; unsubscribe
-    and marketing, which nobody can take back; archive, which only a person can; failed. `message`: what HubSpot said.
+    `code`: changed_since, written_later, gone, merged, protected, consent, forward_only, several_addresses,
+    email_taken; of created records also existed, filled_since, linked_since; of associations made_primary, labelled;
+    unsubscribe and marketing, which nobody can take back; archive, which only a person can; failed. `message`: what
+    HubSpot said.
     """
 
     entity_type: str
