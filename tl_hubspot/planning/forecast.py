@@ -77,8 +77,8 @@ def forecast(changes: pl.DataFrame, rate: float, *, batched_opt_outs: bool = Fal
     addresses = sum(len(msgspec.json.decode(text)["addresses"]) for text in opt_outs)
     add("opt-outs", _calls(addresses, BATCH) if batched_opt_outs else addresses)
     marketing = changes.filter(pl.col("action") == "marketing").height
-    # one import, one look at how it went, then the status of each contact
-    add("marketing status", (2 if marketing else 0) + _calls(marketing, BATCH))
+    # who opted out meanwhile, one import, one look at how it went, then the status of each contact
+    add("marketing status", (2 if marketing else 0) + 2 * _calls(marketing, BATCH))
     return Forecast(rate, calls)
 
 
