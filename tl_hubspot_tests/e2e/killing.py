@@ -45,6 +45,8 @@ PLANNED = "planned"
 """Id of the run that all attempts go on with."""
 
 DATABASE = "tl_hubspot.duckdb"
+KEPT = (DATABASE, "pseudonyms.key")
+"""What an installation consists of, beside its sign-in."""
 
 
 class Stopped(Exception):
@@ -211,9 +213,9 @@ class Scene:
         data = self.folder / f"data-{self._number}"
         data.mkdir()
         (data / "tokens").symlink_to(self.folder / "tokens")
-        database = (base or self._planned) / DATABASE
-        if database.exists():
-            shutil.copy(database, data)
+        for file in (base or self._planned).iterdir():
+            if file.is_file() and file.name in KEPT:
+                shutil.copy(file, data)
         return data
 
     def push(self, data: Path, fatal: int = 0) -> Ended | None:
