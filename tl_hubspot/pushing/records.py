@@ -16,9 +16,11 @@ from tl_hubspot.pushing import canary
 from tl_hubspot.pushing.change import EMAIL, SECONDARY_EMAILS, Change, same_value
 from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.pushing.wire import SYMBOL, SYMBOLIC
-from tl_hubspot.pushing.work import Work, chunked
+from tl_hubspot.pushing.work import Work, chunked, grouped
 
 KEY = "teamleader_id"
+GROUP = 8
+"""Batches whose intents, or outcomes, become durable at once: a transaction costs more than the rows in it."""
 EXISTED = "the record was there already"
 """What the journal notes of a create that found its record: another installation was faster."""
 BESIDE = "beside"
@@ -79,39 +81,39 @@ def _in_parts(work: Work, entity_type: str, changes: Sequence[Change], step: str
 
 
 def _creates(work: Work, entity_type: str, changes: Sequence[Change]) -> Iterator[_Batch]:
-    for chunk in chunked(changes, BATCH):
-        batch = _Batch(entity_type, creates=True)
-        call_id = work.new_call()
+    for chunks in grouped(chunked(changes, BATCH), GROUP):
+        batches = [_Batch(entity_type, creates=True) for _ in chunks]
         with work.ledger.together():
-            for place, change in enumerate(chunk):
-                fields = _resolved_fields(work, change)
-                if fields is not None:
-                    _add(work, batch, call_id, place, change, None, fields, before={})
-            _intend(work, batch)
-        if batch.sent:
-            yield batch
+            for batch, chunk in zip(batches, chunks, strict=True):
+                call_id = work.new_call()
+                for place, change in enumerate(chunk):
+                    fields = _resolved_fields(work, change)
+                    if fields is not None:
+                        _add(work, batch, call_id, place, change, None, fields, before={})
+            _intend(work, batches)
+        yield from (batch for batch in batches if batch.sent)
 
 
 def _updates(work: Work, entity_type: str, changes: Sequence[Change]) -> Iterator[_Batch]:
     claimed: set[str] = set()
     read = partial(_current, work, entity_type)
-    for chunk, current in work.gateway.run(read, chunked(changes, BATCH)):
-        batch = _Batch(entity_type, creates=False)
-        call_id = work.new_call()
+    for parts in grouped(work.gateway.run(read, chunked(changes, BATCH)), GROUP):
+        batches = [_Batch(entity_type, creates=False) for _ in parts]
         with work.ledger.together():
-            for place, change in enumerate(chunk):
-                record = current.get(change.hubspot_id or "")
-                if record is None:
-                    work.ledger.log([work.fail(change, "deleted_in_hubspot", Problem(404, "OBJECT_NOT_FOUND"))])
-                elif record.id in claimed:
-                    message = "its HubSpot record was merged into that of another"
-                    work.ledger.log([work.fail(change, "claimed_by_other", message=message)])
-                else:
-                    claimed.add(record.id)
-                    _prepare_update(work, batch, call_id, place, change, record)
-            _intend(work, batch)
-        if batch.sent:
-            yield batch
+            for batch, (chunk, current) in zip(batches, parts, strict=True):
+                call_id = work.new_call()
+                for place, change in enumerate(chunk):
+                    record = current.get(change.hubspot_id or "")
+                    if record is None:
+                        work.ledger.log([work.fail(change, "deleted_in_hubspot", Problem(404, "OBJECT_NOT_FOUND"))])
+                    elif record.id in claimed:
+                        message = "its HubSpot record was merged into that of another"
+                        work.ledger.log([work.fail(change, "claimed_by_other", message=message)])
+                    else:
+                        claimed.add(record.id)
+                        _prepare_update(work, batch, call_id, place, change, record)
+            _intend(work, batches)
+        yield from (batch for batch in batches if batch.sent)
 
 
 def _prepare_update(work: Work, batch: _Batch, call_id: str, place: int, change: Change, record: Record) -> None:
@@ -187,9 +189,10 @@ def _add(
     batch.sent[trace] = _Sent(change, fields, before, work.intention(call_id, trace, change, hubspot_id, images))
 
 
-def _intend(work: Work, batch: _Batch) -> None:
-    if batch.sent:
-        work.ledger.intend([s.intention for s in batch.sent.values()])
+def _intend(work: Work, batches: Sequence[_Batch]) -> None:
+    intentions = [s.intention for batch in batches for s in batch.sent.values()]
+    if intentions:
+        work.ledger.intend(intentions)
 
 
 # --- calls and what became of them -----------------------------------------------------------------------------------
@@ -198,9 +201,9 @@ def _intend(work: Work, batch: _Batch) -> None:
 def _write(work: Work, batches: Iterable[_Batch], step: str, done: int, total: int) -> int:
     """Send the batches; returns how many of `total` changes were sent, `done` of them before."""
     without_address: list[_Sent] = []
-    for batch, outcome in work.gateway.run(partial(_send, work), batches):
-        _settle(work, batch, outcome, without_address)
-        done += len(batch.sent)
+    for answered in grouped(work.gateway.run(partial(_send, work), batches), GROUP):
+        _settle(work, answered, without_address)
+        done += sum(len(batch.sent) for batch, _ in answered)
         work.progress(step, done, total)
     if without_address:
         _write(work, _again_without_address(work, without_address), step, done - len(without_address), total)
@@ -226,13 +229,13 @@ def _send(work: Work, batch: _Batch) -> BatchOutcome:
     return outcome
 
 
-def _settle(work: Work, batch: _Batch, outcome: BatchOutcome, without_address: list[_Sent]) -> None:
+def _settle(work: Work, answered: Sequence[tuple[_Batch, BatchOutcome]], without_address: list[_Sent]) -> None:
     settled: list[Row] = []
     links: list[Row] = []
     shadows: list[Row] = []
     logged: list[Row] = []
-    for trace, sent in batch.sent.items():
-        change, written = sent.change, outcome[trace]
+    for batch, sent, written in ((b, s, o[t]) for b, o in answered for t, s in b.sent.items()):
+        change = sent.change
         if written.state == "done":
             hubspot_id = written.hubspot_id or sent.intention["hubspot_id"]
             work.succeed(change, hubspot_id, "created" if batch.creates else "updated")
@@ -293,6 +296,6 @@ def _again_without_address(work: Work, refused: Sequence[_Sent]) -> Iterator[_Ba
                 _add(work, batch, call_id, place, sent.change, hubspot_id, fields, sent.before)
             else:
                 work.succeed(sent.change, hubspot_id, "unchanged", "email_taken")
-        _intend(work, batch)
+        _intend(work, [batch])
         if batch.sent:
             yield batch

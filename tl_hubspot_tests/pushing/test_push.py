@@ -293,4 +293,4 @@ def test_progress_is_told(portal: Portal, ledger: MemoryLedger) -> None:
     told: list[tuple[str, int, int]] = []
     rows = [create("contact", f"t{i}", email=f"c{i}@example.be") for i in range(150)]
     push(plan(*rows), portal.gateway, ledger, SETTINGS, lambda *what: told.append(what))
-    assert told[-1] == ("contacts", 150, 150) and len(told) == 3
+    assert told[-1] == ("contacts", 150, 150) and len(told) == 2
