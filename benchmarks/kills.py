@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the tests are not installed
+
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot_tests.e2e import kill_worlds
 from tl_hubspot_tests.e2e.conftest import Product
