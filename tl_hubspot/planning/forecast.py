@@ -49,8 +49,8 @@ class Forecast:
         return text
 
 
-def forecast(changes: pl.DataFrame, rate: float, *, batched_opt_outs: bool = False) -> Forecast:
-    """What pushing a plan's `changes` takes. `batched_opt_outs`: the portal takes opt-outs a hundred at a time."""
+def forecast(changes: pl.DataFrame, rate: float) -> Forecast:
+    """What pushing a plan's `changes` takes; opt-outs count one by one, as most portals take them."""
     calls: dict[str, int] = {}
 
     def add(what: str, number: int) -> None:
@@ -75,7 +75,7 @@ def forecast(changes: pl.DataFrame, rate: float, *, batched_opt_outs: bool = Fal
     add("associations", sum(_calls(n, ASSOCIATIONS if k[0] == "associate" else BATCH) for k, n in kinds.items()))
     opt_outs = changes.filter(pl.col("action") == "unsubscribe")["details"]
     addresses = sum(len(msgspec.json.decode(text)["addresses"]) for text in opt_outs)
-    add("opt-outs", _calls(addresses, BATCH) if batched_opt_outs else addresses)
+    add("opt-outs", addresses)
     marketing = changes.filter(pl.col("action") == "marketing").height
     # who opted out meanwhile, one import, one look at how it went, then the status of each contact
     add("marketing status", (2 if marketing else 0) + 2 * _calls(marketing, BATCH))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tl_hubspot.errors import ExitCode
+from tl_hubspot.orchestration.steps import telling
 from tl_hubspot.sandbox.control import Fault
 from tl_hubspot_tests.e2e.builders import done, story
 from tl_hubspot_tests.e2e.conftest import Make
@@ -118,6 +119,8 @@ def test_a_record_that_keeps_failing_is_tried_less_often_and_never_forgotten(mak
     assert world.product.writes() == [], "and not tried again so soon"
     assert world.outcome("contact", bad)[0] == "failed"
     assert world.product.read("select attempts, next_attempt_at > since from sync.failures").rows() == [(3, True)]
+    [told] = telling.run(world.product.platform(), "latest")["failures"]
+    assert told["examples"] == [bad] and "tried 3 times since" in told["message"], "it is explained all the same"
 
     world.edit("contacts", bad, last_name="Anders")
     world.sync()

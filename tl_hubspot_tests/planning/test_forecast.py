@@ -29,7 +29,6 @@ def test_calls_counted_by_hand() -> None:
     }
     assert made.total == 168
     assert made.seconds == pytest.approx(168 / 18)
-    assert forecast(plan(*rows), 18.0, batched_opt_outs=True).calls["opt-outs"] == 2
 
 
 def test_nothing_to_push() -> None:

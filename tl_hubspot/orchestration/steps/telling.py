@@ -18,10 +18,21 @@ EXAMPLES = 3
 """Records that are named per reason."""
 
 _FAILURES = """
+with failed as (
+  select entity_type, teamleader_id, reason, http_status, message, timestamp from sync.log
+  where run_id = $run and action = 'fail'
+), waiting as (
+  select entity_type, teamleader_id, f.reason, http_status, since as timestamp,
+    f.message || '; tried ' || attempts || ' times since ' || strftime(since, '%Y-%m-%d') || ', not again before '
+      || strftime(next_attempt_at, '%Y-%m-%d %H:%M %Z') as message
+  from sync.outcomes o join sync.failures f using (entity_type, teamleader_id) anti join failed using (entity_type,
+    teamleader_id) where o.run_id = $run and o.bucket = 'failed'
+)
 select entity_type, reason, count(distinct teamleader_id) as records, max(http_status) as http_status,
   list(distinct teamleader_id order by teamleader_id)[:3] as examples, arg_min(message, timestamp) as message
-from sync.log where run_id = ? and action = 'fail' group by all order by records desc, entity_type, reason
+from (from failed union all by name from waiting) group by all order by records desc, entity_type, reason
 """
+"""Those that were tried, and those that only wait for their next attempt."""
 _HELD = """
 select entity_type, reason, count(*) as records, min(teamleader_id) as example from sync.outcomes
 where run_id = ? and bucket = 'held' group by all order by records desc, entity_type, reason
@@ -111,7 +122,7 @@ def _planned(warehouse: Warehouse, run_id: str) -> list[dict[str, Any]]:
 def _failures(warehouse: Warehouse, run_id: str, counted: dict[str, int]) -> list[dict[str, Any]]:
     """From the log; from the counts of the run what the log does not have: it is old, or records wait after earlier
     failures and were not tried."""
-    logged = warehouse.read(_FAILURES, [run_id]).to_dicts()
+    logged = warehouse.read(_FAILURES, {"run": run_id}).to_dicts()
     rest = dict(counted)
     for row in logged:
         of = f"{row['entity_type']}/{row['reason']}"
