@@ -19,6 +19,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +99,21 @@ def row(entity_type: str, teamleader_id: str, action: str, fields: Row, details:
 
 def plan(contacts: int) -> pl.DataFrame:
     companies, deals = contacts // 5, contacts * 3 // 10
-    rows = [record("company", n) for n in range(companies)]
-    rows += [record("contact", n) for n in range(contacts)]
-    rows += [record("deal", n) for n in range(deals)]
-    rows += [relation("contact", n, "company", n % companies) for n in range(contacts)]
-    rows += [relation("deal", n, "company", n % companies) for n in range(deals)]
-    rows += [relation("deal", n, "contact", n) for n in range(deals)]
-    rows += [relation("deal", n, "contact", n + 1) for n in range(0, deals, 2)]
-    return pl.DataFrame(rows, schema={n: t for n, t in polars_schema("sync.plan").items() if n in rows[0]})
+    rows = chain(
+        (record("company", n) for n in range(companies)),
+        (record("contact", n) for n in range(contacts)),
+        (record("deal", n) for n in range(deals)),
+        (relation("contact", n, "company", n % companies) for n in range(contacts)),
+        (relation("deal", n, "company", n % companies) for n in range(deals)),
+        (relation("deal", n, "contact", n) for n in range(deals)),
+        (relation("deal", n, "contact", n + 1) for n in range(0, deals, 2)),
+    )
+    names = row("", "", "", {}, {})
+    types = {n: t for n, t in polars_schema("sync.plan").items() if n in names}
+    parts = []
+    while part := list(islice(rows, 10_000)):  # all rows at once would be the peak of memory that is measured here
+        parts.append(pl.DataFrame(part, schema=types))
+    return pl.concat(parts)
 
 
 @contextmanager

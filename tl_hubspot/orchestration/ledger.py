@@ -6,7 +6,7 @@ Connections are short: one transaction per batch of outcomes, none while a call 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,41 +62,39 @@ class WarehouseLedger:
 
     def settle(self, rows: Sequence[Row]) -> None:
         """Outcomes for sync.journal."""
-        names = ["hubspot_id", "state", "message", "settled_at"]
-        with self._open() as con:
-            _update(con, "sync.journal", rows, names)
+        if not rows:
+            return
+        sets = ", ".join(f"{c} = s.{c}" for c in ("hubspot_id", "state", "message", "settled_at"))
+        with self._open() as con, registered(con, _outcomes=frame_of("sync.journal", rows)):
+            con.execute(f"update sync.journal t set {sets} from _outcomes s where {_same('sync.journal')}")
 
     def link(self, rows: Sequence[Row]) -> None:
         """Confirmed pairs; a HubSpot record has one link, and what was pushed to it goes over with the record."""
+        if not rows:
+            return
         last = {(row["entity_type"], row["teamleader_id"]): row for row in rows}
-        with self._open() as con:
-            with registered(con, _links=frame_of("sync.links", last.values())):
-                others = (
-                    "select t.entity_type, t.teamleader_id as old, s.teamleader_id as new from sync.links t"
-                    " join _links s on t.entity_type = s.entity_type and t.hubspot_id = s.hubspot_id"
-                    " and t.teamleader_id <> s.teamleader_id"
-                )
-                taken_over = con.execute(others).fetchall()
-                known = _known(con, "sync.links", "_links")
-            if taken_over:
+        with self._open() as con, registered(con, _links=frame_of("sync.links", last.values())):
+            others = (
+                "select t.entity_type, t.teamleader_id as old, s.teamleader_id as new from sync.links t"
+                " join _links s on t.entity_type = s.entity_type and t.hubspot_id = s.hubspot_id"
+                " and t.teamleader_id <> s.teamleader_id"
+            )
+            if taken_over := con.execute(others).fetchall():
                 _hand_over(con, taken_over)
-            _update(con, "sync.links", [last[key] for key in last if key in known], ["hubspot_id", "last_run"])
-            insert(con, "sync.links", frame_of("sync.links", [last[key] for key in last if key not in known]))
+            _merge_into(con, "sync.links", "_links", "hubspot_id = s.hubspot_id, last_run = s.last_run")
 
     def shadow(self, rows: Sequence[Row]) -> None:
-        """Confirmed values, merged property by property into what is remembered."""
+        """Confirmed values, merged property by property into what is remembered; what is null is forgotten."""
+        merged = ", ".join(f"{c} = json_merge_patch(t.{c}, s.{c})" for c in ("fields", "written"))
         with self._open() as con:
-            with registered(con, _shadows=frame_of("sync.shadows", rows)):
-                stored = _known(con, "sync.shadows", "_shadows", "fields", "written")
-            merged: dict[tuple[str, ...], Row] = {}
-            for row in rows:
-                key = row["entity_type"], row["teamleader_id"]
-                before = merged.get(key) or stored.get(key, {})
-                merged[key] = row | {n: _merge(before.get(n), row[n]) for n in ("fields", "written")}
-            _put(con, "sync.shadows", merged, stored.keys())
+            for frame in _rounds("sync.shadows", rows):
+                with registered(con, _shadows=frame):
+                    _merge_into(con, "sync.shadows", "_shadows", f"{merged}, run_id = s.run_id", _SHADOW)
 
     def relation(self, rows: Sequence[Row]) -> None:
         """Associations made or found; one that is known keeps its origin."""
+        if not rows:
+            return
         key = table("sync.relations").key
         first = {tuple(row[c] for c in key): row for row in reversed(rows)}
         new = f"from _relations s where not exists (from sync.relations t where {_same('sync.relations')})"
@@ -111,14 +109,12 @@ class WarehouseLedger:
 
     def opt_out(self, rows: Sequence[Row]) -> None:
         """Opt-outs carried over; the addresses unsubscribed earlier for the same address stay known."""
-        last: dict[tuple[str, ...], Row] = {(row["address"],): row for row in rows}
-        with self._open() as con:
-            with registered(con, _opt_outs=frame_of("sync.opt_outs", last.values())):
-                stored = _known(con, "sync.opt_outs", "_opt_outs", "unsubscribed")
-            for key, row in last.items():
-                earlier = stored.get(key, {}).get("unsubscribed") or []
-                last[key] = row | {"unsubscribed": sorted({*earlier, *row["unsubscribed"]})}
-            _put(con, "sync.opt_outs", last, stored.keys())
+        last = {row["address"]: row for row in rows}
+        values = [c for c in table("sync.opt_outs").column_names if c not in ("address", "unsubscribed")]
+        both = "list_sort(list_distinct(list_concat(t.unsubscribed, s.unsubscribed)))"
+        sets = ", ".join([f"unsubscribed = {both}", *(f'"{c}" = s."{c}"' for c in values)])
+        with self._open() as con, registered(con, _opt_outs=frame_of("sync.opt_outs", last.values())):
+            _merge_into(con, "sync.opt_outs", "_opt_outs", sets)
 
     def marketing_request(self, rows: Sequence[Row]) -> None:
         """Marketing status asked for."""
@@ -152,34 +148,33 @@ def append_log(path: Path, rows: Sequence[Row]) -> None:
 # Statements are few and plain: each costs more than the rows in it.
 
 
-def _known(con: duckdb.DuckDBPyConnection, name: str, view: str, *columns: str) -> dict[tuple[str, ...], Row]:
-    """These columns of the rows of a table whose key is among those of the view, by key."""
+def _merge_into(con: duckdb.DuckDBPyConnection, name: str, rows: str, update: str, new: str = "by name") -> None:
+    """Rows (a view, no key twice) by key: `update` those that the table has, insert the others as `new`."""
+    con.execute(
+        f"merge into {name} t using {rows} s on {_same(name)}"
+        f" when matched then update set {update} when not matched then insert {new}"
+    )
+
+
+_SHADOW = (
+    "(entity_type, teamleader_id, fields, written, run_id) values (s.entity_type, s.teamleader_id,"
+    " json_merge_patch('{}', s.fields), json_merge_patch('{}', s.written), s.run_id)"
+)
+"""A new row: what is to be forgotten was never there."""
+
+
+def _rounds(name: str, rows: Sequence[Row]) -> Iterator[pl.DataFrame]:
+    """The rows in their order, as frames in which no key comes twice: one, unless a record was written twice."""
     key = table(name).key
-    wanted = ", ".join(f't."{c}"' for c in (*key, *columns))
-    found = con.execute(f"select {wanted} from {name} t where exists (from {view} s where {_same(name)})").fetchall()
-    return {values[: len(key)]: dict(zip(columns, values[len(key) :], strict=True)) for values in found}
+    while rows:
+        first: dict[tuple[str, ...], Row] = {}
+        later = [row for row in rows if first.setdefault(tuple(row[c] for c in key), row) is not row]
+        yield frame_of(name, first.values())
+        rows = later
 
 
 def _same(name: str) -> str:
     return " and ".join(f't."{c}" = s."{c}"' for c in table(name).key)
-
-
-def _update(con: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """Columns of rows that the table has."""
-    if not rows:
-        return
-    sets = ", ".join(f'"{c}" = s."{c}"' for c in columns)
-    with registered(con, _rows=frame_of(name, rows)):
-        con.execute(f"update {name} t set {sets} from _rows s where {_same(name)}")
-
-
-def _put(
-    con: duckdb.DuckDBPyConnection, name: str, rows: Mapping[tuple[str, ...], Row], known: Collection[tuple[str, ...]]
-) -> None:
-    """Whole rows by key: those that are known are updated, the others inserted."""
-    values = [c for c in table(name).column_names if c not in table(name).key]
-    _update(con, name, [row for key, row in rows.items() if key in known], values)
-    insert(con, name, frame_of(name, [row for key, row in rows.items() if key not in known]))
 
 
 def _hand_over(con: duckdb.DuckDBPyConnection, taken_over: Sequence[tuple[str, str, str]]) -> None:

@@ -50,7 +50,7 @@ class EmailChange:
         return self.action in ("add_secondary", "replace_secondary", "remove_secondary")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Change:
     """One intended change. `fields`: property → new value, without the pseudo field of secondary addresses."""
 

@@ -6,7 +6,7 @@ may be pushed at all (guards, approval) is decided before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -74,23 +74,23 @@ def push(
     property, ConfigurationError when the portal cannot take the mapping (before any record is written); anything else
     that ends the push early is in `PushResult.stopped`.
     """
-    changes = [c for c in changes_of(plan_changes) if c.action != "hold"]
+    todo = plan_changes.filter(pl.col("action") != "hold")
     work = Work(gateway, ledger, settings, on_progress)
     work.outcomes = {(outcome.entity_type, outcome.teamleader_id): outcome for outcome in waiting}
-    work.wire.check_plan(changes)
-    if not changes:
+    work.wire.check_plan(changes_of(todo.filter(pl.col("action").is_in(WRITES))))
+    if todo.is_empty():
         return PushResult(_frame(work))
     provisioned = Provisioned()
     stopped: TlHubspotError | None = None
     try:
         provisioned = provision(gateway, settings.properties, settings.pipelines, group=settings.property_group)
         work.symbols = provisioned.symbols
-        _steps(work, changes)
+        _steps(work, todo)
     except (ProtectedProperty, ConfigurationError):
         raise
     except TlHubspotError as error:
         stopped = error
-        _account_for_the_rest(work, changes)
+        _account_for_the_rest(work, todo)
     return PushResult(
         outcomes=_frame(work),
         counts=dict(work.counts),
@@ -100,9 +100,10 @@ def push(
     )
 
 
-def _steps(work: Work, changes: Sequence[Change]) -> None:
+def _steps(work: Work, todo: pl.DataFrame) -> None:
     def rows(entity_type: str, *actions: str) -> list[Change]:
-        return [c for c in changes if c.entity_type == entity_type and c.action in actions]
+        # of each step when its turn comes: all of a large plan at once is several times its size in the frame
+        return list(changes_of(todo.filter(pl.col("entity_type") == entity_type, pl.col("action").is_in(actions))))
 
     records.update(work, "company", rows("company", "update", "mark_deleted"), "companies")
     records.create(work, "company", rows("company", "create"), "companies")
@@ -111,6 +112,7 @@ def _steps(work: Work, changes: Sequence[Change]) -> None:
     # Addresses are given up before anybody else is written, so that nobody meets one that is still taken.
     addresses.update(work, [c for c in updates if c.email], "contacts")
     records.update(work, "contact", [c for c in updates if not c.email], "contacts")
+    del updates
     records.create(work, "contact", rows("contact", "create"), "contacts")
 
     records.update(work, "deal", rows("deal", "update", "mark_deleted"), "deals")
@@ -121,14 +123,15 @@ def _steps(work: Work, changes: Sequence[Change]) -> None:
     marketing.push(work, rows("contact", "marketing"))
 
 
-def _account_for_the_rest(work: Work, changes: Sequence[Change]) -> None:
+def _account_for_the_rest(work: Work, todo: pl.DataFrame) -> None:
     logged = [
         work.fail(change, "not_attempted", message="the push stopped before this record was confirmed")
-        for change in changes
-        if change.action in WRITES and (change.key not in work.outcomes or change.key in work.open_addresses)
+        for change in changes_of(todo.filter(pl.col("action").is_in(WRITES)))
+        if change.key not in work.outcomes or change.key in work.open_addresses
     ]
     work.ledger.log(logged)
 
 
 def _frame(work: Work) -> pl.DataFrame:
-    return pl.DataFrame([vars(outcome) for outcome in work.outcomes.values()], schema=OUTCOMES)
+    outcomes = work.outcomes.values()
+    return pl.DataFrame({name: [getattr(o, name) for o in outcomes] for name in OUTCOMES}, schema=OUTCOMES)

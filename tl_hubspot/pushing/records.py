@@ -19,8 +19,10 @@ from tl_hubspot.pushing.wire import SYMBOL, SYMBOLIC
 from tl_hubspot.pushing.work import Work, chunked, grouped
 
 KEY = "teamleader_id"
-GROUP = 8
+GROUP = 32
 """Batches whose intents, or outcomes, become durable at once: a transaction costs more than the rows in it."""
+READ_GROUP = 8
+"""The same for intents of updates, which hold what was read: it shall not be old when the call is made."""
 EXISTED = "the record was there already"
 """What the journal notes of a create that found its record: another installation was faster."""
 BESIDE = "beside"
@@ -97,7 +99,7 @@ def _creates(work: Work, entity_type: str, changes: Sequence[Change]) -> Iterato
 def _updates(work: Work, entity_type: str, changes: Sequence[Change]) -> Iterator[_Batch]:
     claimed: set[str] = set()
     read = partial(_current, work, entity_type)
-    for parts in grouped(work.gateway.run(read, chunked(changes, BATCH)), GROUP):
+    for parts in grouped(work.gateway.run(read, chunked(changes, BATCH)), READ_GROUP):
         batches = [_Batch(entity_type, creates=False) for _ in parts]
         with work.ledger.together():
             for batch, (chunk, current) in zip(batches, parts, strict=True):

@@ -13,9 +13,11 @@ from itertools import zip_longest
 from tl_hubspot.hubspot.associations import ARCHIVE_BATCH, WRITE_BATCH, Pair, PairOutcome, associate, disassociate
 from tl_hubspot.pushing.change import Change
 from tl_hubspot.pushing.ledger import Row
-from tl_hubspot.pushing.work import Work, chunked
+from tl_hubspot.pushing.work import Work, chunked, grouped
 
 STEP = "relations"
+GROUP = 4
+"""Calls whose intents, or outcomes, become durable at once."""
 Kind = tuple[str, str, str, bool]
 """(action, from_type, to_type, primary)"""
 
@@ -53,10 +55,10 @@ def push(work: Work, changes: Sequence[Change]) -> None:
             by_pair.setdefault(relation.pair, []).append(relation)
         size = WRITE_BATCH if kind[0] == "associate" else ARCHIVE_BATCH
         for calls in rounds(list(by_pair), work.gateway.together, size):
-            planned = (_intended(work, kind, {pair: by_pair[pair] for pair in pairs}) for pairs in calls)
-            for call, outcome in work.gateway.run(partial(_send, work), planned):
-                _settle(work, call, outcome)
-                done += sum(map(len, call.relations.values()))
+            planned = _planned(work, kind, [{pair: by_pair[pair] for pair in pairs} for pairs in calls])
+            for answered in grouped(work.gateway.run(partial(_send, work), planned), GROUP):
+                _settle(work, answered)
+                done += sum(len(same) for call, _ in answered for same in call.relations.values())
                 work.progress(STEP, done, len(changes))
 
 
@@ -108,13 +110,19 @@ def _ready(work: Work, change: Change, skipped: list[Row]) -> _Relation | None:
     return _Relation(change, kind, (str(ids[0]), str(ids[1])))
 
 
-def _intended(work: Work, kind: Kind, relations: dict[Pair, list[_Relation]]) -> _Call:
+def _planned(work: Work, kind: Kind, calls: Sequence[dict[Pair, list[_Relation]]]) -> Iterator[_Call]:
+    for part in chunked(calls, GROUP):
+        intended = [_intention(work, kind, relations) for relations in part]
+        work.ledger.intend([row for call in intended for row in call.intentions.values()])
+        yield from intended
+
+
+def _intention(work: Work, kind: Kind, relations: dict[Pair, list[_Relation]]) -> _Call:
     call = _Call(kind, relations)
     call_id = work.new_call()
     for place, (pair, same) in enumerate(relations.items()):
         images = association_image(kind, pair, existed=bool(same[0].change.details.get("exists")))
         call.intentions[pair] = work.intention(call_id, f"{call_id}-{place}", same[0].change, None, images)
-    work.ledger.intend(list(call.intentions.values()))
     return call
 
 
@@ -149,12 +157,13 @@ def _send(work: Work, call: _Call) -> PairOutcome:
     return disassociate(work.gateway, from_type, to_type, pairs)
 
 
-def _settle(work: Work, call: _Call, outcome: PairOutcome) -> None:
-    action, from_type, to_type, _ = call.kind
+def _settle(work: Work, answered: Sequence[tuple[_Call, PairOutcome]]) -> None:
     made: list[Row] = []
+    gone: list[Row] = []
     settled: list[Row] = []
     logged: list[Row] = []
-    for pair, problem in outcome.items():
+    for call, pair, problem in ((c, p, problem) for c, outcome in answered for p, problem in outcome.items()):
+        action, from_type, to_type, _ = call.kind
         message = problem.message if problem else None
         settled.append(work.settlement(call.intentions[pair], hubspot_id=None, message=message))
         for relation in call.relations[pair]:
@@ -166,8 +175,12 @@ def _settle(work: Work, call: _Call, outcome: PairOutcome) -> None:
                 logged.append(work.failure_row(relation.change, None, problem.reason, problem.message, problem))
         if problem is None:
             row = relation_row(from_type, to_type, pair)
-            made.append(row | {"origin": "made", "run_id": work.settings.run_id} if action == "associate" else row)
+            if action == "associate":
+                made.append(row | {"origin": "made", "run_id": work.settings.run_id})
+            else:
+                gone.append(row)
     with work.ledger.together():
         work.ledger.settle(settled)
-        (work.ledger.relation if action == "associate" else work.ledger.forget_relation)(made)
+        work.ledger.relation(made)
+        work.ledger.forget_relation(gone)
         work.ledger.log(logged)

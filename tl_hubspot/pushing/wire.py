@@ -11,7 +11,7 @@ from tl_hubspot.errors import TlHubspotError
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.objects import BatchOutcome, Write, batch_update, batch_upsert
 from tl_hubspot.planning.protected import is_protected
-from tl_hubspot.pushing.change import WRITES, Change
+from tl_hubspot.pushing.change import Change
 
 SYMBOL = "teamleader:"
 """Starts a value that stands for a pipeline or stage whose id is only known once it exists."""
@@ -34,10 +34,9 @@ class Wire:
         self._known: dict[tuple[str, str], bool] = {}
 
     def check_plan(self, changes: Iterable[Change]) -> None:
-        """Raise ProtectedProperty before the first call of a push when any row names a protected property."""
+        """Raise ProtectedProperty before the first call of a push when one of its writes names a protected property."""
         for change in changes:
-            if change.action in WRITES:
-                self._check(change.entity_type, change.fields)
+            self._check(change.entity_type, change.fields)
 
     def update(self, entity_type: str, writes: list[Write]) -> BatchOutcome:
         self._check_writes(entity_type, writes)

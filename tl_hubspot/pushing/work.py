@@ -53,7 +53,7 @@ class PushSettings:
     now: Callable[[], datetime] = _utc_now
 
 
-@dataclass
+@dataclass(slots=True)
 class Outcome:
     """What became of one row of the plan that writes a record."""
 

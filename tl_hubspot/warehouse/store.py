@@ -311,8 +311,8 @@ def frame_of(table: str, rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
     types = polars_schema(table)
     rows = list(rows)
     for row in rows:
-        if unknown := row.keys() - types.keys():
-            raise ValueError(f"{table} has no column {', '.join(sorted(unknown))}")
+        if not row.keys() <= types.keys():
+            raise ValueError(f"{table} has no column {', '.join(sorted(row.keys() - types.keys()))}")
     return pl.DataFrame(rows, schema=types) if rows else pl.DataFrame(schema=types)
 
 
