@@ -8,18 +8,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import msgspec
 import polars as pl
 
 from tl_hubspot.orchestration import consent
+from tl_hubspot.pushing.ledger import Row, Rows
 from tl_hubspot.warehouse.history import registered
 from tl_hubspot.warehouse.schema import table
-from tl_hubspot.warehouse.store import Warehouse, delete, fetch, frame_of, insert, polars_schema, upsert
-
-Row = dict[str, Any]
+from tl_hubspot.warehouse.store import Warehouse, delete, fetch, frame_of, insert, upsert
 
 
 class WarehouseLedger:
@@ -29,7 +27,7 @@ class WarehouseLedger:
         self._warehouse = warehouse
         self._log_file = log_file
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._lines: list[Row] = []
+        self._lines: list[pl.DataFrame] = []
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -55,14 +53,14 @@ class WarehouseLedger:
             assert self._connection is not None
             yield self._connection
 
-    def intend(self, rows: Sequence[Row]) -> None:
+    def intend(self, rows: Rows) -> None:
         """New rows of sync.journal."""
         with self._open() as con:
             insert(con, "sync.journal", frame_of("sync.journal", rows))
 
-    def settle(self, rows: Sequence[Row]) -> None:
+    def settle(self, rows: Rows) -> None:
         """Outcomes for sync.journal."""
-        if not rows:
+        if not len(rows):
             return
         sets = ", ".join(f"{c} = s.{c}" for c in ("hubspot_id", "state", "message", "settled_at"))
         with self._open() as con, registered(con, _outcomes=frame_of("sync.journal", rows)):
@@ -91,21 +89,19 @@ class WarehouseLedger:
                 with registered(con, _shadows=frame):
                     _merge_into(con, "sync.shadows", "_shadows", f"{merged}, run_id = s.run_id", _SHADOW)
 
-    def relation(self, rows: Sequence[Row]) -> None:
+    def relation(self, rows: Rows) -> None:
         """Associations made or found; one that is known keeps its origin."""
-        if not rows:
+        if not len(rows):
             return
-        key = table("sync.relations").key
-        first = {tuple(row[c] for c in key): row for row in reversed(rows)}
+        first = frame_of("sync.relations", rows).unique(table("sync.relations").key, keep="first", maintain_order=True)
         new = f"from _relations s where not exists (from sync.relations t where {_same('sync.relations')})"
-        with self._open() as con, registered(con, _relations=frame_of("sync.relations", first.values())):
+        with self._open() as con, registered(con, _relations=first):
             con.execute(f"insert into sync.relations by name select * {new}")
 
-    def forget_relation(self, rows: Sequence[Row]) -> None:
+    def forget_relation(self, rows: Rows) -> None:
         """Associations that the sync took away."""
-        key = table("sync.relations").key
         with self._open() as con:
-            delete(con, "sync.relations", pl.DataFrame(rows, schema=dict.fromkeys(key, pl.String())).select(key))
+            delete(con, "sync.relations", frame_of("sync.relations", rows).select(table("sync.relations").key))
 
     def opt_out(self, rows: Sequence[Row]) -> None:
         """Opt-outs carried over; the addresses unsubscribed earlier for the same address stay known."""
@@ -127,22 +123,25 @@ class WarehouseLedger:
         with self._open() as con:
             consent.record(con, self._warehouse.path.parent, events)
 
-    def log(self, rows: Sequence[Row]) -> None:
+    def log(self, rows: Rows) -> None:
         """Rows of sync.log, and the JSON lines file."""
         with self._open() as con:
-            insert(con, "sync.log", frame_of("sync.log", rows))
-            self._lines.extend(rows)
+            frame = frame_of("sync.log", rows)
+            insert(con, "sync.log", frame)
+            self._lines.append(frame)
 
 
-def append_log(path: Path, rows: Sequence[Row]) -> None:
+def append_log(path: Path, frames: Sequence[pl.DataFrame]) -> None:
     """One JSON line per row of sync.log."""
-    if not rows:
+    if not sum(frame.height for frame in frames):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    names = list(polars_schema("sync.log"))
-    lines = b"".join(msgspec.json.encode({name: row.get(name) for name in names}) + b"\n" for row in rows)
     with path.open("ab") as file:
-        file.write(lines)
+        for frame in frames:
+            file.write(frame.with_columns(pl.col("timestamp").dt.strftime(_INSTANT)).write_ndjson().encode())
+
+
+_INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
 # Statements are few and plain: each costs more than the rows in it.

@@ -9,7 +9,11 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+import polars as pl
+
 Row = dict[str, Any]
+Rows = Sequence[Row] | pl.DataFrame
+"""Rows, or a frame with a column per key; columns that a frame lacks are null."""
 
 
 class Ledger(Protocol):
@@ -20,11 +24,11 @@ class Ledger(Protocol):
         the outermost one."""
         ...
 
-    def intend(self, rows: Sequence[Row]) -> None:
+    def intend(self, rows: Rows) -> None:
         """New rows of `sync.journal` with state `intended`; durable when this returns, before the call is made."""
         ...
 
-    def settle(self, rows: Sequence[Row]) -> None:
+    def settle(self, rows: Rows) -> None:
         """Outcomes for `sync.journal`: call_id, trace_id, hubspot_id, state (done, failed or changed), message,
         settled_at; found by both ids."""
         ...
@@ -39,11 +43,11 @@ class Ledger(Protocol):
         remembered, property by property."""
         ...
 
-    def relation(self, rows: Sequence[Row]) -> None:
+    def relation(self, rows: Rows) -> None:
         """Associations made or found, for `sync.relations`; one that is known keeps its origin."""
         ...
 
-    def forget_relation(self, rows: Sequence[Row]) -> None:
+    def forget_relation(self, rows: Rows) -> None:
         """Associations that the sync took away: from_type, from_id, to_type, to_id."""
         ...
 
@@ -61,6 +65,6 @@ class Ledger(Protocol):
         (`hubspot_opted_out`, `hubspot_marketing`; left out where nothing new is known)."""
         ...
 
-    def log(self, rows: Sequence[Row]) -> None:
+    def log(self, rows: Rows) -> None:
         """Rows of `sync.log`; the JSON lines file is written from the same rows."""
         ...

@@ -118,7 +118,7 @@ def _steps(work: Work, todo: pl.DataFrame) -> None:
     records.update(work, "deal", rows("deal", "update", "mark_deleted"), "deals")
     records.create(work, "deal", rows("deal", "create"), "deals")
 
-    relations.push(work, rows("relation", "associate", "disassociate"))
+    relations.push(work, todo.filter(entity_type="relation"))
     opt_outs.push(work, rows("contact", "unsubscribe"))
     marketing.push(work, rows("contact", "marketing"))
 

@@ -5,15 +5,18 @@ Which relations should exist is decided in `planning.relations`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
+from typing import Any
+
+import polars as pl
 
 from tl_hubspot.hubspot.associations import ARCHIVE_BATCH, WRITE_BATCH, Pair, PairOutcome, associate, disassociate
 from tl_hubspot.pushing.change import Change
 from tl_hubspot.pushing.ledger import Row
-from tl_hubspot.pushing.work import Work, chunked, grouped
+from tl_hubspot.pushing.work import Key, Work, chunked, grouped, to_json
 
 STEP = "relations"
 GROUP = 4
@@ -22,44 +25,46 @@ Kind = tuple[str, str, str, bool]
 """(action, from_type, to_type, primary)"""
 
 
-@dataclass
-class _Relation:
-    change: Change
-    kind: Kind
-    pair: Pair
+_PAIR = ["from_id", "to_id"]
+_PLAN = ["teamleader_id", "reason", "action", "details"]
+_DETAILS = pl.Struct(
+    dict.fromkeys(("from_type", "from_id", "from_hubspot_id", "to_type", "to_id", "to_hubspot_id"), pl.String())
+    | dict.fromkeys(("primary", "exists"), pl.Boolean())
+)
 
 
 @dataclass
 class _Call:
+    """`intents`: a row per pair: `from_id`, `to_id`, `call_id`, `trace_id`."""
+
     kind: Kind
-    relations: dict[Pair, list[_Relation]]
-    intentions: dict[Pair, Row] = field(default_factory=dict)
+    pairs: Sequence[Pair]
+    intents: pl.DataFrame
 
 
-def push(work: Work, changes: Sequence[Change]) -> None:
-    """Carry out rows `associate` and `disassociate`. A relation of a record that failed is left to the next run."""
-    kinds: dict[Kind, list[_Relation]] = {}
-    skipped: list[Row] = []
-    for change in changes:
-        relation = _ready(work, change, skipped)
-        if relation is not None:
-            kinds.setdefault(relation.kind, []).append(relation)
-    if skipped:
-        work.counts["relations_skipped"] += len(skipped)
-        work.ledger.log(skipped)
-    done = len(changes) - sum(map(len, kinds.values()))
+def push(work: Work, todo: pl.DataFrame) -> None:
+    """Carry out rows `associate` and `disassociate` of a plan. A relation of a record that failed is left to the next
+    run."""
+    ready = _ready(work, todo)
+    done = todo.height - ready.height
+    kinds: list[Kind] = ready.select("action", "from_type", "to_type", "primary").unique().rows()
     # Primary companies go first: the first company that a contact gets by the default route becomes primary by itself.
     for kind in sorted(kinds, key=lambda k: (k[0], k[1], k[2], not k[3])):
-        by_pair: dict[Pair, list[_Relation]] = {}
-        for relation in kinds[kind]:
-            by_pair.setdefault(relation.pair, []).append(relation)
-        size = WRITE_BATCH if kind[0] == "associate" else ARCHIVE_BATCH
-        for calls in rounds(list(by_pair), work.gateway.together, size):
-            planned = _planned(work, kind, [{pair: by_pair[pair] for pair in pairs} for pairs in calls])
+        action, from_type, to_type, primary = kind
+        rows = ready.filter(action=action, from_type=from_type, to_type=to_type, primary=primary)
+        pairs = rows.select(_PAIR).unique(maintain_order=True).rows()
+        size = WRITE_BATCH if action == "associate" else ARCHIVE_BATCH
+        for calls in rounds(pairs, work.gateway.together, size):
+            planned = _planned(work, kind, rows, calls)
             for answered in grouped(work.gateway.run(partial(_send, work), planned), GROUP):
-                _settle(work, answered)
-                done += sum(len(same) for call, _ in answered for same in call.relations.values())
-                work.progress(STEP, done, len(changes))
+                done += _settle(work, kind, rows, answered)
+                work.progress(STEP, done, todo.height)
+
+
+def plan_of(changes: Sequence[Change]) -> pl.DataFrame:
+    """Such changes as rows of a plan."""
+    rows = [(c.teamleader_id, c.reason, c.action, to_json(c.details)) for c in changes]
+    return pl.DataFrame(rows, schema=dict.fromkeys(_PLAN, pl.String()), orient="row")
 
 
 def rounds(pairs: Sequence[Pair], lanes: int, size: int) -> Iterator[list[Sequence[Pair]]]:
@@ -94,47 +99,93 @@ def _connected(pairs: Sequence[Pair]) -> list[list[Pair]]:
     return list(groups.values())
 
 
-def _ready(work: Work, change: Change, skipped: list[Row]) -> _Relation | None:
-    details = change.details
-    ends = [
-        ((details["from_type"], details["from_id"]), details.get("from_hubspot_id")),
-        ((details["to_type"], details["to_id"]), details.get("to_hubspot_id")),
-    ]
-    ids = [work.hubspot_id(key, planned) for key, planned in ends]
-    if any(work.failed(key) for key, _ in ends) or not all(ids):
-        reason = "record_failed" if any(work.failed(key) for key, _ in ends) else "record_not_in_hubspot"
-        skipped.append(work.skip_row(change, reason))
-        return None
-    primary = bool(details.get("primary")) and change.action == "associate"
-    kind = (change.action, details["from_type"], details["to_type"], primary)
-    return _Relation(change, kind, (str(ids[0]), str(ids[1])))
+def _ready(work: Work, todo: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose records are both in HubSpot: `teamleader_id`, `reason`, `action`, `from_type`, `to_type`,
+    `primary`, `exists`, and `from_id`, `to_id` as HubSpot has them now."""
+    rows = todo.select("teamleader_id", "reason", "action", pl.col("details").str.json_decode(_DETAILS)).unnest(
+        "details"
+    )
+    # an id that was confirmed in this push counts: a merge may have changed it
+    confirmed = _by_key(work.ids, "confirmed")
+    failed = _by_key({key: True for key, outcome in work.outcomes.items() if outcome.bucket == "failed"}, "failed")
+    for end in ("from", "to"):
+        key = [f"{end}_type", f"{end}_id"]
+        rows = (
+            rows.join(confirmed, left_on=key, right_on=["type", "id"], how="left", maintain_order="left")
+            .join(failed, left_on=key, right_on=["type", "id"], how="left", maintain_order="left")
+            .with_columns(pl.coalesce("confirmed", f"{end}_hubspot_id").alias(f"{end}_hubspot_id"))
+            .rename({"failed": f"{end}_failed"})
+            .drop("confirmed")
+        )
+    has_failed = pl.any_horizontal(pl.col("from_failed", "to_failed").fill_null(False))
+    has_ids = pl.all_horizontal(pl.col("from_hubspot_id", "to_hubspot_id").fill_null("") != "")
+    if (skipped := rows.filter(has_failed | ~has_ids)).height:
+        reason = pl.when(has_failed).then(pl.lit("record_failed")).otherwise(pl.lit("record_not_in_hubspot"))
+        work.counts["relations_skipped"] += skipped.height
+        work.ledger.log(
+            _logged(
+                work, skipped, action=pl.lit("skip"), reason=reason, level="warning", message="left to the next run"
+            )
+        )
+    is_primary = pl.col("primary").fill_null(False) & (pl.col("action") == "associate")
+    return rows.filter(~has_failed & has_ids).select(
+        "teamleader_id",
+        "reason",
+        "action",
+        "from_type",
+        "to_type",
+        is_primary,
+        pl.col("exists").fill_null(False),
+        from_id="from_hubspot_id",
+        to_id="to_hubspot_id",
+    )
 
 
-def _planned(work: Work, kind: Kind, calls: Sequence[dict[Pair, list[_Relation]]]) -> Iterator[_Call]:
+def _by_key(values: Mapping[Key, Any], name: str) -> pl.DataFrame:
+    types = {"type": pl.String(), "id": pl.String(), name: pl.String() if name == "confirmed" else pl.Boolean()}
+    columns = [[k[0] for k in values], [k[1] for k in values], list(values.values())]
+    return pl.DataFrame(dict(zip(types, columns, strict=True)), schema=types)
+
+
+def _planned(work: Work, kind: Kind, rows: pl.DataFrame, calls: Sequence[Sequence[Pair]]) -> Iterator[_Call]:
+    """Calls whose intents are durable."""
     for part in chunked(calls, GROUP):
-        intended = [_intention(work, kind, relations) for relations in part]
-        work.ledger.intend([row for call in intended for row in call.intentions.values()])
-        yield from intended
+        planned = [_Call(kind, pairs, _numbered(pairs, work.new_call())) for pairs in part]
+        work.ledger.intend(_intentions(work, kind, rows, pl.concat(call.intents for call in planned)))
+        yield from planned
 
 
-def _intention(work: Work, kind: Kind, relations: dict[Pair, list[_Relation]]) -> _Call:
-    call = _Call(kind, relations)
-    call_id = work.new_call()
-    for place, (pair, same) in enumerate(relations.items()):
-        images = association_image(kind, pair, existed=bool(same[0].change.details.get("exists")))
-        call.intentions[pair] = work.intention(call_id, f"{call_id}-{place}", same[0].change, None, images)
-    return call
+def _numbered(pairs: Sequence[Pair], call_id: str) -> pl.DataFrame:
+    return pl.DataFrame(pairs, schema=dict.fromkeys(_PAIR, pl.String()), orient="row").with_columns(
+        call_id=pl.lit(call_id), trace_id=pl.format("{}-{}", pl.lit(call_id), pl.int_range(pl.len()))
+    )
 
 
-def association_image(kind: Kind, pair: Pair, *, existed: bool = False) -> dict[str, dict[str, str | None]]:
+def _intentions(work: Work, kind: Kind, rows: pl.DataFrame, numbered: pl.DataFrame) -> pl.DataFrame:
+    """Rows for `ledger.intend`; where two relations are one association, in the name of the first."""
+    firsts = rows.unique(_PAIR, keep="first")
+    return numbered.join(firsts, on=_PAIR, how="left", maintain_order="left").select(
+        "call_id",
+        "trace_id",
+        "teamleader_id",
+        "action",
+        run_id=pl.lit(work.settings.run_id),
+        entity_type=pl.lit("relation"),
+        fields=_image(kind),
+        state=pl.lit("intended"),
+        intended_at=pl.lit(work.settings.now()),
+    )
+
+
+def _image(kind: Kind) -> pl.Expr:
     """How the journal tells of one association: `association` → before and after, `contact:1>company:2` or null.
 
-    One that `existed` was only made the primary one: it is before and after.
+    One that `exists` was only made the primary one: it is before and after.
     """
-    text = f"{kind[1]}:{pair[0]}>{kind[2]}:{pair[1]}"
-    if kind[0] == "disassociate":
-        return {"association": {"before": text, "after": None}}
-    return {"association": {"before": text if existed else None, "after": text}}
+    action, from_type, to_type, _ = kind
+    text, none = pl.format(f"{from_type}:{{}}>{to_type}:{{}}", *_PAIR), pl.lit(None, pl.String())
+    before, after = (pl.when("exists").then(text), text) if action == "associate" else (text, none)
+    return pl.struct(pl.struct(after=after, before=before).alias("association")).struct.json_encode()
 
 
 def relation_row(from_type: str, to_type: str, pair: Pair) -> Row:
@@ -143,7 +194,7 @@ def relation_row(from_type: str, to_type: str, pair: Pair) -> Row:
 
 
 def association_of(text: str) -> tuple[str, str, Pair]:
-    """(from_type, to_type, pair) of a text made by `association_image`."""
+    """(from_type, to_type, pair) of such a text in the journal."""
     (from_type, from_id), (to_type, to_id) = (end.split(":") for end in text.split(">"))
     return from_type, to_type, (from_id, to_id)
 
@@ -151,36 +202,73 @@ def association_of(text: str) -> tuple[str, str, Pair]:
 def _send(work: Work, call: _Call) -> PairOutcome:
     """Called in a worker thread."""
     action, from_type, to_type, primary = call.kind
-    pairs = list(call.relations)
     if action == "associate":
-        return associate(work.gateway, from_type, to_type, pairs, primary=primary)
-    return disassociate(work.gateway, from_type, to_type, pairs)
+        return associate(work.gateway, from_type, to_type, call.pairs, primary=primary)
+    return disassociate(work.gateway, from_type, to_type, call.pairs)
 
 
-def _settle(work: Work, answered: Sequence[tuple[_Call, PairOutcome]]) -> None:
-    made: list[Row] = []
-    gone: list[Row] = []
-    settled: list[Row] = []
-    logged: list[Row] = []
-    for call, pair, problem in ((c, p, problem) for c, outcome in answered for p, problem in outcome.items()):
-        action, from_type, to_type, _ = call.kind
-        message = problem.message if problem else None
-        settled.append(work.settlement(call.intentions[pair], hubspot_id=None, message=message))
-        for relation in call.relations[pair]:
-            if problem is None:
-                work.counts["associated" if action == "associate" else "disassociated"] += 1
-                logged.append(work.log_row(relation.change, None, message=f"{from_type} to {to_type}"))
-            else:
-                work.counts["relations_failed"] += 1
-                logged.append(work.failure_row(relation.change, None, problem.reason, problem.message, problem))
-        if problem is None:
-            row = relation_row(from_type, to_type, pair)
-            if action == "associate":
-                made.append(row | {"origin": "made", "run_id": work.settings.run_id})
-            else:
-                gone.append(row)
+_ANSWER = dict.fromkeys((*_PAIR, "failure", "why"), pl.String()) | {
+    "http_status": pl.Int32(),
+    "correlation_id": pl.String(),
+}
+
+
+def _settle(work: Work, kind: Kind, rows: pl.DataFrame, answered: Sequence[tuple[_Call, PairOutcome]]) -> int:
+    """Remember what became of the pairs; returns how many relations of the plan that were."""
+    action, from_type, to_type, _ = kind
+    problems = [
+        (*pair, problem.message, problem.reason, problem.status or None, problem.correlation_id)
+        for _, outcome in answered
+        for pair, problem in outcome.items()
+        if problem is not None
+    ]
+    answers = pl.concat(call.intents for call, _ in answered).join(
+        pl.DataFrame(problems, schema=_ANSWER, orient="row"), on=_PAIR, how="left", maintain_order="left"
+    )
+    told = rows.join(answers, on=_PAIR, maintain_order="left")
+    ok = pl.col("failure").is_null()
+    done, failed = told.filter(ok).height, told.filter(~ok).height
+    work.counts["associated" if action == "associate" else "disassociated"] += done
+    if failed:
+        work.counts["relations_failed"] += failed
+    relations = answers.filter(ok).select("from_id", "to_id", from_type=pl.lit(from_type), to_type=pl.lit(to_type))
     with work.ledger.together():
-        work.ledger.settle(settled)
-        work.ledger.relation(made)
-        work.ledger.forget_relation(gone)
-        work.ledger.log(logged)
+        work.ledger.settle(
+            answers.select(
+                "call_id",
+                "trace_id",
+                hubspot_id=pl.lit(None, pl.String()),
+                state=pl.when(ok).then(pl.lit("done")).otherwise(pl.lit("failed")),
+                message="failure",
+                settled_at=pl.lit(work.settings.now()),
+            )
+        )
+        if action == "associate":
+            work.ledger.relation(relations.with_columns(origin=pl.lit("made"), run_id=pl.lit(work.settings.run_id)))
+        else:
+            work.ledger.forget_relation(relations)
+        work.ledger.log(
+            _logged(
+                work,
+                told,
+                action=pl.when(ok).then("action").otherwise(pl.lit("fail")),
+                reason=pl.coalesce("why", "reason"),
+                level=pl.when(ok).then(pl.lit("info")).otherwise(pl.lit("error")),
+                message=pl.coalesce("failure", pl.lit(f"{from_type} to {to_type}")),
+            )
+        )
+    return told.height
+
+
+def _logged(work: Work, rows: pl.DataFrame, **columns: pl.Expr | str) -> pl.DataFrame:
+    """Rows for `ledger.log`; a plain text stands for itself."""
+    said = {name: pl.lit(value) if isinstance(value, str) else value for name, value in columns.items()}
+    known = [name for name in ("http_status", "correlation_id") if name in rows.columns]
+    return rows.select(
+        "teamleader_id",
+        *known,
+        timestamp=pl.lit(work.settings.now()),
+        run_id=pl.lit(work.settings.run_id),
+        entity_type=pl.lit("relation"),
+        **said,
+    )

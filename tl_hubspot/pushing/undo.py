@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import polars as pl
+
 from tl_hubspot.errors import ConfigurationError, TlHubspotError
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.objects import BATCH, batch_archive, batch_read
 from tl_hubspot.pushing import addresses, records, relations
 from tl_hubspot.pushing.change import EMAIL, Change
-from tl_hubspot.pushing.ledger import Ledger, Row
+from tl_hubspot.pushing.ledger import Ledger, Row, Rows
 from tl_hubspot.pushing.undo_plan import ARCHIVE, REASON, Created, Left, Undoing, first_difference
 from tl_hubspot.pushing.wire import ProtectedProperty
 from tl_hubspot.pushing.work import PushSettings, Work, chunked
@@ -46,14 +48,17 @@ class _JournalOnly:
         self.intend, self.settle, self.together = ledger.intend, ledger.settle, ledger.together
         self.failures: list[Left] = []
 
-    def log(self, rows: Sequence[Row]) -> None:
-        self._ledger.log([row if row["action"] in ("fail", "skip") else row | {"action": "undo"} for row in rows])
-        for row in rows:
-            if row["action"] == "fail":
-                of = row["entity_type"], row["teamleader_id"], row["hubspot_id"]
-                self.failures.append(Left(*of, None, "failed", row["message"]))
+    def log(self, rows: Rows) -> None:
+        frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows, infer_schema_length=None)
+        if frame.is_empty():
+            return
+        told = pl.col("action").is_in(["fail", "skip"])
+        self._ledger.log(frame.with_columns(action=pl.when(told).then("action").otherwise(pl.lit("undo"))))
+        for row in frame.filter(action="fail").iter_rows(named=True):
+            of = row["entity_type"], row["teamleader_id"], row.get("hubspot_id")
+            self.failures.append(Left(*of, None, "failed", row["message"]))
 
-    def _nothing(self, rows: Sequence[Row]) -> None:
+    def _nothing(self, rows: Rows) -> None:
         pass
 
     link = shadow = relation = forget_relation = opt_out = marketing_request = consent = _nothing
@@ -87,7 +92,7 @@ def carry_out(
 
 def _steps(work: Work, undoing: Undoing, done: Undone) -> None:
     # Links go first, while both of their records are there.
-    relations.push(work, [c for c in undoing.changes if c.entity_type == "relation"])
+    relations.push(work, relations.plan_of([c for c in undoing.changes if c.entity_type == "relation"]))
     for entity_type in _RECORDS:
         changes = [c for c in undoing.changes if c.entity_type == entity_type]
         addresses.update(work, [c for c in changes if c.email], "addresses")

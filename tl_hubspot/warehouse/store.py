@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -306,14 +306,24 @@ def delete(con: duckdb.DuckDBPyConnection, table: str, keys: pl.DataFrame) -> No
     history.note(con, table, gone)
 
 
-def frame_of(table: str, rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
-    """Frame with exactly the columns and types of `table`; keys that a row lacks are null, unknown keys an error."""
+def frame_of(table: str, rows: Iterable[dict[str, Any]] | pl.DataFrame) -> pl.DataFrame:
+    """Frame with exactly the columns and types of `table`; what a row lacks is null, unknown names are an error."""
     types = polars_schema(table)
+    if isinstance(rows, pl.DataFrame):
+        _check_names(table, set(rows.columns), types)
+        return rows.select(
+            pl.col(n).cast(t) if n in rows.columns else pl.lit(None, t).alias(n) for n, t in types.items()
+        )
     rows = list(rows)
     for row in rows:
         if not row.keys() <= types.keys():
-            raise ValueError(f"{table} has no column {', '.join(sorted(row.keys() - types.keys()))}")
+            _check_names(table, row.keys(), types)
     return pl.DataFrame(rows, schema=types) if rows else pl.DataFrame(schema=types)
+
+
+def _check_names(table: str, names: Set[str], types: Mapping[str, Any]) -> None:
+    if unknown := names - types.keys():
+        raise ValueError(f"{table} has no column {', '.join(sorted(unknown))}")
 
 
 def polars_schema(table: str) -> dict[str, pl.DataType]:

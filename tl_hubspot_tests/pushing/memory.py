@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from tl_hubspot.pushing.ledger import Row
+from tl_hubspot.pushing.ledger import Row, Rows
 from tl_hubspot.warehouse.schema import table
 
 SETTLEMENT = {"call_id", "trace_id", "hubspot_id", "state", "message", "settled_at"}
@@ -32,14 +32,14 @@ class MemoryLedger:
     def together(self) -> Iterator[None]:
         yield
 
-    def intend(self, rows: Sequence[Row]) -> None:
+    def intend(self, rows: Rows) -> None:
         for row in _checked("sync.journal", rows):
             key = row["call_id"], row["trace_id"]
             assert row["state"] == "intended" and key not in self.journal
             self.journal[key] = dict(row)
 
-    def settle(self, rows: Sequence[Row]) -> None:
-        for row in rows:
+    def settle(self, rows: Rows) -> None:
+        for row in _dicts(rows):
             assert set(row) == SETTLEMENT and row["state"] in ("done", "failed", "changed")
             entry = self.journal[row["call_id"], row["trace_id"]]
             assert entry["state"] == "intended", "settled twice"
@@ -63,12 +63,12 @@ class MemoryLedger:
                 for name in [name for name, value in values.items() if value is None]:
                     del values[name]
 
-    def relation(self, rows: Sequence[Row]) -> None:
+    def relation(self, rows: Rows) -> None:
         for row in _checked("sync.relations", rows):
             self.relations[tuple(row[c] for c in table("sync.relations").key)] = dict(row)
 
-    def forget_relation(self, rows: Sequence[Row]) -> None:
-        for row in rows:
+    def forget_relation(self, rows: Rows) -> None:
+        for row in _dicts(rows):
             self.relations.pop(tuple(row[c] for c in table("sync.relations").key), None)
 
     def opt_out(self, rows: Sequence[Row]) -> None:
@@ -84,7 +84,7 @@ class MemoryLedger:
             assert _EVENT <= set(event) <= _EVENT | {"hubspot_opted_out", "hubspot_marketing"}
         self.consents += events
 
-    def log(self, rows: Sequence[Row]) -> None:
+    def log(self, rows: Rows) -> None:
         self.logged += _checked("sync.log", rows)
 
     # --- what tests ask ---
@@ -100,9 +100,17 @@ class MemoryLedger:
         return row["hubspot_id"] if row else None
 
 
-def _checked(name: str, rows: Sequence[Row]) -> list[Row]:
+def _dicts(rows: Rows) -> Sequence[Row]:
+    return rows.to_dicts() if isinstance(rows, pl.DataFrame) else rows
+
+
+def _checked(name: str, rows: Rows) -> list[Row]:
+    names = table(name).column_names
+    if isinstance(rows, pl.DataFrame):
+        assert set(rows.columns) <= set(names), name
+        return [{n: row.get(n) for n in names} for row in rows.to_dicts()]
     for row in rows:
-        assert list(row) == table(name).column_names, name
+        assert list(row) == names, name
     return list(rows)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tl_hubspot.pushing.addresses import levels
 from tl_hubspot.pushing.change import Change, changes_of, same_value
-from tl_hubspot.pushing.relations import association_image, association_of, rounds
+from tl_hubspot.pushing.relations import association_of, rounds
 
 
 def takes(key: str, old: str | None, new: str, *, action: str = "replace_primary", keep_old: bool = False) -> Change:
@@ -127,8 +127,5 @@ def test_changes_of_a_plan() -> None:
     assert change.email and change.email.is_secondary and change.email.new == "b@x.be" and change.email.frees is None
 
 
-def test_association_images_are_read_back() -> None:
-    made = association_image(("associate", "contact", "company", True), ("1", "2"))["association"]
-    gone = association_image(("disassociate", "deal", "contact", False), ("3", "4"))["association"]
-    assert association_of(str(made["after"])) == ("contact", "company", ("1", "2")) and made["before"] is None
-    assert association_of(str(gone["before"])) == ("deal", "contact", ("3", "4")) and gone["after"] is None
+def test_the_journals_text_of_an_association_is_read_back() -> None:
+    assert association_of("contact:1>company:2") == ("contact", "company", ("1", "2"))
