@@ -125,13 +125,20 @@ class Associations:
 
     # Linking
 
-    def add_default(self, kind: ObjectType, record_id: int, to_kind: ObjectType, to_id: int) -> None:
+    def add_default(self, kind: ObjectType, to_kind: ObjectType, pairs: Sequence[tuple[int, int]]) -> None:
         """The unlabelled link; the first company of a contact or deal becomes primary (switch)."""
-        self._link(kind, record_id, to_kind, to_id, [self._default(kind, to_kind)])
-        if self._portal.switches.first_company_becomes_primary:
+        default = self._default(kind, to_kind)
+        self._store.add_associations(
+            row for record_id, to_id in pairs for row in self._rows(kind, record_id, to_kind, to_id, default)
+        )
+        if not self._portal.switches.first_company_becomes_primary:
+            return
+        for record_id, to_id in pairs:
             side, company = self._primary_side(kind, record_id, to_kind, to_id)
-            if side is not None and not self._primary_links(*side, company[0]):
-                self._set_primary(side, company)
+            if side is None:
+                return
+            if not self._primary_links(*side, company[0]):
+                self._link(*side, *company, [self._primary_type(side[0], company[0])])
 
     def set_types(
         self, kind: ObjectType, record_id: int, to_kind: ObjectType, to_id: int, specs: Sequence[AssociationSpec]
@@ -189,15 +196,15 @@ class Associations:
     def _link(
         self, kind: ObjectType, record_id: int, to_kind: ObjectType, to_id: int, types: Iterable[LinkType]
     ) -> None:
-        rows = [
-            row
-            for item in types
-            for row in (
-                (kind.number, record_id, to_kind.number, to_id, item.type_id),
-                (to_kind.number, to_id, kind.number, record_id, item.inverse),
-            )
-        ]
-        self._store.add_associations(rows)
+        self._store.add_associations(row for item in types for row in self._rows(kind, record_id, to_kind, to_id, item))
+
+    def _rows(
+        self, kind: ObjectType, record_id: int, to_kind: ObjectType, to_id: int, item: LinkType
+    ) -> tuple[tuple[int, int, int, int, int], ...]:
+        return (
+            (kind.number, record_id, to_kind.number, to_id, item.type_id),
+            (to_kind.number, to_id, kind.number, record_id, item.inverse),
+        )
 
     def _unlink(self, kind: ObjectType, record_id: int, to_kind: ObjectType, to_id: int) -> None:
         rows = []
@@ -235,8 +242,10 @@ class Associations:
             )
         ]
         self._store.remove_associations(demoted)
-        link = self._types[kind.name, company_kind.name][primary.type_id]
-        self._link(kind, record_id, company_kind, company_id, [link])
+        self._link(kind, record_id, company_kind, company_id, [self._primary_type(kind, company_kind)])
+
+    def _primary_type(self, kind: ObjectType, company: ObjectType) -> LinkType:
+        return self._types[kind.name, company.name][PRIMARY_ASSOCIATIONS[kind.name, company.name].type_id]
 
     # Unlinking
 
@@ -449,8 +458,8 @@ def _batch_default(call: Call) -> Reply:
     call.portal.associations.types(kind, to_kind)
     good, errors = _split_existing(call, kind, to_kind, inputs)
     results = []
+    call.portal.associations.add_default(kind, to_kind, [(item.from_.number, item.to.number) for item in good])
     for index, item in enumerate(good):
-        call.portal.associations.add_default(kind, item.from_.number, to_kind, item.to.number)
         if call.omits_work or not call.omitted(index, len(good), item):
             results += _default_results(kind, item.from_.number, to_kind, item.to.number)
     return batch_reply(call, results, errors, multi_status=False)
@@ -557,7 +566,7 @@ def _list(call: Call) -> Reply:
 def _put_default(call: Call) -> Reply:
     kind, record_id = _one(call, "object_type", "id")
     to_kind, to_id = _one(call, "to_type", "to_id")
-    call.portal.associations.add_default(kind, record_id, to_kind, to_id)
+    call.portal.associations.add_default(kind, to_kind, [(record_id, to_id)])
     return batch_reply(call, _default_results(kind, record_id, to_kind, to_id), [])
 
 

@@ -253,7 +253,7 @@ class Imports:
             written.append((kind, record))
         for (kind, record), (to_kind, other) in itertools.pairwise(written):
             if (kind.name, to_kind.name) in DEFAULT_ASSOCIATIONS:
-                self._portal.associations.add_default(kind, record.id, to_kind, other.id)
+                self._portal.associations.add_default(kind, to_kind, [(record.id, other.id)])
 
     def _match(self, kind: ObjectType, item: ImportFile, row: dict[str, str]) -> tuple[Record | None, dict[str, str]]:
         """The record that a row means, and its values by property."""

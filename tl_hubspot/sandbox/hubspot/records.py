@@ -190,7 +190,8 @@ class Records:
             else:
                 properties[name] = value
         for name in unique:
-            self._store.remove_keys(kind, record.id, name)
+            if not creating:
+                self._store.remove_keys(kind, record.id, name)
             if changes[name]:
                 self._store.add_keys([(kind.number, name, changes[name], record.id, True)])
         if kind is CONTACTS and addresses.addresses_of(properties) != old_addresses:
@@ -296,7 +297,7 @@ class Records:
             company_id = known[0]
         else:
             company_id = self.create(COMPANIES, {"domain": domain}, source="AUTO_ASSOCIATE_BY_DOMAIN").id
-        self._portal.associations.add_default(CONTACTS, contact.id, COMPANIES, company_id)
+        self._portal.associations.add_default(CONTACTS, COMPANIES, [(contact.id, company_id)])
 
     def remember(self, kind: ObjectType, record: Record, before: Mapping[str, str], source: str = INTEGRATION) -> None:
         """Add the differences from `before` to the history; call it before `save`."""

@@ -6,6 +6,7 @@ Pure conversions; the clock itself is `control.Clock`.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)
@@ -18,6 +19,7 @@ def to_ms(instant: datetime) -> int:
     return (aware - _EPOCH) // _MILLISECOND
 
 
+@lru_cache(maxsize=1024)  # each record shows its instants several times, and a batch those of its neighbours
 def to_iso(milliseconds: int) -> str:
     """`2026-01-31T09:30:00.123Z`"""
     return (_NAIVE_EPOCH + timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds") + "Z"
