@@ -114,6 +114,8 @@ class HubSpotGateway:
         self._client = client.crm.contacts.basic_api.api_client
         self._client.set_default_header("Accept-Encoding", "gzip")
         self._client.set_default_header("Accept", "application/json")
+        # Bodies are plain JSON values: the client's walk through 2,000 pairs costs more than all the rest of the call.
+        self._client.sanitize_for_serialization = _as_it_is
 
     def __repr__(self) -> str:
         return f"HubSpotGateway({self.api_url!r})"
@@ -339,6 +341,10 @@ class HubSpotGateway:
             log.info("the portal allows %d calls per %d s, fewer than configured", allowed, LIMIT_SECONDS)
             self._limit = allowed
             self._window.set_limit(self._calls(allowed))
+
+
+def _as_it_is(value: Item) -> Item:
+    return value
 
 
 def _reaction(state: RetryCallState) -> Reaction:

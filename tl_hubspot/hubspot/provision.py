@@ -6,8 +6,9 @@ removes or renames anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tl_hubspot.errors import ConfigurationError
@@ -76,10 +77,16 @@ def provision(
     Raises ConfigurationError when a property exists with another type, is not unique though it must be, or is refused.
     """
     done = Provisioned()
-    for entity_type in OBJECT_TYPES:
-        wanted = [p for p in properties if p.entity_type == entity_type]
-        if wanted:
-            _properties(gateway, entity_type, wanted, group, done)
+    wanted = {kind: [p for p in properties if p.entity_type == kind] for kind in OBJECT_TYPES}
+    kinds = [kind for kind in OBJECT_TYPES if wanted[kind]]
+    existing = dict(gateway.run(partial(_existing, gateway), kinds))
+    # All checks come first, so that a wrong portal is left as it was.
+    for kind in kinds:
+        for present in (p for p in wanted[kind] if p.name in existing[kind]):
+            _check(present, existing[kind][present.name])
+    made = dict(gateway.run(lambda kind: _properties(gateway, wanted[kind], existing[kind], group), kinds))
+    for kind in kinds:
+        done.created += made[kind]
     if pipelines:
         _pipelines(gateway, pipelines, done)
     return done
@@ -88,21 +95,23 @@ def provision(
 # --- properties ------------------------------------------------------------------------------------------------------
 
 
+def _existing(gateway: HubSpotGateway, entity_type: str) -> dict[str, dict[str, Any]]:
+    return {d["name"]: d for d in _listed(gateway, routes.PROPERTY_LIST, {"type": OBJECT_TYPES[entity_type]})}
+
+
 def _properties(
     gateway: HubSpotGateway,
-    entity_type: str,
     wanted: Sequence[PropertyWanted],
+    existing: Mapping[str, dict[str, Any]],
     group: tuple[str, str],
-    done: Provisioned,
-) -> None:
+) -> list[str]:
+    """Make what is missing of one entity type; what was made, in words. Called in a worker thread."""
+    entity_type = wanted[0].entity_type
     path = {"type": OBJECT_TYPES[entity_type]}
-    existing = {d["name"]: d for d in _listed(gateway, routes.PROPERTY_LIST, path)}
     missing = [p for p in wanted if p.name not in existing]
-    # All checks come first, so that a wrong portal is left as it was.
-    for present in (p for p in wanted if p.name in existing):
-        _check(present, existing[present.name])
+    created: list[str] = []
     if missing:
-        _group(gateway, path, group, done)
+        created += _group(gateway, path, group)
     for new in missing:
         body = {
             "name": new.name,
@@ -116,11 +125,12 @@ def _properties(
         if options:
             body["options"] = [_option(value, label, place) for place, (value, label) in enumerate(options)]
         _create(gateway, routes.PROPERTY_CREATE, path, body, f"the property {entity_type}.{new.name}")
-        done.created.append(f"property {entity_type}.{new.name}")
+        created.append(f"property {entity_type}.{new.name}")
     for new in missing:
         _wait_until_visible(gateway, path, new.name)
     for present in (p for p in wanted if p.name in existing and p.type == "enumeration"):
-        _extend_options(gateway, path, present, existing[present.name], done)
+        created += _extend_options(gateway, path, present, existing[present.name])
+    return created
 
 
 def _check(wanted: PropertyWanted, existing: dict[str, Any]) -> None:
@@ -137,12 +147,13 @@ def _check(wanted: PropertyWanted, existing: dict[str, Any]) -> None:
         )
 
 
-def _group(gateway: HubSpotGateway, path: dict[str, str], group: tuple[str, str], done: Provisioned) -> None:
+def _group(gateway: HubSpotGateway, path: dict[str, str], group: tuple[str, str]) -> list[str]:
     name, label = group
-    if all(g["name"] != name for g in _listed(gateway, routes.GROUP_LIST, path)):
-        body = {"name": name, "label": label, "displayOrder": -1}
-        _create(gateway, routes.GROUP_CREATE, path, body, f"the property group {name}")
-        done.created.append(f"property group {path['type']}.{name}")
+    if any(g["name"] == name for g in _listed(gateway, routes.GROUP_LIST, path)):
+        return []
+    body = {"name": name, "label": label, "displayOrder": -1}
+    _create(gateway, routes.GROUP_CREATE, path, body, f"the property group {name}")
+    return [f"property group {path['type']}.{name}"]
 
 
 def _extend_options(
@@ -150,17 +161,16 @@ def _extend_options(
     path: dict[str, str],
     wanted: PropertyWanted,
     existing: dict[str, Any],
-    done: Provisioned,
-) -> None:
+) -> list[str]:
     # HubSpot replaces the whole list, so that what people added must be sent back.
     options = list(existing.get("options") or ())
     known = {option["value"] for option in options}
     added = [(value, label) for value, label in wanted.options if value not in known]
     if not added:
-        return
+        return []
     options += [_option(value, label, len(options) + place) for place, (value, label) in enumerate(added)]
     gateway.call(routes.PROPERTY_UPDATE, path={**path, "name": wanted.name}, body={"options": options})
-    done.created.append(f"options {', '.join(v for v, _ in added)} of property {wanted.entity_type}.{wanted.name}")
+    return [f"options {', '.join(v for v, _ in added)} of property {wanted.entity_type}.{wanted.name}"]
 
 
 def _option(value: str, label: str, place: int) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def push(work: Work, todo: pl.DataFrame) -> None:
         rows = ready.filter(action=action, from_type=from_type, to_type=to_type, primary=primary)
         pairs = rows.select(_PAIR).unique(maintain_order=True).rows()
         size = WRITE_BATCH if action == "associate" else ARCHIVE_BATCH
-        for calls in rounds(pairs, work.gateway.together, size):
+        for calls in rounds(pairs, work.gateway.workers, size):
             planned = _planned(work, kind, rows, calls)
             for answered in grouped(work.gateway.run(partial(_send, work), planned), GROUP):
                 done += _settle(work, kind, rows, answered)
