@@ -33,6 +33,8 @@ _STATUS = {
 _SOURCES = {"contact": "teamleader.contacts", "company": "teamleader.companies", "deal": "teamleader.deals"}
 _DECISIONS = {"contact": "decisions.contacts", "company": "decisions.companies", "deal": "decisions.deals"}
 _LOGGED = "sync.logged_decisions"
+_AS_PLANNED = "outcomes as planned"
+"""What was planned to become of each record stands in `sync.outcomes`, and no push said otherwise."""
 
 
 def require_digest(made: Plan, digest: str) -> None:
@@ -65,7 +67,12 @@ def pushed(platform: Platform, run: Run, result: PushResult, due: pl.DataFrame) 
     those of records that wait after a failure left out."""
     _remember_failures(platform, run, result, due)
     became = result.outcomes.select("entity_type", "teamleader_id", "hubspot_id", "bucket", "reason")
-    _store_outcomes(platform, run, _BECAME, _became=became)
+    as_planned = unchanged.fingerprint(platform, ["sync.planned_outcomes"], {"entities": run.options.entities})
+    if became.is_empty() and unchanged.made_by(platform, _AS_PLANNED, as_planned):
+        with platform.warehouse.transaction() as con:
+            _of_this_run(con, run)
+    else:
+        _store_outcomes(platform, run, _BECAME, as_planned if became.is_empty() else None, _became=became)
     if result.notices:
         rows = [notice | {"found_by": "push"} for notice in result.notices]
         platform.warehouse.append("sync.notices", frame_of("sync.notices", rows))
@@ -130,10 +137,23 @@ where is_gone or is_new or (o.hubspot_id, o.bucket, o.reason) is distinct from (
 _SAME = "o.entity_type = c.entity_type and o.teamleader_id = c.teamleader_id"
 
 
-def _store_outcomes(platform: Platform, run: Run, wanted: str, **frames: pl.DataFrame) -> None:
-    """The outcomes of the run's entities become what the query over `frames` says: only what differs is written."""
+def _of_this_run(con: duckdb.DuckDBPyConnection, run: Run) -> None:
+    con.execute(f"update sync.outcomes set run_id = ? where entity_type in ({_listed(run)})", [run.run_id])
+
+
+def _listed(run: Run) -> str:
+    return ", ".join(f"'{e}'" for e in run.options.entities)
+
+
+def _store_outcomes(
+    platform: Platform, run: Run, wanted: str, as_planned: str | None = None, **frames: pl.DataFrame
+) -> None:
+    """The outcomes of the run's entities become what the query over `frames` says: only what differs is written.
+
+    `as_planned`: fingerprint of the plan when they are exactly what it says.
+    """
     ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
-    entities = ", ".join(f"'{e}'" for e in run.options.entities)
+    entities = _listed(run)
     with platform.warehouse.transaction() as con, registered(con, **frames):
         con.execute(_CHANGES.format(wanted=f"from ({wanted}) where entity_type in ({entities})", entities=entities))
         con.execute(f"delete from sync.outcomes o using _outcomes c where {_SAME} and is_gone")
@@ -142,7 +162,10 @@ def _store_outcomes(platform: Platform, run: Run, wanted: str, **frames: pl.Data
             f" from _outcomes c where {_SAME} and not is_new and not is_gone"
         )
         con.execute("insert into sync.outcomes by name select * exclude (is_gone, is_new) from _outcomes where is_new")
-        con.execute(f"update sync.outcomes set run_id = ? where entity_type in ({entities})", [run.run_id])
+        _of_this_run(con, run)
+        con.execute(f"delete from {unchanged.TABLE} where name = ?", [_AS_PLANNED])
+        if as_planned is not None:
+            unchanged.remember(con, _AS_PLANNED, as_planned, run)
         _require_sums(con, run)
         # a run that is killed here leaves no mark that its decisions were logged
         con.execute(f"delete from {unchanged.TABLE} where name = ? and exists (from _outcomes)", [_LOGGED])
