@@ -109,8 +109,8 @@ def _envelope(
         following = f"{table}?{urlencode(parts | ({'modifiedSince': page.since} if page.since else {}))}"
     elif more:
         cursor = _Cursor(table, rows[-1]["id"], page.since)
-        parts = {"cursor": base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode(), "limit": page.limit}
-        following = f"{table}?{urlencode(parts)}"
+        cursor_parts = {"cursor": base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode(), "limit": page.limit}
+        following = f"{table}?{urlencode(cursor_parts)}"
     return {"items": items(rows), "total": total, "next": following}
 
 

@@ -107,8 +107,8 @@ class Store:
 
     def insert(self, record: Record, now: float) -> int:
         """Store a new contact and return its id: its own when it has one, else one larger than any before."""
-        [last] = self.query("select seq from sqlite_sequence where name = 'contacts'") or [(FIRST_ID - 1,)]
-        number = int(record["id"]) if "id" in record else last[0] + 1
+        last = self.one("select seq from sqlite_sequence where name = 'contacts'")
+        number = int(record["id"]) if "id" in record else (last["seq"] + 1 if last else FIRST_ID)
         sql = "insert into contacts (id, body, modified, version) values (?, ?, ?, 1)"
         modified = datetime.fromisoformat(record["modifiedAt"]).timestamp() if "modifiedAt" in record else now
         self.execute(sql, number, _text(record), modified)

@@ -28,7 +28,7 @@ def problem(name: str, value: Any) -> str | None:
     """Code of what is wrong with a value of one of the four names or `title`; None when it may be stored."""
     if value is not None and not isinstance(value, str):
         return "type"
-    if is_empty(value):
+    if value is None or is_empty(value):
         return None
     if len(value) > LONGEST:
         return "too_long"
