@@ -69,8 +69,9 @@ def crmoffice(port: Port = DEFAULT_PORT, no_browser: NoBrowser = False, timeout:
     where = "Crmoffice, at this client id"
     _sign_in(store, settings.crmoffice, where, port=port, with_browser=not no_browser, timeout=timeout)
     with Platform(settings).crmoffice as client:
-        contacts = count(client)
-    _out.print(f"Connected to {client.api_url}, which has {contacts:,} contacts.", markup=False, soft_wrap=True)
+        number = count(client)
+    contacts = f"{number:,} contact{'' if number == 1 else 's'}"
+    _out.print(f"Connected to {client.api_url}, which has {contacts}.", markup=False, soft_wrap=True)
 
 
 def _sign_in(

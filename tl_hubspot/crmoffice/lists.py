@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -97,16 +98,8 @@ def _by_offset(client: CrmofficeClient, path: str, query: dict[str, Any]) -> Ite
     size = client.page_size
     offset, last, back = 0, 0, 1
     while True:
-        expected = size, offset
-
-        def wrong(envelope: _Envelope, expected: tuple[int, int] = expected) -> str | None:
-            size, offset = expected
-            should = max(0, min(size, envelope.total - offset))
-            if len(envelope.items) != should or (envelope.next is None) != (offset + size >= envelope.total):
-                return f"{len(envelope.items)} records where there should be {should}"
-            return None
-
-        envelope, server_time = _asked(client, _reference(path, {"offset": offset, "limit": size} | query), wrong)
+        reference = _reference(path, {"offset": offset, "limit": size} | query)
+        envelope, server_time = _asked(client, reference, partial(_wrong_part, offset=offset, size=size))
         if offset and (not envelope.items or _number(envelope.items[0]) > last):
             offset, back = max(0, offset - back), min(2 * back, size - 1)
             continue
@@ -115,7 +108,7 @@ def _by_offset(client: CrmofficeClient, path: str, query: dict[str, Any]) -> Ite
             yield Page(fresh, server_time)
         if envelope.next is None:
             return
-        last = max(last, _number(envelope.items[-1]))
+        last = _number(envelope.items[-1])
         offset, back = offset + len(envelope.items) - 1, 1
 
 
@@ -151,6 +144,13 @@ def _wrong_order(envelope: _Envelope) -> str | None:
         if int(text) <= before:
             return "ids that do not ascend"
         before = int(text)
+    return None
+
+
+def _wrong_part(envelope: _Envelope, *, offset: int, size: int) -> str | None:
+    should = max(0, min(size, envelope.total - offset))
+    if len(envelope.items) != should or (envelope.next is None) != (offset + size >= envelope.total):
+        return f"{len(envelope.items)} records where there should be {should}"
     return None
 
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tl_hubspot.crmoffice import contacts
 from tl_hubspot.crmoffice.contacts import OVERLAP
@@ -60,6 +62,37 @@ def test_nothing_is_missed_when_records_are_deleted_meanwhile(tenant: Connected,
     assert found == sorted(set(found), key=int), "none comes twice"
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    number=st.integers(0, 25),
+    size=st.integers(2, 7),
+    events=st.lists(st.one_of(st.none(), st.integers(0, 40)), max_size=12),
+    style=st.sampled_from(["offset", "cursor"]),
+)
+def test_whatever_happens_between_two_pages(
+    tenant: Connected, number: int, size: int, events: list[int | None], style: Any
+) -> None:
+    """After each batch a person deletes one of the contacts, or adds one: all that are there from beginning to end are
+    read, each once."""
+    for contact in list(tenant.sandbox.all()):
+        tenant.sandbox.delete(contact["id"])
+    tenant.sandbox.set_switches(page_style=style)
+    stays = set(loaded(tenant, number))
+    found = []
+    for batch in contacts.read(tenant.client(caps=f"page_style={style}", page_size=size)):
+        found += [contact.id for contact in batch]
+        for event in events[:2]:
+            there = [contact["id"] for contact in tenant.sandbox.all()]
+            if event is None:
+                tenant.sandbox.add(givenName="Late")
+            elif there:
+                tenant.sandbox.delete(gone := there[event % len(there)])
+                stays.discard(gone)
+        events = events[2:]
+    assert stays <= set(found)
+    assert found == sorted(set(found), key=int)
+
+
 @STYLES
 @pytest.mark.parametrize("skip", [0, 1, 2])
 @pytest.mark.parametrize("kind", ["omit", "empty"])
@@ -103,7 +136,7 @@ def test_another_page_style_than_configured(tenant: Connected, caps: str) -> Non
         {"items": [{"id": "1"}, {"id": "1"}], "total": 2, "next": None},
         {"items": [{"id": "x"}], "total": 1, "next": None},
         {"items": [{"givenName": "Ada"}], "total": 1, "next": None},
-        {"items": [{"id": "1"}], "total": 1, "next": "https://elsewhere.example/contacts?cursor=1"},
+        {"items": [{"id": "1"}, {"id": "2"}], "total": 3, "next": "https://elsewhere.example/contacts?cursor=1"},
     ],
 )
 @PAGED
@@ -111,6 +144,7 @@ def test_answers_that_cannot_be(tenant: Connected, body: dict[str, Any]) -> None
     tenant.sandbox.faults.add(Fault("status", "contacts", status=200, body=body, times=None))
     with pytest.raises(BadAnswer):
         ids(contacts.read(tenant.client(page_size=2)))
+    assert {entry["path"] for entry in tenant.sandbox.log.entries} == {"/contacts", "/connect/token"}
 
 
 @with_caps("modified_timestamp=1,since_filter=1", "modified_timestamp=1,since_filter=1,page_style=cursor")
@@ -135,10 +169,11 @@ def test_a_change_that_the_list_still_hides_is_read_the_next_time(tenant: Connec
     tenant.sandbox.set_switches(list_lag=30.0)
     tenant.sandbox.clock.advance(600)
     tenant.sandbox.update(number, givenName="Changed")
+    tenant.sandbox.clock.advance(25)
     client = tenant.client()
     first = contacts.read(client)
     assert [c.values["givenName"] for batch in first for c in batch] == ["Nr 0"]
-    tenant.sandbox.clock.advance(35)
+    tenant.sandbox.clock.advance(10)
     second = contacts.read(client, first.watermark)
     assert [c.values["givenName"] for batch in second for c in batch] == ["Changed"]
 

@@ -21,7 +21,7 @@ TOPIC = "Crmoffice"
 def examine(client: CrmofficeClient) -> Iterator[Finding]:
     """Findings about one tenant; reads a few records, writes nothing."""
     number = contacts.count(client)
-    yield Finding(TOPIC, "ok", f"{client.api_url} answers; it has {number:,} contacts.")
+    yield Finding(TOPIC, "ok", f"{client.api_url} answers; contacts there: {number:,}.")
     yield Finding(TOPIC, "ok", f"CRMOFFICE_CAPABILITIES are {client.capabilities}.")
     contradictions = list(_contradictions(client))
     for sentence, mend in contradictions:
