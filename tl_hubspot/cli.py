@@ -182,11 +182,13 @@ def sandbox(
     state: Annotated[Path | None, typer.Option(help="Folder that keeps the sandbox between runs.")] = None,
     teamleader_port: Annotated[int, typer.Option(help="Port of Teamleader (0: any free one).")] = 0,
     hubspot_port: Annotated[int, typer.Option(help="Port of HubSpot (0: any free one).")] = 0,
+    crmoffice_port: Annotated[int, typer.Option(help="Port of Crmoffice (0: any free one).")] = 0,
+    caps: Annotated[str, typer.Option(help="What Crmoffice can do, for example write=put_full,etag=1.")] = "",
     teamleader_limit: Annotated[bool, typer.Option(help="Enforce Teamleader's limit of 200 calls a minute.")] = True,
     hubspot_limit: Annotated[bool, typer.Option(help="Enforce HubSpot's limit of 190 calls per 10 s.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Run the local Teamleader and HubSpot until stopped; prints the environment to use them."""
+    """Run the local Teamleader, HubSpot and Crmoffice until stopped; prints the environment to use them."""
     from tl_hubspot.sandbox.serve import serve_forever
 
     try:
@@ -194,9 +196,10 @@ def sandbox(
             world,
             contacts=contacts,
             state=state,
-            ports=(teamleader_port, hubspot_port),
+            ports=(teamleader_port, hubspot_port, crmoffice_port),
             teamleader_limit=teamleader_limit,
             hubspot_limit=hubspot_limit,
+            crmoffice=caps,
             announce=_print_json if as_json else _print_environment,
         )
     except (ValueError, OSError, sqlite3.Error) as error:

@@ -1,7 +1,7 @@
 """`tl-hubspot auth …`: signing in with a browser, on this machine or on another one.
 
-Lives here: what a person is told, and which browser is opened. The callback is in `teamleader.sign_in`, exchanging the
-code and the token store in `teamleader.tokens`.
+Lives here: what a person is told, and which browser is opened. The callback is in `transport.sign_in`, exchanging the
+code in `transport.tokens`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ import os
 import sys
 import threading
 import webbrowser
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 from rich.console import Console
 
 from tl_hubspot.errors import BadAnswer
-from tl_hubspot.teamleader.sign_in import DEFAULT_PORT, Callback
+from tl_hubspot.transport.sign_in import DEFAULT_PORT, Callback
+
+if TYPE_CHECKING:
+    from tl_hubspot.config.settings import OAuthClient
+    from tl_hubspot.transport.token_store import TokenStore
 
 app = typer.Typer(help="Sign in with a browser: once, and again when the permission was lost.", no_args_is_help=True)
 _out = Console(highlight=False)
@@ -30,42 +34,68 @@ NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Open no browser, 
 Timeout = Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="How long to wait for you.")]
 
 
-@app.callback()
-def _group() -> None:
-    """A group, also while it has one command."""
-
-
 @app.command()
 def teamleader(port: Port = DEFAULT_PORT, no_browser: NoBrowser = False, timeout: Timeout = 600.0) -> None:
     """Sign in to Teamleader, store the tokens, and say which account was connected."""
-    import requests
-
     from tl_hubspot.config import settings as configuration
     from tl_hubspot.orchestration.run import Platform
-    from tl_hubspot.teamleader.tokens import TokenGrant, TokenStore
+    from tl_hubspot.teamleader.client import ISSUER
+    from tl_hubspot.transport.token_store import TokenStore
 
     settings = configuration.load()
     settings.require_teamleader(token=False)
-    ours = settings.teamleader
-    store = TokenStore(settings.token_store)
-    store.read()  # a store that cannot be used is told before a person is troubled
-    with requests.Session() as session, Callback("Teamleader", port) as callback:
-        grant = TokenGrant(
-            ours.auth_url, ours.client_id or "", ours.client_secret or "", ours.refresh_token, store, session=session
-        )
-        _invite(
-            callback,
-            "Teamleader's Marketplace (Build, your integration)",
-            grant.authorize_url(callback.redirect_uri, callback.state),
-            with_browser=not no_browser,
-        )
-        grant.sign_in(callback.wait(timeout, pasted=_keyboard(), tell=_say), callback.redirect_uri)
-    _out.print(f"Signed in to Teamleader. The tokens are in {store.path.absolute()}.", markup=False, soft_wrap=True)
+    where = "Teamleader's Marketplace (Build, your integration)"
+    store = TokenStore(settings.token_store, ISSUER)
+    _sign_in(store, settings.teamleader, where, port=port, with_browser=not no_browser, timeout=timeout)
     # as the next sync does: a new client, which has nothing but the store
     with Platform(settings).teamleader as client:
         me = _me(client.call("users.me", {}).data)
     name = f"{me.first_name or ''} {me.last_name or ''}".strip() or "a user without a name"
     _out.print(f"Connected to account {me.account.id}, as {name}.", markup=False, soft_wrap=True)
+
+
+@app.command()
+def crmoffice(port: Port = DEFAULT_PORT, no_browser: NoBrowser = False, timeout: Timeout = 600.0) -> None:
+    """Sign in to Crmoffice, store the tokens, and say what can be read."""
+    from tl_hubspot.config import settings as configuration
+    from tl_hubspot.crmoffice.client import ISSUER
+    from tl_hubspot.crmoffice.contacts import count
+    from tl_hubspot.orchestration.run import Platform
+    from tl_hubspot.transport.token_store import TokenStore
+
+    settings = configuration.load()
+    settings.require_crmoffice(token=False)
+    store = TokenStore(settings.crmoffice_token_store, ISSUER)
+    where = "Crmoffice, at this client id"
+    _sign_in(store, settings.crmoffice, where, port=port, with_browser=not no_browser, timeout=timeout)
+    with Platform(settings).crmoffice as client:
+        number = count(client)
+    contacts = f"{number:,} contact{'' if number == 1 else 's'}"
+    _out.print(f"Connected to {client.api_url}, which has {contacts}.", markup=False, soft_wrap=True)
+
+
+def _sign_in(
+    store: TokenStore, ours: OAuthClient, where: str, *, port: int, with_browser: bool, timeout: float
+) -> None:
+    """Have a person sign in, and keep the tokens in the store. `where`: the place to register the redirect address."""
+    import requests
+
+    from tl_hubspot.transport.tokens import TokenGrant
+
+    system = store.issuer.name
+    store.read()  # a store that cannot be used is told before a person is troubled
+    with requests.Session() as session, Callback(system, port) as callback:
+        grant = TokenGrant(
+            ours.auth_url or "",
+            ours.client_id or "",
+            ours.client_secret or "",
+            ours.refresh_token,
+            store,
+            session=session,
+        )
+        _invite(callback, where, grant.authorize_url(callback.redirect_uri, callback.state), with_browser=with_browser)
+        grant.sign_in(callback.wait(timeout, pasted=_keyboard(), tell=_say), callback.redirect_uri)
+    _out.print(f"Signed in to {system}. The tokens are in {store.path.absolute()}.", markup=False, soft_wrap=True)
 
 
 class _Account(msgspec.Struct):

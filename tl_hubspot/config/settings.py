@@ -25,6 +25,7 @@ from dotenv.parser import parse_stream
 from platformdirs import user_state_path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from tl_hubspot.crmoffice.capabilities import Capabilities, capabilities
 from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.webhooks.spool import SECRET
 
@@ -78,6 +79,10 @@ def _url_safe(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _capabilities(value: Any) -> Any:
+    return capabilities(value) if isinstance(value, str) else value
+
+
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Count = Annotated[int, Field(ge=0)]
 _Days = Annotated[int, Field(ge=1)]
@@ -92,15 +97,21 @@ class _Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class TeamleaderSettings(_Group):
+class OAuthClient(_Group):
+    """What signing in to a system needs."""
+
+    auth_url: _Url | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    refresh_token: SecretStr | None = None
+
+
+class TeamleaderSettings(OAuthClient):
     """Teamleader Focus: where it is and how to sign in."""
 
     api_url: _Url = "https://api.focus.teamleader.eu"
     auth_url: _Url = "https://focus.teamleader.eu"
     rate_limit: Annotated[int, Field(ge=1)] = 180
-    client_id: str | None = None
-    client_secret: SecretStr | None = None
-    refresh_token: SecretStr | None = None
     overlap_seconds: Annotated[int, Field(ge=1)] = 300
     link_reread_days: Annotated[int, Field(ge=1)] = 7
     link_rereads_per_run: _Count = 2_000
@@ -123,15 +134,18 @@ class HubSpotSettings(_Group):
     canary: Annotated[int, Field(ge=0, le=100)] = 10
 
 
-class CrmofficeSettings(_Group):
-    """Crmoffice: where it is and how to sign in."""
+class CrmofficeSettings(OAuthClient):
+    """Crmoffice: where it is, how to sign in, what it can do, and how many calls per 10 s it gets from us."""
 
     api_url: _Url | None = None
-    auth_url: _Url | None = None
-    client_id: str | None = None
-    client_secret: SecretStr | None = None
-    refresh_token: SecretStr | None = None
-    capabilities: str | None = None
+    capabilities: Annotated[Capabilities, BeforeValidator(_capabilities)] = Capabilities()
+    rate_limit: Annotated[int, Field(ge=1)] = 100
+    workers: Annotated[int, Field(ge=1, le=32)] = 8
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether anybody has begun to set it up."""
+        return any((self.api_url, self.auth_url, self.client_id, self.client_secret, self.refresh_token))
 
 
 class ConsentSettings(_Group):
@@ -257,6 +271,11 @@ class Settings(_Group):
         """Where rotated Teamleader tokens live."""
         return self.data / "tokens" / "teamleader.json"
 
+    @property
+    def crmoffice_token_store(self) -> Path:
+        """Where rotated Crmoffice tokens live."""
+        return self.data / "tokens" / "crmoffice.json"
+
     def require_teamleader(self, *, token: bool = True) -> None:
         """Raise ConfigurationError unless Teamleader can be called, or (without `token`) a person can sign in to it."""
         store = self.token_store.exists() or not token
@@ -272,6 +291,20 @@ class Settings(_Group):
     def require_hubspot(self) -> None:
         """Raise ConfigurationError unless HubSpot has a token."""
         _require("HubSpot", {"HUBSPOT_ACCESS_TOKEN": self.hubspot.access_token})
+
+    def require_crmoffice(self, *, token: bool = True) -> None:
+        """Raise ConfigurationError unless Crmoffice can be called, or (without `token`) a person can sign in to it."""
+        store = self.crmoffice_token_store.exists() or not token
+        _require(
+            "Crmoffice",
+            {
+                "CRMOFFICE_API_URL": self.crmoffice.api_url,
+                "CRMOFFICE_AUTH_URL": self.crmoffice.auth_url,
+                "CRMOFFICE_CLIENT_ID": self.crmoffice.client_id,
+                "CRMOFFICE_CLIENT_SECRET": self.crmoffice.client_secret,
+                "CRMOFFICE_REFRESH_TOKEN": self.crmoffice.refresh_token or (store or None),
+            },
+        )
 
 
 # Environment variable → place in Settings. These names are the stable interface; the same names work in `.env` and at
@@ -452,10 +485,10 @@ def _known(where: tuple[str, ...]) -> list[str]:
 def _require(system: str, values: dict[str, Any]) -> None:
     missing = [name for name, value in values.items() if not value]
     if missing:
-        sign_in = ", or get the token with `tl-hubspot auth teamleader`"
+        needs_token = f"{system.upper()}_REFRESH_TOKEN" in missing
+        sign_in = f", or get the token with `tl-hubspot auth {system.lower()}`" if needs_token else ""
         raise ConfigurationError(
             f"{system} cannot be reached without {', '.join(missing)}",
             mend="Set it in the environment, in a .env file or in the configuration file"
-            f"{sign_in if 'TEAMLEADER_REFRESH_TOKEN' in missing else ''}; `tl-hubspot doctor` shows what is missing,"
-            " `make demo` needs none of it",
+            f"{sign_in}; `tl-hubspot doctor` shows what is missing, `make demo` needs none of it",
         )

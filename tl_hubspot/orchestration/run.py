@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from tl_hubspot.config import mapping as mapping_file
 from tl_hubspot.config.settings import Settings
+from tl_hubspot.crmoffice.client import CrmofficeClient
 from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.hubspot import mirror
 from tl_hubspot.hubspot.gateway import HubSpotGateway
@@ -152,6 +153,26 @@ class Platform:
             search_rate=s.search_rate,
             workers=s.workers,
             meter=self.meter,
+            state=self.settings.state,
+            sleep=self.sleep,
+        )
+
+    @cached_property
+    def crmoffice(self) -> CrmofficeClient:
+        """Client of Crmoffice; ConfigurationError without an address or credentials."""
+        self.settings.require_crmoffice()
+        s = self.settings.crmoffice
+        return CrmofficeClient(
+            api_url=s.api_url or "",
+            auth_url=s.auth_url or "",
+            client_id=s.client_id or "",
+            client_secret=_reveal(s.client_secret),
+            refresh_token=_reveal(s.refresh_token) or None,
+            token_store_path=self.settings.crmoffice_token_store,
+            capabilities=s.capabilities,
+            rate_limit=s.rate_limit,
+            meter=self.meter,
+            workers=s.workers,
             state=self.settings.state,
             sleep=self.sleep,
         )

@@ -1,7 +1,7 @@
-"""Both local systems on loopback, filled with a world: for the demo, the command `sandbox`, and tests.
+"""The local systems on loopback, filled with a world: for the demo, the command `sandbox`, and tests.
 
 Lives here: starting, filling and stopping them, and the environment that points the product at them. What they answer
-is in `sandbox.teamleader` and `sandbox.hubspot`; sample data in `sandbox.worlds`.
+is in `sandbox.teamleader`, `sandbox.hubspot` and `sandbox.crmoffice`; sample data in `sandbox.worlds`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tl_hubspot.sandbox.control import Clock, LoopbackServer
+from tl_hubspot.sandbox.crmoffice import CrmofficeSandbox
 from tl_hubspot.sandbox.hubspot import HubSpotSandbox, Profile
 from tl_hubspot.sandbox.teamleader import TeamleaderSandbox
 from tl_hubspot.sandbox.worlds import World, world
@@ -26,10 +27,11 @@ NO_LIMIT = 1_000_000
 
 
 class LocalSystems:
-    """Teamleader and HubSpot of one world; a context manager that serves both on 127.0.0.1.
+    """Teamleader, HubSpot and, if asked for, Crmoffice of one world; a context manager that serves them on 127.0.0.1.
 
     `state`: folder that keeps them between processes (None: in memory); an existing state is gone on with, not filled
-    again. `world_name` "empty" fills nothing. Limits can be lifted per system.
+    again. `world_name` "empty" fills nothing. Limits can be lifted per system. `crmoffice`: its capabilities as one
+    string ("": the usual ones); None: there is no Crmoffice. `ports` are those of the three, in this order.
     """
 
     def __init__(
@@ -39,9 +41,10 @@ class LocalSystems:
         contacts: int | None = None,
         seed: int = 1,
         state: Path | None = None,
-        ports: tuple[int, int] = (0, 0),
+        ports: tuple[int, int, int] = (0, 0, 0),
         teamleader_limit: bool = True,
         hubspot_limit: bool = True,
+        crmoffice: str | None = None,
     ) -> None:
         self.world: World | None = None
         if world_name != "empty":
@@ -51,7 +54,8 @@ class LocalSystems:
             state.mkdir(parents=True, exist_ok=True)
         filled = state / "filled" if state is not None else None
         self.resumed = filled is not None and filled.exists()
-        paths = [":memory:" if state is None else str(state / f"{name}.sqlite") for name in ("teamleader", "hubspot")]
+        names = ("teamleader", "hubspot", "crmoffice")
+        paths = [":memory:" if state is None else str(state / f"{name}.sqlite") for name in names]
         if not self.resumed and state is not None:
             for path in paths:
                 Path(path).unlink(missing_ok=True)
@@ -72,13 +76,32 @@ class LocalSystems:
             self.hubspot.set_switches(limits=False)
         if self.world and not self.resumed:
             self.world.populate(self.teamleader, self.hubspot)
+        self.crmoffice: CrmofficeSandbox | None = None
+        if crmoffice is not None:
+            self.crmoffice = self._crmoffice(paths[2], crmoffice)
         if filled is not None:
             filled.touch()
         self._calls = tempfile.TemporaryDirectory(prefix="tl_hubspot-calls-")
-        self._servers = (
-            LoopbackServer(self.teamleader.app, ports[0]),
-            LoopbackServer(self.hubspot.app, ports[1]),
+        self._systems: tuple[TeamleaderSandbox | HubSpotSandbox | CrmofficeSandbox, ...] = (
+            self.teamleader,
+            self.hubspot,
+            *([self.crmoffice] if self.crmoffice else []),
         )
+        self._servers = [LoopbackServer(system.app, port) for system, port in zip(self._systems, ports, strict=False)]
+
+    def _crmoffice(self, path: str, caps: str) -> CrmofficeSandbox:
+        made = CrmofficeSandbox(
+            path,
+            clock=self.clock,
+            caps=caps,
+            client_id=CLIENT_ID,
+            client_secret=CLIENT_SECRET,
+            refresh_token=REFRESH_TOKEN,
+        )
+        # the state of an older sandbox has none yet
+        if self.world and not made.count():
+            self.world.populate_crmoffice(made)
+        return made
 
     def __enter__(self) -> LocalSystems:
         for server in self._servers:
@@ -90,14 +113,14 @@ class LocalSystems:
     ) -> None:
         for server in self._servers:
             server.stop()
-        self.teamleader.close()
-        self.hubspot.close()
+        for system in self._systems:
+            system.close()
         self._calls.cleanup()
 
     def environment(self) -> dict[str, str]:
-        """Variables that point the product at the two systems and let it count its calls apart from all others;
+        """Variables that point the product at the systems and let it count its calls apart from all others;
         TL_HUBSPOT_AS_OF is the world's instant."""
-        teamleader, hubspot = (server.url for server in self._servers)
+        teamleader, hubspot, *more = (server.url for server in self._servers)
         values = {
             "TEAMLEADER_API_URL": teamleader,
             "TEAMLEADER_AUTH_URL": teamleader,
@@ -110,6 +133,15 @@ class LocalSystems:
             "HUBSPOT_RATE_LIMIT": str(HUBSPOT_CALLS if self._hubspot_limit else NO_LIMIT),
             "TL_HUBSPOT_STATE": self._calls.name,
         }
+        if self.crmoffice:
+            values |= {
+                "CRMOFFICE_API_URL": more[0],
+                "CRMOFFICE_AUTH_URL": more[0],
+                "CRMOFFICE_CLIENT_ID": CLIENT_ID,
+                "CRMOFFICE_CLIENT_SECRET": CLIENT_SECRET,
+                "CRMOFFICE_REFRESH_TOKEN": REFRESH_TOKEN,
+                "CRMOFFICE_CAPABILITIES": self.crmoffice.switches.capabilities,
+            }
         if self.world:
             values["TL_HUBSPOT_AS_OF"] = self.world.as_of.isoformat()
         return values
@@ -120,9 +152,10 @@ def serve_forever(
     *,
     contacts: int | None,
     state: Path | None,
-    ports: tuple[int, int],
+    ports: tuple[int, int, int],
     teamleader_limit: bool,
     hubspot_limit: bool,
+    crmoffice: str,
     announce: Callable[[dict[str, str]], None],
 ) -> None:
     """Serve until SIGINT or SIGTERM; `announce` gets the environment once both answer."""
@@ -136,6 +169,7 @@ def serve_forever(
         ports=ports,
         teamleader_limit=teamleader_limit,
         hubspot_limit=hubspot_limit,
+        crmoffice=crmoffice,
     )
     with systems:
         announce(systems.environment())

@@ -1,6 +1,7 @@
 """One call to Teamleader, done properly: pacing, authorization, retries, and what each status means.
 
-What to ask for, in which order, and how to be complete lives in `paging` and `extraction`; tokens in `tokens`.
+What to ask for, in which order, and how to be complete lives in `paging` and `extraction`; tokens in
+`transport.tokens`.
 """
 
 from __future__ import annotations
@@ -12,9 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import Enum, auto
-from http.cookiejar import DefaultCookiePolicy
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -23,18 +22,20 @@ import msgspec
 import requests
 import tenacity
 from pydantic import SecretStr
-from requests.adapters import HTTPAdapter
 
 from tl_hubspot.errors import BadAnswer, CredentialsRefused, Unreachable
 from tl_hubspot.teamleader.endpoints import Body, check_request
 from tl_hubspot.teamleader.text import mended
-from tl_hubspot.teamleader.tokens import TokenGrant, TokenStore
+from tl_hubspot.transport.http import Bearer, instant, session
 from tl_hubspot.transport.limits import SlidingWindow, Started
 from tl_hubspot.transport.meter import CallMeter
 from tl_hubspot.transport.store import file_for
+from tl_hubspot.transport.token_store import Issuer, TokenStore
+from tl_hubspot.transport.tokens import TokenGrant
 
 API_VERSION = "2023-09-26"
 SYSTEM = "teamleader"
+ISSUER = Issuer("Teamleader", "/oauth2/authorize", "/oauth2/access_token")
 WINDOW_SECONDS = 60.0
 CALLS_PER_WINDOW = 200
 """What Teamleader allows at most."""
@@ -114,17 +115,6 @@ class _Errors(msgspec.Struct):
     errors: list[Item] = []
 
 
-class _Bearer(requests.auth.AuthBase):
-    """Sets the header itself: without an `auth` requests would prefer credentials of a .netrc file."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
 class TeamleaderClient:
     """Calls Teamleader; may be shared by threads, all of which share one window of calls.
 
@@ -163,16 +153,13 @@ class TeamleaderClient:
         self._timeout = timeout
         self.other_versions: set[str] = set()
         """Versions of the API that answers were in, other than the one that was asked for."""
-        self._session = requests.Session()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=max(workers, 10)))
+        self._session = session(workers)
         self.grant = TokenGrant(
             auth_url,
             client_id,
             client_secret,
             refresh_token,
-            TokenStore(Path(token_store_path)),
+            TokenStore(Path(token_store_path), ISSUER),
             session=self._session,
             timeout=timeout,
             sleep=sleep,
@@ -285,7 +272,7 @@ class TeamleaderClient:
                     "Accept": "application/json",
                     "X-Api-Version": API_VERSION,
                 },
-                auth=_Bearer(token),
+                auth=Bearer(token),
                 timeout=self._timeout,
                 allow_redirects=False,
             )
@@ -327,7 +314,7 @@ class TeamleaderClient:
             envelope = msgspec.json.decode(mended(response.content), type=_Envelope)
         except (UnicodeDecodeError, msgspec.MsgspecError):
             raise _TryAgain("broken JSON", broken=True) from None
-        server_time = _instant(response.headers.get("Date", ""))
+        server_time = instant(response.headers.get("Date", ""))
         if server_time is None:
             raise _TryAgain("an answer without a Date header", broken=True)
         version = response.headers.get("X-Api-Version", API_VERSION)
@@ -342,23 +329,12 @@ def _number(response: requests.Response, header: str) -> int | None:
     return int(value) if value.isascii() and value.isdigit() else None
 
 
-def _instant(text: str) -> datetime | None:
-    """An instant from an HTTP date or either ISO form (`…:23.035+0100`, `…:08+00:00`), or None."""
-    for parse in (parsedate_to_datetime, datetime.fromisoformat):
-        try:
-            instant = parse(text)
-        except ValueError:
-            continue
-        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return None
-
-
 def _wait_seconds(response: requests.Response) -> float:
     """Seconds until the server's window has room, reckoned in the server's own time; 60 when it does not say."""
-    reset = _instant(response.headers.get("X-RateLimit-Reset", ""))
+    reset = instant(response.headers.get("X-RateLimit-Reset", ""))
     if reset is None:
         return _DEFAULT_WAIT
-    server_now = _instant(response.headers.get("Date", "")) or datetime.now(UTC)
+    server_now = instant(response.headers.get("Date", "")) or datetime.now(UTC)
     # Date has whole seconds only: it may be almost one second behind, never ahead. So may the reset be, in one form.
     cut_off = 0.0 if reset.microsecond else 1.0
     return min(max((reset - server_now).total_seconds() + cut_off, 1.0), _LONGEST_WAIT)

@@ -1,4 +1,5 @@
-"""What all systems' clients share: pacing of calls (`limits`) and counting them (`meter`).
+"""What all systems' clients share: pacing of calls (`limits`), counting them (`meter`), signing in (`tokens`,
+`sign_in`).
 
-No HTTP and no system here: each client lives in its own room.
+No system here: each client lives in its own room.
 """

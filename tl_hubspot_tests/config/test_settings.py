@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from tl_hubspot.config.settings import ENVIRONMENT, GuardSettings, load
+from tl_hubspot.crmoffice.capabilities import Capabilities
 from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.planning import guards
 
@@ -18,7 +19,9 @@ VALUES = {
     "HUBSPOT_RATE_LIMIT": "43",
     "TL_HUBSPOT_DATA": "/somewhere/else",
     "TL_HUBSPOT_AS_OF": "2026-11-02",
+    "CRMOFFICE_CAPABILITIES": str(Capabilities(etag=True)),
 }
+OTHERS = {"CRMOFFICE_CAPABILITIES": str(Capabilities(write="put_full"))}
 
 
 def value_of(name: str) -> str:
@@ -38,7 +41,7 @@ def test_every_name_works_in_all_three_places_and_the_environment_wins(name: str
     (tmp_path / "tl.yaml").write_text(f"{name}: '{value}'\n")
     from_file = {"TL_HUBSPOT_CONFIG": "tl.yaml"}
     assert shown(load(from_file, directory=tmp_path), name) == value
-    other = value + "0"
+    other = OTHERS.get(name, value + "0")
     (tmp_path / ".env").write_text(f"{name}={other}\n")
     assert shown(load(from_file, directory=tmp_path), name) == other, ".env wins over the file"
     assert shown(load(from_file | {name: value}, directory=tmp_path), name) == value, "the environment wins over .env"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,6 +155,8 @@ def test_sandbox_starts_answers_and_stops(tmp_path: Path) -> None:
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert len(json.load(answer)["results"]) == 1
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"{environment['CRMOFFICE_API_URL']}/contacts", timeout=10)
         port = environment["HUBSPOT_API_URL"].rpartition(":")[2]
         taken = command(tmp_path, "sandbox", "--hubspot-port", port, environment={})
         assert taken.code == 2

@@ -24,7 +24,9 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from tl_hubspot.errors import CredentialsRefused
-from tl_hubspot.teamleader.tokens import TokenGrant, TokenStore
+from tl_hubspot.teamleader.client import ISSUER
+from tl_hubspot.transport.token_store import TokenStore
+from tl_hubspot.transport.tokens import TokenGrant
 
 HOURS_PER_SECOND = 40
 REDIRECT = "http://localhost:8765/callback"
@@ -56,7 +58,13 @@ class Process:
         self.session = requests.Session()
         self.session.headers["X-Process"] = str(os.getpid())
         self.grant = TokenGrant(
-            url, "sandbox-client", "sandbox-secret", first_token, TokenStore(Path(store)), session=self.session, **more
+            url,
+            "sandbox-client",
+            "sandbox-secret",
+            first_token,
+            TokenStore(Path(store), ISSUER),
+            session=self.session,
+            **more,
         )
 
     def sign_in(self) -> None:

@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from tl_hubspot.errors import ConfigurationError, CredentialsRefused, ExitCode, TlHubspotError
-from tl_hubspot.teamleader.sign_in import Callback
+from tl_hubspot.transport.sign_in import Callback
 
 CODE = "def50200a-very-secret-code"
 

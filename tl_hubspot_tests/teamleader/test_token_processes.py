@@ -17,7 +17,9 @@ import pytest
 import requests
 
 from tl_hubspot.sandbox.control import Fault
-from tl_hubspot.teamleader.tokens import TokenGrant, TokenStore
+from tl_hubspot.teamleader.client import ISSUER
+from tl_hubspot.transport.token_store import TokenStore
+from tl_hubspot.transport.tokens import TokenGrant
 from tl_hubspot_tests.teamleader.conftest import CLIENT_SECRET, FIRST_TOKEN, Account
 
 TOKEN_PATH = "oauth2/access_token"
@@ -105,7 +107,7 @@ def grant_of(account: Account) -> TokenGrant:
         "sandbox-client",
         CLIENT_SECRET,
         FIRST_TOKEN,
-        TokenStore(account.store_path),
+        TokenStore(account.store_path, ISSUER),
         session=requests.Session(),
         sleep=account.time.sleep,
     )

@@ -16,7 +16,9 @@ import requests
 
 from tl_hubspot.errors import BadAnswer, ConfigurationError, CredentialsRefused, TlHubspotError, Unreachable
 from tl_hubspot.sandbox.control import Fault
-from tl_hubspot.teamleader.tokens import TokenGrant, TokenStore
+from tl_hubspot.teamleader.client import ISSUER
+from tl_hubspot.transport.token_store import TokenStore
+from tl_hubspot.transport.tokens import TokenGrant
 from tl_hubspot_tests.teamleader.conftest import CLIENT_SECRET, FIRST_TOKEN, Account
 
 TOKEN_PATH = "oauth2/access_token"
@@ -29,7 +31,7 @@ def grant_of(account: Account, first: str = FIRST_TOKEN, **changes: Any) -> Toke
         "client_id": "sandbox-client",
         "client_secret": CLIENT_SECRET,
         "refresh_token": first,
-        "store": TokenStore(account.store_path),
+        "store": TokenStore(account.store_path, ISSUER),
         "session": requests.Session(),
         "sleep": account.time.sleep,
     }
@@ -127,7 +129,7 @@ def test_refused_while_another_machine_has_already_rotated(account: Account) -> 
     token = grant.access_token()
     elsewhere = account.store_path.with_name("elsewhere.json")
     elsewhere.write_bytes(account.store_path.read_bytes())
-    grant_of(account, store=TokenStore(elsewhere)).renew(refused=token)
+    grant_of(account, store=TokenStore(elsewhere, ISSUER)).renew(refused=token)
     before = stored(account)
 
     class LateStore(TokenStore):
@@ -141,7 +143,7 @@ def test_refused_while_another_machine_has_already_rotated(account: Account) -> 
                 self.path.write_bytes(elsewhere.read_bytes())
             return super().read()
 
-    late = grant_of(account, store=LateStore(account.store_path))
+    late = grant_of(account, store=LateStore(account.store_path, ISSUER))
     assert late.renew(refused=token) == json.loads(elsewhere.read_text())["access_token"]
     assert stored(account) != before
     assert refused(account) == 1
@@ -360,7 +362,7 @@ def test_secrets_are_nowhere_to_be_read(account: Account, caplog: pytest.LogCapt
     client = account.client()
     texts = [repr(client), repr(client.grant), str(client.grant), repr(vars(client.grant))]
     client.call("users.me", {})
-    texts += [repr(TokenStore(account.store_path).read()), repr(vars(client.grant)), str(vars(client))]
+    texts += [repr(TokenStore(account.store_path, ISSUER).read()), repr(vars(client.grant)), str(vars(client))]
     secret = {CLIENT_SECRET, FIRST_TOKEN, stored(account)["access_token"], stored(account)["refresh_token"]}
     account.sandbox.faults.add(Fault("status", "users.me", status=500, times=None))
     account.sandbox.faults.add(Fault("drop", "contacts.info", times=None))

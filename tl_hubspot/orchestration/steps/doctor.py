@@ -20,6 +20,7 @@ from tl_hubspot.hubspot import routes
 from tl_hubspot.hubspot.reactions import Refused
 from tl_hubspot.hubspot.routes import Route
 from tl_hubspot.orchestration.run import Platform
+from tl_hubspot.orchestration.steps import crmoffice_check
 from tl_hubspot.orchestration.steps import preflight as portal
 from tl_hubspot.planning import preflight, stages
 from tl_hubspot.reporting.checklist import Finding
@@ -254,6 +255,14 @@ def _pipelines(patient: _Patient) -> Iterator[Finding]:
         yield Finding("Pipelines", "ok", "Every pipeline and phase of Teamleader has its place in HubSpot.")
 
 
+# --- Crmoffice -------------------------------------------------------------------------------------------------------
+
+
+def _crmoffice(patient: _Patient) -> Iterator[Finding]:
+    if patient.platform.settings.crmoffice.is_configured:
+        yield from crmoffice_check.examine(patient.platform.crmoffice)
+
+
 # --- what only a person can see --------------------------------------------------------------------------------------
 
 
@@ -303,4 +312,5 @@ _LOOKS: tuple[tuple[str, Look, tuple[str, ...]], ...] = (
     ("Pipelines", _pipelines, ("Mapping", "Teamleader", "HubSpot")),
     ("Marketing", _marketing, ()),
     ("Companies", _automatic_companies, ()),
+    (crmoffice_check.TOPIC, _crmoffice, ()),
 )

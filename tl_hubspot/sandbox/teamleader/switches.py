@@ -5,13 +5,15 @@ Only the values live here; the module that answers the request looks at them eac
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Literal
 from zoneinfo import available_timezones
+
+from tl_hubspot.sandbox.switching import Switchable
 
 
 @dataclass
-class Switches:
+class Switches(Switchable):
     """Every switch, settable at run time. Field by field: meaning, then the alternatives."""
 
     strict: bool = False
@@ -89,46 +91,11 @@ class Switches:
     webhook_https_only: bool = False
     """webhooks.register refuses plain http addresses."""
 
-    def __post_init__(self) -> None:
-        self.check()
-
-    def change(self, **changes: Any) -> None:
-        """Set switches by name. TypeError: unknown name; ValueError: value not allowed (nothing is changed then)."""
-        unknown = set(changes) - {field.name for field in fields(self)}
-        if unknown:
-            raise TypeError(f"unknown switch: {', '.join(sorted(unknown))}")
-        before = {name: getattr(self, name) for name in changes}
-        for name, value in changes.items():
-            setattr(self, name, value)
-        try:
-            self.check()
-        except ValueError:
-            for name, value in before.items():
-                setattr(self, name, value)
-            raise
-
     def check(self) -> None:
         """ValueError when a value does not fit its switch."""
-        for name, hint in get_type_hints(type(self)).items():
-            value = getattr(self, name)
-            if not _fits(value, hint):
-                raise ValueError(f"switch {name} cannot be {value!r}")
+        super().check()
         for name in ("webhook_drop_rate", "webhook_duplicate_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"switch {name} must lie between 0 and 1")
         if self.phase_history_zone not in available_timezones():
             raise ValueError(f"switch phase_history_zone cannot be {self.phase_history_zone!r}")
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if get_args(hint) and get_origin(hint) is not list:
-        return any(_fits(value, option) for option in get_args(hint))
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if get_origin(hint) is list:
-        return isinstance(value, list) and all(isinstance(item, str) for item in value)
-    return value is None if hint is type(None) else isinstance(value, hint)

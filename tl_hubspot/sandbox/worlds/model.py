@@ -1,4 +1,4 @@
-"""What a world is: `World`, its streams of records, its named `Case`s, and how it is loaded into the two sandboxes.
+"""What a world is: `World`, its streams of records, its named `Case`s, and how it is loaded into the sandboxes.
 
 No sample data here: the records come from a `Source` (`subset` or `portfolio`).
 """
@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any, ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
-from tl_hubspot.sandbox.worlds import reference
+from tl_hubspot.sandbox.worlds import crmoffice, reference
 
 Record = dict[str, Any]
 Association = tuple[str, str, str, str, int]
@@ -86,9 +86,15 @@ class HubSpotLoader(Protocol):
     def load_owners(self, records: Iterable[Record]) -> int | None: ...
 
 
+class CrmofficeLoader(Protocol):
+    def load(self, records: Iterable[Record]) -> int: ...
+    def load_companies(self, records: Iterable[Record]) -> list[str]: ...
+    def load_users(self, names: Iterable[str]) -> None: ...
+
+
 @dataclass(frozen=True)
 class World:
-    """A reproducible pair of systems before the first sync. Every iterator streams: no list of records is ever held."""
+    """A reproducible set of systems before the first sync. Every iterator streams: no list of records is ever held."""
 
     name: str
     seed: int
@@ -138,6 +144,12 @@ class World:
             hubspot.load_objects(object_type, self.hubspot_objects(object_type))
         for (from_type, to_type), rows in groupby(self.hubspot_associations(), key=itemgetter(0, 1)):
             hubspot.load_associations(from_type, to_type, (row[2:] for row in rows))
+
+    def populate_crmoffice(self, tenant: CrmofficeLoader) -> None:
+        """Load some of the people, and some of its own, into an empty Crmoffice."""
+        companies = tenant.load_companies(crmoffice.companies(self.teamleader("companies")))
+        tenant.load_users(crmoffice.users())
+        tenant.load(crmoffice.contacts(self.teamleader("contacts"), self.seed, companies))
 
 
 def years_ago(as_of: datetime, years: int) -> date:
