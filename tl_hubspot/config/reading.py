@@ -121,8 +121,8 @@ class Reader:
             return default
         return str(node.value).strip()
 
-    def flag(self, members: Members, name: str) -> bool:
-        value = self.text(members, name, "false").lower()
+    def flag(self, members: Members, name: str, *, default: bool = False) -> bool:
+        value = self.text(members, name, str(default)).lower()
         if value not in _TRUE + _FALSE:
             self.wrong(members[name], f"'{name}' must be true or false", "Write true or false")
         return value in _TRUE
