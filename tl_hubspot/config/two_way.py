@@ -16,7 +16,19 @@ import phonenumbers
 import yaml
 
 from tl_hubspot.config.reading import Members, Mistake, Reader, did_you_mean, first_of, text_of
-from tl_hubspot.two_way.flows import COMPARE, DELETIONS, ESTABLISH, OWNERS, POLICIES, SIDES, SYSTEM, Field, Flow, Side
+from tl_hubspot.two_way.flows import (
+    COMPARE,
+    DELETIONS,
+    ESTABLISH,
+    OTHER,
+    OWNERS,
+    POLICIES,
+    SIDES,
+    SYSTEM,
+    Field,
+    Flow,
+    Side,
+)
 
 DEFAULT_FILE = "two_way.yaml"
 
@@ -143,7 +155,8 @@ class _Reader(Reader):
         return tuple(side for side in SIDES if self.flag(part, side, default=True))
 
     def fields(self, members: Members, default: Field) -> tuple[Field, ...]:
-        place, found = self.place, []
+        place = self.place
+        found: list[Field] = []
         if "fields" not in members:
             return ()
         for number, entry in enumerate(self.items(members["fields"], "fields"), start=1):
@@ -201,4 +214,4 @@ class _Reader(Reader):
         elif not flow.fields:
             self.wrong(members["on_unmatched"], "A flow without fields has nothing to create a record of", "Write hold")
         # an unmatched record of one side is made on the other
-        return tuple(side for side, source in (("a", "b"), ("b", "a")) if chosen[cast(Side, source)] == "create")
+        return tuple(side for side in SIDES if chosen[OTHER[side]] == "create")

@@ -28,12 +28,12 @@ agreement; both null: there was none), the intervals of the present values, and 
 
 
 def merge(rows: pl.DataFrame, field: Field, flow: Flow) -> pl.DataFrame:
-    """The rows (ROWS and any others) with `rule`, `effect`, `winner`; white space alone becomes "" in a and b.
+    """The rows (ROWS and any others) with `rule`, `effect`, `winner`; white space alone becomes "" in a and b."""
+    return decided(ruled(rows, field, flow), field, flow)
 
-    `rule`: M0 … M8. `effect`: none; remember (the shadow becomes a, b; nothing is written); write (the value of the
-    `winner`, a or b, goes to the other side); hold (a conflict that a person decides). `winner` is null unless write.
-    An emptied value that is not to be propagated is remembered instead, and both sides stay as they are.
-    """
+
+def ruled(rows: pl.DataFrame, field: Field, flow: Flow) -> pl.DataFrame:
+    """The rows with `rule`, M0 … M8; needs no clocks."""
     a, b = pl.col("a"), pl.col("b")
     same_a, same_b = a == pl.col("base_a"), b == pl.col("base_b")
     alike = normal(a, field.compare, flow.phone_region) == normal(b, field.compare, flow.phone_region)
@@ -49,27 +49,34 @@ def merge(rows: pl.DataFrame, field: Field, flow: Flow) -> pl.DataFrame:
         .when(same_a).then(pl.lit("M7"))
         .otherwise(pl.lit("M8"))
     )  # fmt: skip
-    rule_is = pl.col("rule")
+    return rows.with_columns(emptied(a), emptied(b)).with_columns(rule=rule)
+
+
+def decided(rows: pl.DataFrame, field: Field, flow: Flow) -> pl.DataFrame:
+    """The rows of `ruled` with `effect` and `winner`.
+
+    `effect`: none; remember (the shadow becomes a, b; nothing is written); write (the value of the `winner`, a or b,
+    goes to the other side); hold (a conflict that a person decides). `winner` is null unless write. An emptied value
+    that is not to be propagated is remembered instead, and both sides stay as they are.
+    """
+    a, b, rule, wins = pl.col("a"), pl.col("b"), pl.col("rule"), pl.col("winner")
     winner = (
-        pl.when(rule_is == "M2").then(pl.when(a == "").then(pl.lit("b")).otherwise(pl.lit("a")))
-        .when(rule_is == "M6").then(pl.lit("a"))
-        .when(rule_is == "M7").then(pl.lit("b"))
-        .when(rule_is == "M3").then(_by_policy(field, flow))
-        .when(rule_is == "M8").then(_owned(field, _by_policy(field, flow)))
+        pl.when(rule == "M2").then(pl.when(a == "").then(pl.lit("b")).otherwise(pl.lit("a")))
+        .when(rule == "M6").then(pl.lit("a"))
+        .when(rule == "M7").then(pl.lit("b"))
+        .when(rule == "M3").then(_by_policy(field, flow))
+        .when(rule == "M8").then(_owned(field, _by_policy(field, flow)))
     )  # fmt: skip
-    wins = pl.col("winner")
     kept_clear = pl.lit(not flow.propagate_clear) & (pl.when(wins == "a").then(a).otherwise(b) == "")
     effect = (
-        pl.when(rule_is.is_in(["M0", "M4"])).then(pl.lit("none"))
-        .when(rule_is.is_in(["M1", "M5"])).then(pl.lit("remember"))
+        pl.when(rule.is_in(["M0", "M4"])).then(pl.lit("none"))
+        .when(rule.is_in(["M1", "M5"])).then(pl.lit("remember"))
         .when(wins.is_null()).then(pl.lit("hold"))
         .when(kept_clear).then(pl.lit("remember"))
         .otherwise(pl.lit("write"))
     )  # fmt: skip
     return (
-        rows.with_columns(emptied(a), emptied(b))
-        .with_columns(rule=rule)
-        .with_columns(winner=winner)
+        rows.with_columns(winner=winner)
         .with_columns(effect=effect)
         .with_columns(pl.when(pl.col("effect") == "write").then("winner").alias("winner"))
     )
