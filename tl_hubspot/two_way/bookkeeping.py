@@ -46,7 +46,7 @@ def rechecked(writes: pl.DataFrame, read: pl.DataFrame) -> tuple[pl.DataFrame, p
     checked = writes.join(target, on=_FIELD_OF_SIDE, how="left").join(
         source, on=["side", "source_id", "field"], how="left"
     )
-    stands = pl.col("target").eq_missing("pre_image") & pl.col("source").eq_missing("value")
+    stands = pl.col("target").eq_missing(pl.col("pre_image")) & pl.col("source").eq_missing(pl.col("value"))
     given_up = checked.filter(~stands).select("link_id").unique()
     return writes.join(given_up, on="link_id", how="anti"), writes.join(given_up, on="link_id", how="semi")
 
@@ -70,7 +70,7 @@ def confirmed(writes: pl.DataFrame, answered: pl.DataFrame, flow: Flow, *, from_
     told = told.with_columns(emptied(pl.col("stored")))
     counts = pl.col("stored").is_not_null()
     if not from_response:
-        counts = counts & (same("stored", "value", flow) | pl.col("stored").eq_missing("value"))
+        counts = counts & (same("stored", "value", flow) | pl.col("stored").eq_missing(pl.col("value")))
     done = told.filter(counts)
     return Settled(
         shadow_rows(done, pl.col("value"), pl.col("stored")),

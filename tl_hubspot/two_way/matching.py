@@ -1,7 +1,7 @@
 """How unlinked records find their counterpart, and which of the others are made on the other side.
 
-Keys are tried in their order; one candidate on each side is a pair, more are ambiguous and left to a person. What
-becomes of pairs that exist is `links`.
+Keys are tried in their order. One candidate on each side is a pair; several with the same key on either side are
+ambiguous, whatever the other side has, and left to a person. What becomes of pairs that exist is `links`.
 """
 
 from __future__ import annotations
@@ -48,16 +48,19 @@ def find(
     for key in flow.keys:
         keyed = {side: rest[side].with_columns(key=_key(key, flow)) for side in SIDES}
         key_unknown |= any(_has_unknown(rest[side], key) for side in SIDES)
-        both = _by_key(keyed["a"], "a").join(_by_key(keyed["b"], "b"), on="key")
-        single = (pl.col("a_ids").list.len() == 1) & (pl.col("b_ids").list.len() == 1)
-        ambiguous += [_ambiguous(both.filter(~single), side, key) for side in SIDES]
-        matched = both.filter(single).select(
-            a_id=pl.col("a_ids").list.first(),
-            b_id=pl.col("b_ids").list.first(),
-            is_new=pl.col("a_new").list.first() | pl.col("b_new").list.first(),
+        with_key = {side: keyed[side].drop_nulls("key") for side in SIDES}
+        several = pl.concat(f.filter(pl.col("key").is_duplicated()).select("key") for f in with_key.values()).unique()
+        ambiguous += [_ambiguous(with_key, several, side, key) for side in SIDES]
+        pair = (
+            with_key["a"]
+            .join(several, on="key", how="anti")
+            .join(with_key["b"], on="key", suffix="_b")
+            .join(several, on="key", how="anti")
+            .select("key", a_id="id", b_id="id_b", is_new=pl.col("is_new") | pl.col("is_new_b"))
         )
-        pairs.append(matched)
-        rest = {side: keyed[side].join(both, on="key", how="anti").drop("key") for side in SIDES}
+        pairs.append(pair.drop("key"))
+        settled = pl.concat([several, pair.select("key")])
+        rest = {side: keyed[side].join(settled, on="key", how="anti").drop("key") for side in SIDES}
     matched = pl.concat(pairs)
     # records from before the flow was connected stay unmatched, unless one of the two is new
     old = matched.filter(~pl.col("is_new"))
@@ -107,28 +110,25 @@ def _has_unknown(frame: pl.DataFrame, key: tuple[str, ...]) -> bool:
     return any(frame[part].null_count() for part in key)
 
 
-def _by_key(frame: pl.DataFrame, side: Side) -> pl.DataFrame:
-    return (
-        frame.drop_nulls("key")
-        .group_by("key")
-        .agg(pl.col("id").alias(f"{side}_ids"), pl.col("is_new").alias(f"{side}_new"))
-    )
-
-
 def _no_pairs() -> pl.DataFrame:
     return pl.DataFrame(schema={"a_id": pl.String, "b_id": pl.String, "is_new": pl.Boolean})
 
 
-def _ambiguous(groups: pl.DataFrame, side: Side, key: tuple[str, ...]) -> pl.DataFrame:
+def _ambiguous(
+    with_key: dict[Side, pl.DataFrame], several: pl.DataFrame, side: Side, key: tuple[str, ...]
+) -> pl.DataFrame:
+    others = with_key[OTHER[side]].group_by("key").agg(candidates=pl.col("id").sort())
     return (
-        groups.select(
+        with_key[side]
+        .join(several, on="key", how="semi")
+        .join(others, on="key", how="left")
+        .select(
+            "id",
             side=pl.lit(side),
-            id=f"{side}_ids",
             key=pl.lit(" + ".join(key)),
-            candidates=pl.col(f"{OTHER[side]}_ids").list.sort(),
+            candidates=pl.col("candidates").fill_null(pl.lit([], pl.List(pl.String))),
         )
-        .explode("id")
-        .cast(AMBIGUOUS)  # type: ignore[arg-type]
+        .select(list(AMBIGUOUS))
     )
 
 

@@ -44,7 +44,7 @@ _FIELD_OF_SIDE = ["side", "id", "field"]
 def recovered(intents: pl.DataFrame, found: pl.DataFrame, shadows: pl.DataFrame, flow: Flow) -> Settled:
     """What open intents of updates (WRITES) have come to; found: FOUND of both records; shadows: SHADOWS.
 
-    The target holds its old value, and nothing says that it was touched: the write was not applied, the field is planned
+    The target holds its old value, and nothing says that it was touched: not applied, the field is planned
     anew. It holds what was sent: applied, the shadow is set. Anything else: both sides count as changed since the
     write, so that the policy decides and the loser is logged. A target that could not be read leaves the intent open.
     """
@@ -68,8 +68,8 @@ def recovered(intents: pl.DataFrame, found: pl.DataFrame, shadows: pl.DataFrame,
     )
     applied = rows.filter(pl.col("conclusion") == "applied")
     contested = rows.filter(pl.col("conclusion") == "contested")
-    # neither side may look unchanged: the target by what was sent, the source by what it did not hold both before and now
-    was = pl.when(pl.col("source").eq_missing("agreed")).then("value").otherwise("agreed")
+    # neither side may look unchanged, not even one that went back to what it held before
+    was = pl.when(pl.col("source").eq_missing(pl.col("agreed"))).then("value").otherwise("agreed")
     is_open = pl.col("conclusion") == "unknown"
     return Settled(
         pl.concat([shadow_rows(applied, pl.col("value"), target), shadow_rows(contested, was, pl.col("value"))]),
@@ -122,9 +122,8 @@ def recovered_creations(
     new_links, shadows = created(chosen, made, links, flow, at)
     # edited since: the shadow is what was sent on both sides, so that the edit is a change
     sent = pl.when(pl.col("a_sent")).then("a").otherwise("b")
-    made_side = new_links.join(made.select("side", "id"), left_on="a_id", right_on="id", how="left").select(
-        "link_id", a_sent=(pl.col("side") != "a").fill_null(True)
-    )
+    made_in_a = made.filter(pl.col("side") == "a")["id"].implode()
+    made_side = new_links.select("link_id", a_sent=~pl.col("a_id").is_in(made_in_a))
     shadows = shadows.join(made_side, on="link_id", how="left")
     shadows = shadows.with_columns(
         pl.when(same("a", "b", flow)).then(side).otherwise(sent).alias(side) for side in ("a", "b")
