@@ -82,8 +82,10 @@ class Engine:
         for record, values in server.records.items():
             shown = server.seen.get(record, values) if rng.random() < faults.stale else values
             row: dict[str, Any] = {"id": record, **shown}
+            # a record that may be the twin of another shows its key: an unknown one cannot be told to be ambiguous
+            ambiguous = self.world.people[server.owner[record]].kind == "ambiguous"
             for name in FIELDS:
-                if rng.random() < faults.unknown:
+                if rng.random() < faults.unknown and not (ambiguous and name != "phone"):
                     row[name] = None
             rows.append(row)
         server.seen = {record: dict(values) for record, values in server.records.items()}
@@ -131,9 +133,14 @@ class Engine:
 
     def _store(self, made: Plan) -> None:
         links = pl.concat([self.memory.links, made.links]).unique("link_id", keep="last", maintain_order=True)
-        self.memory = replace(self.memory, links=links, intervals=made.intervals)
+        self._link(links)
+        self.memory = replace(self.memory, intervals=made.intervals)
         self.remember(made.shadows)
         self.log(made.conflicts.filter(pl.col("kind") == "held"))
+
+    def _link(self, links: pl.DataFrame) -> None:
+        self.memory = replace(self.memory, links=links)
+        self.world.linked = {(side, i) for side in SIDES for i in links[f"{side}_id"]}
 
     def remember(self, rows: pl.DataFrame) -> None:
         """Sets shadows."""
@@ -141,6 +148,8 @@ class Engine:
             rows = rows.with_columns(b="a")
         shadows = pl.concat([self.shadow_rows(), rows]).unique(["link_id", "field"], keep="last", maintain_order=True)
         self.memory = replace(self.memory, shadows=frames.wide(shadows, FIELDS))
+        known = shadows.join(self.memory.links, on="link_id").select("a_id", "b_id", "field")
+        self.world.agreed = {(side, i, f) for *ids, f in known.rows() for side, i in zip(SIDES, ids, strict=True)}
 
     def shadow_rows(self) -> pl.DataFrame:
         wide = self.memory.shadows
@@ -161,8 +170,7 @@ class Engine:
     def _race(self, rng: Random, share: float) -> None:
         for person in self.world.people:
             if rng.random() < share:
-                names = FIELDS if all(len(self.world.ids(s, person)) == 1 for s in SIDES) else ("phone",)
-                self.world.edit(person, rng, names=names)
+                self.world.edit(person, rng)
 
     # --- calls ---
 
@@ -210,7 +218,7 @@ class Engine:
 
     def _made(self, new_links: pl.DataFrame, shadows: pl.DataFrame) -> None:
         links = pl.concat([self.memory.links, new_links]).unique("link_id", keep="last", maintain_order=True)
-        self.memory = replace(self.memory, links=links)
+        self._link(links)
         self.remember(shadows)
 
     def _values(self, writes: pl.DataFrame) -> pl.DataFrame:

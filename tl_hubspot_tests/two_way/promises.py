@@ -82,15 +82,20 @@ def at_rest(engine: Engine, *, forgot: bool = False) -> None:
             if person.ended:
                 assert sum(map(len, ids.values())) <= 1, f"P18 resurrected: {person}"
                 continue
-            poisoned = any(POISON in value for value in values)
+            poisoned = any(POISON in v for v in values) or (not link and _has_poison(world, person))
             if not (poisoned or (link, name) in held or (link, name) in undecided):
                 assert link and len(here) == 1, f"P3 not equal: {name} {values} of {person}"
             _one_sided(person, name, world, (link, name) in conflicting, forgot=forgot)
 
 
+def _has_poison(world: World, person: Person) -> bool:
+    records = [world.servers[side].records[i] for side in SIDES for i in world.ids(side, person)]
+    return any(POISON in value for record in records for value in record.values())
+
+
 def _one_sided(person: Person, name: str, world: World, conflict: bool, *, forgot: bool) -> None:
     """P4: where only one side was ever edited, it is as it was typed, and nobody speaks of a conflict."""
-    disagreed = (person.kind in ("phones_differ", "one_empty") and name == "phone") or forgot
+    disagreed = (person.kind in ("phones_differ", "one_empty") and name == "phone") or name in person.early or forgot
     if disagreed or len(person.sides[name]) != 1:
         return
     (side,) = person.sides[name]

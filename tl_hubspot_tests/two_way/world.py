@@ -78,7 +78,10 @@ class Server:
 
 @dataclass
 class Person:
-    """One contact: what was typed, what was seen and replaced by somebody, and where."""
+    """One contact: what was typed, what was seen and replaced by somebody, and where.
+
+    `early`: fields that were edited before both sides had agreed on them for the first time.
+    """
 
     number: int
     kind: str
@@ -86,6 +89,7 @@ class Person:
     replaced: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     sides: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     last: dict[tuple[str, str], str] = field(default_factory=dict)
+    early: set[str] = field(default_factory=set)
     ended: bool = False
 
 
@@ -105,6 +109,8 @@ class World:
         }
         self.people = [Person(n, rng.choice(KINDS)) for n in range(people)]
         self.typed = 0
+        self.linked: set[tuple[str, str]] = set()
+        self.agreed: set[tuple[str, str, str]] = set()
         for person in self.people:
             self._born(person)
 
@@ -138,10 +144,12 @@ class World:
         server = self.servers[side]
         return [i for i, owner in server.owner.items() if owner == person.number and i in server.records]
 
-    def edit(self, person: Person, rng: Random, *, names: tuple[str, ...] = FIELDS) -> None:
-        """Somebody types something into one of the records of a person."""
-        side, name = rng.choice(SIDES), "phone" if person.kind == "ambiguous" else rng.choice(names)
+    def edit(self, person: Person, rng: Random) -> None:
+        """Somebody types something into one of the records of a person; into its keys only once it is linked."""
+        side, name = rng.choice(SIDES), rng.choice(FIELDS)
         ids = self.ids(side, person)
+        if not all((side, i) in self.linked for i in ids):
+            name = "phone"
         if not ids:
             return
         record, others = rng.choice(ids), self.ids(OTHER[side], person)
@@ -166,14 +174,16 @@ class World:
         person.replaced[name].add(form(name, old))
         person.typed[name].add(value)
         person.sides[name].add(side)
+        if (side, record, name) not in self.agreed:
+            person.early.add(name)
         server.write(record, {name: value}, self.tick(), ours=False)
         person.last[side, name] = server.records[record][name]
 
     def delete(self, person: Person, rng: Random) -> None:
-        """Somebody deletes one of the records of a person."""
+        """Somebody deletes one of the two records of a person that are linked."""
         side = rng.choice(SIDES)
         ids = self.ids(side, person)
-        if not ids or person.kind == "ambiguous":
+        if not ids or (side, ids[0]) not in self.linked:
             return
         values = self.servers[side].records.pop(ids[0])
         for name, value in values.items():
