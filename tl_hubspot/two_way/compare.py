@@ -6,6 +6,7 @@ one (not returned, no permission, not read).
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import phonenumbers
@@ -13,7 +14,8 @@ import polars as pl
 
 from tl_hubspot.two_way.flows import Compare
 
-_NO_NUMBER = r"[^0-9\s\x{00A0}\x{202F}+()./‐‑‒–—-]"
+_BETWEEN = [*" \t\n\r\f\v\u00a0\u202f()./", *"-‐‑‒–—"]
+_NO_NUMBER = f"[^0-9+{''.join(re.escape(ch) for ch in _BETWEEN)}]"
 """What a telephone number does not hold; a text with it is compared as a text, so that no two words are the same."""
 
 
@@ -26,24 +28,25 @@ def normal(value: pl.Expr, compare: Compare, phone_region: str = "") -> pl.Expr:
     """Two values are the same exactly when their normal forms are equal; "" when empty, null when unknown."""
     if compare == "exact":
         return emptied(value)
-    text = value.str.strip_chars().str.normalize("NFC")
+    text = value.str.strip_chars()
+    # plain ASCII is normal as it is; unknown values cost nothing
+    odd = pl.when(text.str.contains(r"[^\x00-\x7F]")).then(text)
+    text = pl.coalesce(odd.str.normalize("NFC"), text)
     return text if compare == "text" else _phone(text, phone_region)
 
 
 def _phone(text: pl.Expr, region: str) -> pl.Expr:
     """Digits with country code; of a number without one those of `region`, or as they are where there is no region."""
-    kept = text.str.replace_all(r"[^0-9+]", "")
-    digits = kept.str.replace_all("+", "", literal=True)
+    number = pl.when(~text.str.contains(_NO_NUMBER)).then(text).str.replace_many(_BETWEEN, [""] * len(_BETWEEN))
     if region:
         code, trunk = _numbering(region)
-        international = kept.str.starts_with("+") | digits.str.starts_with("00")
-        full = pl.when(kept.str.starts_with("+")).then(digits).otherwise(digits.str.strip_prefix("00"))
-        full = pl.when(international).then(full).otherwise(code + digits.str.strip_prefix(trunk))
+        abroad, at_home = number.str.extract(r"^(?:\+|00)([0-9][0-9+]*)$"), f"^(?:{trunk})?([0-9][0-9+]*)$"
+        digits = pl.coalesce(abroad, pl.lit(code) + number.str.extract(at_home))
         # +32 (0)470 is how many people write it
-        digits = full.str.replace(f"^{code}{trunk}", code) if trunk else full
+        digits = digits.str.replace(f"^{code}{trunk}", code) if trunk else digits
     else:
-        digits = pl.when(kept.str.starts_with("+")).then(digits).otherwise(digits.str.strip_prefix("00"))
-    return pl.when(text.str.contains(_NO_NUMBER) | (digits == "")).then(text).otherwise(digits)
+        digits = number.str.extract(r"^(?:\+|00)?([0-9][0-9+]*)$")
+    return pl.coalesce(digits.str.replace_all("+", "", literal=True), text)
 
 
 @cache

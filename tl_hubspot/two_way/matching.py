@@ -46,7 +46,7 @@ def find(
     rest = {side: free[side].filter(~unsettled[side]) for side in SIDES}
     pairs, ambiguous, key_unknown = [_no_pairs()], [empty(AMBIGUOUS)], False
     for key in flow.keys:
-        keyed = {side: rest[side].with_columns(key=_key(key, flow)) for side in SIDES}
+        keyed = {side: _keyed(rest[side], key, flow) for side in SIDES}
         key_unknown |= any(_has_unknown(rest[side], key) for side in SIDES)
         with_key = {side: keyed[side].drop_nulls("key") for side in SIDES}
         several = pl.concat(f.filter(pl.col("key").is_duplicated()).select("key") for f in with_key.values()).unique()
@@ -100,10 +100,12 @@ def _candidates(side: Side, system: System, links: pl.DataFrame, flow: Flow) -> 
     )
 
 
-def _key(key: tuple[str, ...], flow: Flow) -> pl.Expr:
-    """One text of all parts in their normal form; null when a part is empty or unknown."""
-    parts = [normal(pl.col(part), flow.compare(part), flow.phone_region) for part in key]
-    return pl.concat_str([pl.when(part != "").then(part) for part in parts], separator=_BETWEEN)
+def _keyed(frame: pl.DataFrame, key: tuple[str, ...], flow: Flow) -> pl.DataFrame:
+    """The frame with `key`: one text of all parts in their normal form; null when a part is empty or unknown."""
+    parts = [f"key={part}" for part in key]
+    forms = [normal(pl.col(part), flow.compare(part), flow.phone_region).alias(f"key={part}") for part in key]
+    filled = [pl.when(pl.col(part) != "").then(part) for part in parts]
+    return frame.with_columns(forms).with_columns(key=pl.concat_str(filled, separator=_BETWEEN)).drop(parts)
 
 
 def _has_unknown(frame: pl.DataFrame, key: tuple[str, ...]) -> bool:
@@ -117,7 +119,9 @@ def _no_pairs() -> pl.DataFrame:
 def _ambiguous(
     with_key: dict[Side, pl.DataFrame], several: pl.DataFrame, side: Side, key: tuple[str, ...]
 ) -> pl.DataFrame:
-    others = with_key[OTHER[side]].group_by("key").agg(candidates=pl.col("id").sort())
+    others = (
+        with_key[OTHER[side]].join(several, on="key", how="semi").group_by("key").agg(candidates=pl.col("id").sort())
+    )
     return (
         with_key[side]
         .join(several, on="key", how="semi")

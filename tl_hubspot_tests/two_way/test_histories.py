@@ -37,6 +37,8 @@ def shipped(policy: Policy = "newest", tie_side: str = "a") -> Flow:
 class Histories(RuleBasedStateMachine):
     """Two systems, their people, one synchronisation."""
 
+    lived = 0
+
     @initialize(
         seed=SEEDS, policy=st.sampled_from(["newest", "prefer_a", "prefer_b", "hold"]), tie=st.sampled_from("ab")
     )
@@ -88,6 +90,7 @@ class Histories(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "engine"):
+            Histories.lived += PEOPLE
             promises.settle(self.engine)
             promises.at_rest(self.engine, forgot=self.forgot)
 
@@ -105,6 +108,7 @@ def test_p1_to_p26_hold_in_every_history() -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+    assert Histories.lived >= 3_000
 
 
 def scripted(seed: int, without: str = "") -> None:

@@ -52,9 +52,10 @@ def cases(compare: str) -> list[Case]:
     bases = [None, *product(known, known)]
     return [
         Case(a, b, base, *clocks, compare, policy)
-        for a, b, base, clocks, policy in product(
-            values, values, bases, CLOCKS, ("newest", "prefer_a", "prefer_b", "hold")
-        )
+        for policy in ("newest", "prefer_a", "prefer_b", "hold")
+        # the other policies look at no clock: an earlier, a later and the same one are enough
+        for clocks in (CLOCKS if policy == "newest" else CLOCKS[:3])
+        for a, b, base in product(values, values, bases)
     ]
 
 
