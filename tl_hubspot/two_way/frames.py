@@ -26,7 +26,7 @@ LINKS: dict[str, pl.DataType] = {
 """One row per pair ever made. state: `linked`; `held` (reason out_of_scope: the planner's, it lifts it; any other:
 a person's, it stays); `broken` (reason deleted_a, deleted_b, deleted_both, deleted_a_edited_b, deleted_b_edited_a,
 merged, unlinked). The row of a broken link is the tombstone of both its ids: neither is ever matched or made again
-until a person removes the row. how: matched, created, operator, derived."""
+until a person removes the row, and its shadows with it. how: matched, created, operator, derived."""
 
 LOOKUPS: dict[str, pl.DataType] = {"id": pl.String(), "outcome": pl.String(), "survivor": pl.String()}
 """What asking one system by id has found: `gone`, `present` (then `records` holds the record as it was found), or
@@ -77,7 +77,8 @@ HOLDS: dict[str, pl.DataType] = {
     "attempts": pl.Int64(),
     "until": INSTANT,
 }
-"""Fields whose `value` a system refused; the same value is not sent again before `until`, another one is."""
+"""Fields whose `value` a system refused, one row per link, side and field; the same value is not sent again before
+`until`, another one is."""
 
 CREATIONS: dict[str, pl.DataType] = {"side": pl.String(), "source_id": pl.String(), "link_id": pl.String()}
 """A record to make on `side` from `source_id` of the other; besides, a column per field with its value (null: left

@@ -87,7 +87,7 @@ def attached(links: pl.DataFrame, systems: dict[Side, System], shadows: pl.DataF
 
 
 def _records(side: Side, system: System, flow: Flow) -> pl.DataFrame:
-    records = latest(system.records)
+    records = system.records
 
     def optional(name: str, dtype: pl.DataType, default: object = None) -> pl.Expr:
         return pl.col(name).fill_null(pl.lit(default, dtype)) if name in records.columns else pl.lit(default, dtype)

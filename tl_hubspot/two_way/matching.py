@@ -14,7 +14,6 @@ import polars as pl
 from tl_hubspot.two_way.compare import emptied, normal
 from tl_hubspot.two_way.flows import OTHER, SIDES, Flow, Side
 from tl_hubspot.two_way.frames import AMBIGUOUS, CREATIONS, LINKS, UNMATCHED, System, empty
-from tl_hubspot.two_way.links import latest
 
 _BETWEEN = "\x1f"
 
@@ -89,7 +88,7 @@ def _candidates(side: Side, system: System, links: pl.DataFrame, flow: Flow) -> 
     """`id`, the fields (white space alone as ""), `is_new`, `is_referenced` of the records that a link may take."""
     linked = links.select(id=f"{side}_id")
     superseded = system.looked_up.filter(pl.col("outcome").is_in(["gone", "merged"]))
-    records = latest(system.records).join(linked, on="id", how="anti").join(superseded, on="id", how="anti")
+    records = system.records.join(linked, on="id", how="anti").join(superseded, on="id", how="anti")
     if "in_scope" in records.columns:
         records = records.filter(pl.col("in_scope").fill_null(True))
     known_since = "created_at" in records.columns and flow.since is not None

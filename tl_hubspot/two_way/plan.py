@@ -6,6 +6,7 @@ A pure function of its inputs: the same inputs in any order give the same plan. 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
@@ -23,7 +24,7 @@ def plan(a: System, b: System, memory: Memory, flow: Flow, at: datetime) -> Plan
     """The plan of one cycle; see `frames` for the shapes. `at`: the instant of the cycle."""
     if not flow.enabled:
         return Plan(intervals=memory.intervals)
-    systems: dict[Side, System] = {"a": a, "b": b}
+    systems = {"a": _tidied(a), "b": _tidied(b)}
     known, changed = memory.links, [frames.empty(frames.LINKS)]
     for side in SIDES:
         moved = links.follow_merges(known, side, systems[side].looked_up)
@@ -56,6 +57,16 @@ def plan(a: System, b: System, memory: Memory, flow: Flow, at: datetime) -> Plan
         unmatched=found.unmatched,
         ambiguous=found.ambiguous,
         held=held,
+    )
+
+
+def _tidied(system: System) -> System:
+    """The system with everything once; what was read or found later counts."""
+    return replace(
+        system,
+        records=links.latest(system.records),
+        looked_up=links.latest(system.looked_up),
+        times=system.times.unique(["id", "field"], keep="last", maintain_order=True),
     )
 
 
