@@ -16,6 +16,8 @@ from tl_hubspot.two_way.flows import OTHER, SIDES, Flow, Side
 from tl_hubspot.two_way.frames import Memory, Plan, System
 from tl_hubspot.two_way.links import base, now
 
+_AGREEING = ("M1", "M5")
+"""Rules that only set the shadow: by far the most rows of a first link."""
 _CLOCKED = ("M0", "M3", "M6", "M7", "M8")
 """Rules after which the age of a value matters, now or when the field is planned again."""
 
@@ -24,7 +26,7 @@ def plan(a: System, b: System, memory: Memory, flow: Flow, at: datetime) -> Plan
     """The plan of one cycle; see `frames` for the shapes. `at`: the instant of the cycle."""
     if not flow.enabled:
         return Plan(intervals=memory.intervals)
-    systems = {"a": _tidied(a), "b": _tidied(b)}
+    systems: dict[Side, System] = {"a": _tidied(a), "b": _tidied(b)}
     known, changed = memory.links, [frames.empty(frames.LINKS)]
     for side in SIDES:
         moved = links.follow_merges(known, side, systems[side].looked_up)
@@ -41,13 +43,15 @@ def plan(a: System, b: System, memory: Memory, flow: Flow, at: datetime) -> Plan
     fresh = links.attached(found.links, systems, memory.shadows.clear(), flow)
     both_present = (pl.col("a_is") == "present") & (pl.col("b_is") == "present")
     active = pl.concat([_restated(joined, news), fresh]).filter(both_present & (pl.col("state") == "linked"))
-    rows = _field_rows(active, memory, flow)
+    judged = _field_rows(active, memory, flow)
+    agreeing = pl.col("rule").is_in(_AGREEING)
+    agreed, rows = judged.filter(agreeing), judged.filter(~agreeing)
     intervals = _intervals(rows, systems, memory.intervals)
     rows = _decided(_with_clocks(rows, intervals), flow)
     writes, held = _writes(rows, memory.holds, flow, at)
     return Plan(
         links=news.sort("link_id"),
-        shadows=rows.filter(pl.col("effect") == "remember").select(list(frames.SHADOWS)).sort("link_id", "field"),
+        shadows=_shadows(agreed, rows.filter(pl.col("effect") == "remember")),
         intervals=intervals,
         writes=writes,
         creations=pl.concat([ended.creations, found.creations], how="diagonal").sort("side", "source_id"),
@@ -150,6 +154,10 @@ def _decided(rows: pl.DataFrame, flow: Flow) -> pl.DataFrame:
     parts = [merge.decided(rows.filter(pl.col("field") == field.name), field, flow) for field in flow.fields]
     nothing = rows.clear().with_columns(winner=pl.lit(None, pl.String), effect=pl.lit(None, pl.String))
     return pl.concat([nothing, *parts])
+
+
+def _shadows(*parts: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([part.select(list(frames.SHADOWS)) for part in parts]).sort("link_id", "field")
 
 
 def _writes(rows: pl.DataFrame, holds: pl.DataFrame, flow: Flow, at: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -308,3 +308,47 @@ def test_p11_swapping_the_systems_mirrors_the_plan(seed: int) -> None:
     assert mirrored.select(columns).sort(columns).equals(one.writes.select(columns).sort(columns))
     losers = ["link_id", "field", "kind", "losing_value"]
     assert two.conflicts.select(losers).sort(losers).equals(one.conflicts.select(losers).sort(losers))
+
+
+def test_p8_the_same_value_typed_on_both_sides_costs_no_write() -> None:
+    typed = {**ANN, "phone": "+32 2 765 43 21"}
+    done = planned(
+        side({"id": "1", **typed}), side({"id": "9", **typed, "phone": "003227654321"}), linked(("1", "9", ANN))
+    )
+    assert heights(done) == {"shadows": 1}
+    assert rows(done.shadows, "field", "a", "b") == [("phone", "+32 2 765 43 21", "003227654321")]
+
+
+def test_p9_the_first_link_never_empties_and_afterwards_a_clear_goes_over() -> None:
+    a, b = side({"id": "1", **ANN, "phone": ""}), side({"id": "9", **ANN})
+    first = planned(a, b)
+    assert rows(first.writes, "side", "field", "value") == [("a", "phone", ANN["phone"])] and first.conflicts.is_empty()
+    later = planned(a, b, linked(("1", "9", ANN)))
+    assert rows(later.writes, "side", "field", "value") == [("b", "phone", "")]
+    kept = planned(a, b, linked(("1", "9", ANN)), flow(propagate_clear=False))
+    assert kept.writes.is_empty() and rows(kept.shadows, "field", "a") == [("phone", "")]
+
+
+def test_p10_a_field_that_is_not_told_changes_nothing() -> None:
+    unknown = {name: value for name, value in ANN.items() if name != "phone"}
+    a, b = side({"id": "1", **unknown}, {"id": "2", **BOB}), side({"id": "9", **ANN, "phone": "7"}, {"id": "8", **BOB})
+    memory = linked(("1", "9", ANN), ("2", "8", BOB))
+    done = planned(a, b, memory)
+    assert done.writes.is_empty() and done.shadows.is_empty()
+    told = planned(side({"id": "1", **ANN}, {"id": "2", **BOB}), b, replace(memory, intervals=done.intervals))
+    assert rows(told.writes, "side", "value") == [("a", "7")]
+
+
+def test_p20_what_the_flow_made_is_no_reason_to_make_anything() -> None:
+    a = side({"id": "1", **ANN})
+    first = planned(a, side())
+    assert rows(first.creations, "side", "source_id") == [("b", "1")]
+    memory = linked(("1", "9", ANN))
+    assert heights(planned(a, side({"id": "9", **ANN}), memory)) == {}
+
+
+def test_p22_without_shadows_the_flow_behaves_as_at_the_first_link() -> None:
+    memory = replace(linked(("1", "9", ANN)), shadows=Memory().shadows)
+    done = planned(side({"id": "1", **ANN, "phone": ""}), side({"id": "9", **ANN, "firstname": "Anna"}), memory)
+    assert rows(done.writes, "side", "field", "rule") == [("a", "phone", "M2"), ("b", "firstname", "M3")]
+    assert done.deletions.is_empty() and done.conflicts["losing_value"].to_list() == ["Anna"]
