@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 from typing import cast
 
 import yaml
 
-from tl_hubspot.errors import ConfigurationError
+from tl_hubspot.config.reading import Members, Mistake, Reader, did_you_mean, first_of, text_of
 from tl_hubspot.planning.mapping import (
     POLICIES,
     REQUIRED,
@@ -56,23 +53,6 @@ _OWN_WAY = {
 _STEERING = ("teamleader_id", "teamleader_marketing", "teamleader_status")
 """Properties by which later runs find their way: always written."""
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,99}$")
-_TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One mistake in the file."""
-
-    line: int
-    column: int
-    place: str
-    what: str
-    mend: str
-
-    def where(self, file: str) -> str:
-        """File, line, column and row."""
-        place = f", {self.place}" if self.place else ""
-        return f"{file}, line {self.line}, column {self.column}{place}"
 
 
 def load(path: Path | str | None = None, *, protected_names: Iterable[str] = DEFAULT_PROTECTED_NAMES) -> Mapping:
@@ -80,99 +60,25 @@ def load(path: Path | str | None = None, *, protected_names: Iterable[str] = DEF
 
     `protected_names`: names and labels that are protected besides those in the file.
     """
-    if path is None:
-        file, text = DEFAULT_FILE, files(__package__).joinpath(DEFAULT_FILE).read_text(encoding="utf-8")
-    else:
-        file = str(path)
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise ConfigurationError(
-                f"The mapping file cannot be read: {reason}", where=file, mend="Check the setting `mapping`"
-            ) from error
+    file, text = text_of(path, DEFAULT_FILE, what="The mapping file", setting="mapping")
     mapping, mistakes = parse(text, file, tuple(protected_names))
     if mistakes or mapping is None:
-        first, rest = mistakes[0], mistakes[1:]
-        also = "".join(f"; also {m.where(file)}: {m.what}" for m in rest)
-        raise ConfigurationError(first.what, where=first.where(file), mend=f"{first.mend}{also}")
+        raise first_of(mistakes, file)
     return mapping
 
 
 def parse(text: str, file: str, protected_names: tuple[str, ...] = ()) -> tuple[Mapping | None, list[Mistake]]:
     """Mapping and mistakes of a mapping file's text; the mapping is None when there are mistakes."""
     reader = _Reader(file)
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        what = f"The mapping file is not good YAML: {error.problem or error.context}"
-        return None, [Mistake(line, column, "", what, "Check indentation, quotes and brackets there")]
-    except yaml.YAMLError as error:
-        return None, [Mistake(1, 1, "", f"The mapping file is not good YAML: {error}", "Save it as plain UTF-8 text")]
+    node = reader.document(text, "The mapping file")
     if node is None:
-        return None, [Mistake(1, 1, "", "The mapping file is empty", "Start from the default file")]
+        return None, reader.mistakes
     mapping = reader.mapping(node, protected_names)
     return (None if reader.mistakes else mapping), sorted(reader.mistakes, key=lambda m: (m.line, m.column))
 
 
-Members = dict[str, yaml.Node]
-
-
-class _Reader:
-    """Walks the YAML nodes (they know their lines) and collects mistakes."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-        self.place = ""
-        self.mistakes: list[Mistake] = []
-
-    def wrong(self, node: yaml.Node, what: str, mend: str) -> None:
-        mark = node.start_mark
-        self.mistakes.append(Mistake(mark.line + 1, mark.column + 1, self.place, what, mend))
-
-    # --- pieces of YAML ---
-
-    def members(self, node: yaml.Node, allowed: Iterable[str] | None, what: str) -> Members:
-        """Members of a YAML mapping; scalars keep their own text, so that `NO` stays Norway."""
-        found: Members = {}
-        if not isinstance(node, yaml.MappingNode):
-            self.wrong(node, f"{what} must be a list of `name: value`", "Look at the default file")
-            return found
-        allowed = None if allowed is None else list(allowed)
-        for key, value in node.value:
-            name = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
-            if name in found:
-                self.wrong(key, f"'{name}' stands here twice", "Remove one of the two")
-            elif allowed is not None and name not in allowed:
-                self.wrong(key, f"Unknown key '{name}' in {what}", _did_you_mean(name, allowed))
-            else:
-                found[name] = value
-        return found
-
-    def items(self, node: yaml.Node, what: str) -> list[yaml.Node]:
-        if isinstance(node, yaml.SequenceNode):
-            return list(node.value)
-        self.wrong(node, f"{what} must be a list", "Begin each entry with `- `")
-        return []
-
-    def text(self, members: Members, name: str, default: str = "") -> str:
-        node = members.get(name)
-        if node is None:
-            return default
-        if not isinstance(node, yaml.ScalarNode):
-            self.wrong(
-                node, f"'{name}' must be a single value", "Write it on one line, in quotes when it holds brackets"
-            )
-            return default
-        return str(node.value).strip()
-
-    def flag(self, members: Members, name: str) -> bool:
-        value = self.text(members, name, "false").lower()
-        if value not in _TRUE + _FALSE:
-            self.wrong(members[name], f"'{name}' must be true or false", "Write true or false")
-        return value in _TRUE
+class _Reader(Reader):
+    """Walks the sections of the mapping file."""
 
     # --- the file ---
 
@@ -262,12 +168,12 @@ class _Reader:
             return None
         if not is_source(entity_type, source):
             known = source_names(entity_type)
-            self.wrong(members["source"], f"Unknown source '{source}'", _did_you_mean(source, known))
+            self.wrong(members["source"], f"Unknown source '{source}'", did_you_mean(source, known))
         self.target(members, property_, entity_type)
         transform = self.text(members, "transform", "text")
         policy = self.text(members, "policy", "always")
         if transform not in TRANSFORMS:
-            self.wrong(members["transform"], f"Unknown transform '{transform}'", _did_you_mean(transform, TRANSFORMS))
+            self.wrong(members["transform"], f"Unknown transform '{transform}'", did_you_mean(transform, TRANSFORMS))
             return None
         only = TRANSFORMS[transform].source
         if only and source != only:
@@ -277,7 +183,7 @@ class _Reader:
         if transform == "phone" and entity_type == "deal":
             self.wrong(members["transform"], "Deals have no country to read a telephone number by", "Use text")
         if policy not in POLICIES:
-            self.wrong(members["policy"], f"Unknown policy '{policy}'", _did_you_mean(policy, POLICIES))
+            self.wrong(members["policy"], f"Unknown policy '{policy}'", did_you_mean(policy, POLICIES))
         rule = FieldRule(
             entity_type=entity_type,
             source=source,
@@ -310,7 +216,7 @@ class _Reader:
         type_ = self.text(members, "type", rule.type)
         label = self.text(members, "label")
         if type_ not in _FIELD_TYPES:
-            self.wrong(members["type"], f"Unknown type '{type_}'", _did_you_mean(type_, _FIELD_TYPES))
+            self.wrong(members["type"], f"Unknown type '{type_}'", did_you_mean(type_, _FIELD_TYPES))
             return rule
         field_type = self.text(members, "field_type", _FIELD_TYPES[type_][0])
         if field_type not in _FIELD_TYPES[type_]:
@@ -359,7 +265,7 @@ class _Reader:
                 self.wrong(members["table"], "A table is not used with `mode: provision`", "Write `mode: mapped`")
             return PipelineRules("provision", won, lost)
         if mode != "mapped":
-            self.wrong(members["mode"], f"Unknown mode '{mode}'", _did_you_mean(mode, ("provision", "mapped")))
+            self.wrong(members["mode"], f"Unknown mode '{mode}'", did_you_mean(mode, ("provision", "mapped")))
             return PipelineRules()
         if "table" not in members:
             self.wrong(node, "`mode: mapped` needs a table", "Add `table:` with one entry per Teamleader pipeline")
@@ -378,9 +284,3 @@ class _Reader:
         return PipelineMap(
             texts["pipeline"], texts["hubspot_pipeline"], rows, texts["won"], texts["lost"], node.start_mark.line + 1
         )
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"Did you mean '{close[0]}'? Known are {', '.join(known)}" if close else f"Known are {', '.join(known)}"

@@ -1,0 +1,87 @@
+"""How long the two-way planner takes and how much memory: one cycle over generated frames.
+
+Usage: `python benchmarks/two_way_planner.py --links N [--scenario quiet|edited|first]`. quiet: nothing changed; edited:
+1 % edited on each side, one record in a thousand on both; first: nothing is linked yet, every contact is in both
+systems. Prints seconds and the peak memory of the process (inputs included); asserts nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from tl_hubspot.config.two_way import load
+from tl_hubspot.two_way.flows import Flow
+from tl_hubspot.two_way.frames import LINKS, Memory, Plan, System
+from tl_hubspot.two_way.matching import link_id
+from tl_hubspot.two_way.plan import plan
+
+NOW = datetime(2026, 11, 2, 11, tzinfo=UTC)
+BEFORE = NOW - timedelta(minutes=5)
+
+
+def records(count: int, first_id: int) -> pl.DataFrame:
+    """Contacts with every field filled."""
+    i = pl.int_range(count, eager=True)
+    return pl.DataFrame({"i": i}).select(
+        id=(pl.col("i") + first_id).cast(pl.String),
+        firstname=pl.format("Ann{}", pl.col("i") % 5000),
+        lastname=pl.format("Vermeulen{}", pl.col("i") % 70_000),
+        mobilephone=pl.format("+32 470 {}", 1_000_000 + pl.col("i")),
+        phone=pl.format("+32 2 {}", 5_000_000 + pl.col("i") % 999_999),
+    )
+
+
+def edited(frame: pl.DataFrame, every: int, at: int, name: str) -> pl.DataFrame:
+    """One record in `every` gets another last name, beginning with record `at`."""
+    hit = pl.int_range(pl.len()) % every == at
+    return frame.with_columns(lastname=pl.when(hit).then(pl.lit(name)).otherwise("lastname"))
+
+
+def world(count: int, scenario: str, flow: Flow) -> tuple[System, System, Memory]:
+    """Both sides and the memory of one scenario."""
+    a, b = records(count, 10_000_000), records(count, 1_000)
+    memory = Memory()
+    if scenario != "first":
+        ids = {"a_id": a["id"], "b_id": b["id"]}
+        links = pl.DataFrame(ids).with_columns(
+            link_id=link_id("a_id", "b_id"),
+            state=pl.lit("linked"),
+            reason=pl.lit(None, pl.String),
+            how=pl.lit("matched"),
+            created_at=pl.lit(BEFORE),
+        )
+        shadows = {f"{side}:{name}": frame[name] for name in flow.names for side, frame in (("a", a), ("b", b))}
+        memory = Memory(links.select(list(LINKS)), pl.DataFrame({"link_id": links["link_id"], **shadows}))
+    if scenario == "edited":
+        a, b = edited(a, 100, 7, "Peeters"), edited(b, 100, 50, "Maes")
+        a, b = edited(a, 1000, 3, "Jacobs"), edited(b, 1000, 3, "Claes")
+    return System(a, poll=NOW, previous_poll=BEFORE), System(b, poll=NOW, previous_poll=BEFORE), memory
+
+
+def main() -> None:
+    """Plan once and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--links", type=int, default=1_000_000)
+    parser.add_argument("--scenario", choices=["quiet", "edited", "first"], default="edited")
+    arguments = parser.parse_args()
+    flow = load()[0]
+    a, b, memory = world(arguments.links, arguments.scenario, flow)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    wall, cpu = time.perf_counter(), time.process_time()
+    result: Plan = plan(a, b, memory, flow, NOW)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    counts = {name: frame.height for name, frame in vars(result).items() if frame.height}
+    print(
+        f"{arguments.links} links, {arguments.scenario}: {wall:.2f} s wall, {cpu:.2f} s cpu, "
+        f"peak {peak:.0f} MiB (inputs {before:.0f} MiB), {counts}"
+    )
+
+
+if __name__ == "__main__":
+    main()
