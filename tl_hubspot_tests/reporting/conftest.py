@@ -1,4 +1,4 @@
-"""A real Chromium, one for all tests of pages, and a page in it that notices errors and requests."""
+"""A real Chromium, one for all tests of a module, and a page in it that notices errors and requests."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Opened:
         return links
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser of this machine."""
+    """The browser of this machine. Gone at the end of a module: while it is there, no other event loop can run."""
     path = next(filter(None, map(shutil.which, _NAMES)), None)
     if path is None:
         pytest.skip(f"no browser on this machine ({', '.join(_NAMES)}); `apt-get install chromium` brings one")

@@ -53,6 +53,20 @@ def test_one_file_that_only_its_owner_reads_and_an_index(told: Story, page: Path
     assert "A later run has looked at the data since" in first.read_text()
 
 
+def test_a_run_writes_it_where_that_is_asked_for(told: Story, page: Path) -> None:
+    told.product.environment["TL_HUBSPOT_REPORTS__AFTER_EACH_RUN"] = "true"
+    told.portal.faults.clear()
+    told.portal.faults.add(Fault("status", "owners", status=401, times=None))
+    folder = told.product.platform().settings.reports_folder
+    before = set(folder.glob("*.html"))
+    with pytest.raises(CredentialsRefused):
+        told.product.run(as_of=told.now.isoformat())
+    (written,) = set(folder.glob("*.html")) - before
+    run = told.product.read("from sync.runs order by started_at desc limit 1").row(0, named=True)
+    assert written.stem == run["run_id"], json.dumps(run, default=str)
+    assert "Why it stopped" in written.read_text()
+
+
 def test_what_it_says(page: Path, opened: Open) -> None:
     text = opened(page).page.inner_text("body")
     words = " ".join(text.split())
@@ -110,17 +124,3 @@ def _is_there(shown: Opened, page: Path, href: str) -> bool:
     if href.startswith("#"):
         return shown.page.locator(f"[id='{href[1:]}']").count() == 1
     return page.with_name(href).is_file()
-
-
-def test_a_run_writes_it_where_that_is_asked_for(told: Story) -> None:
-    told.product.environment["TL_HUBSPOT_REPORTS__AFTER_EACH_RUN"] = "true"
-    told.portal.faults.clear()
-    told.portal.faults.add(Fault("status", "owners", status=401, times=None))
-    folder = told.product.platform().settings.reports_folder
-    before = set(folder.glob("*.html"))
-    with pytest.raises(CredentialsRefused):
-        told.product.run(as_of=told.now.isoformat())
-    (written,) = set(folder.glob("*.html")) - before
-    run = told.product.read("from sync.runs order by started_at desc limit 1").row(0, named=True)
-    assert written.stem == run["run_id"], json.dumps(run, default=str)
-    assert "Why it stopped" in written.read_text()
