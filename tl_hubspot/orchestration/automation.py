@@ -190,7 +190,7 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             "digest_mail",
             _daily(chosen.digest_at) if chosen.digest_period == "daily" else f"{_daily(chosen.digest_at)[:-1]}1",
             f"Sends the {chosen.digest_period} e-mail at {chosen.digest_at} ({settings.timezone}), weekly ones"
-            " on Mondays, about what the runs wrote, what failed and what waits for a person; none when there is nothing.",
+            " on Mondays, about what the runs wrote, what failed, what waits for a person; none when there is nothing.",
             job="digest",
         ),
     ]

@@ -40,17 +40,21 @@ def of_period(report: Report, runs: Sequence[dict[str, Any]], period: Period, no
     """About the runs since a day or a week before `now`. `runs`: rows as of `telling.runs`; `report`: of the latest."""
     since = now - timedelta(days=DAYS[period])
     recent = [run for run in runs if datetime.fromisoformat(run["started_at"]) >= since]
-    written = {
-        b: sum(run["buckets"].get(b, 0) for run in recent if run["status"] != "held") for b in ("created", "updated")
-    }
+    written = {b: sum(run["buckets"].get(b, 0) for run in recent) for b in ("created", "updated")}
     bad = [run for run in recent if run["status"] not in ("done", "planned", "running")]
     name = "Today" if period == "daily" else "This week"
+    counted = f"{len(recent):,} {'run' if len(recent) == 1 else 'runs'}"
     sentences = [
-        f"{len(recent):,} {'run' if len(recent) == 1 else 'runs'} since {view.when(since, timezone)}:"
+        f"{counted} since {view.when(since, timezone)}:"
         f" {written['created']:,} records created in HubSpot, {written['updated']:,} updated.",
         f"{len(bad):,} of them did not end well." if bad else "All ended well." if recent else "Nothing ran.",
     ]
-    subject = f"{name}: {_short(report)}" if report.problems else f"{name}: {len(recent):,} runs, nothing to do"
+    if report.problems:
+        subject = f"{name}: {_short(report)}"
+    elif bad:
+        subject = f"{name}: {len(bad):,} of {counted} did not end well"
+    else:
+        subject = f"{name}: {counted}, nothing to do"
     lines = view.timeline(recent[:RUNS], timezone)
     # a schedule that stopped is news too
     has_news = bool(report.problems or bad or any(written.values()) or not recent)
@@ -63,9 +67,7 @@ def of_unopened(run_id: str, error: str) -> Digest:
     return Digest(
         subject="tl-hubspot: a run failed before it began",
         text="\n\n".join(sentences) + "\n",
-        html=pages.render(
-            "digest.html.j2", title="A run failed before it began", sentences=sentences, report=None, runs=()
-        ),
+        html=pages.render("digest.html.j2", title="A run failed", sentences=sentences, report=None, runs=()),
         has_news=True,
     )
 

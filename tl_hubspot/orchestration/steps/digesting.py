@@ -50,7 +50,7 @@ def of_failed_run(platform: Platform, run_id: str, error: str) -> Digest:
 
 
 def sentence_of(failures: Iterable[Any]) -> str:
-    """What stopped a run, from Dagster's errors of its steps: a sentence of ours, nothing of an error that is not ours."""
+    """What stopped a run, by Dagster's errors of its steps: our own sentence, nothing of any other error."""
     ours = {kind.__name__ for kind in _kinds(TlHubspotError)}
     for error in failures:
         while error is not None:
