@@ -167,7 +167,7 @@ def test_only_when_there_is_something_to_say_or_when_asked(world: Story, post: P
     assert "Sent to 2 addresses" in terminal("digest", "--send", **environment).out
     assert "nothing to do" in post.received.pop()[1]["Subject"]
 
-    world.contact("c3@voorbeeld.be")
+    world.contact("c3@voorbeeld.be", changed=world.now)
     world.fail("poison", "contacts/batch/upsert", record="c3@", times=None)
     assert world.sync().exit_code == 1
     shown = terminal("digest", **environment)
