@@ -1,7 +1,8 @@
 """What runs by itself: jobs, schedules, sensors, and the rule that there is one run at a time. Off unless switched on.
 
 What a run does lives in the assets, what the change sensor asks Teamleader in `steps.probing`, what is thrown away in
-`steps.retention`; when each part runs is set in `config.settings.AutomationSettings`.
+`steps.retention`, what is sent by e-mail in `mails`; when each part runs is set in
+`config.settings.AutomationSettings`.
 """
 
 import contextlib
@@ -15,8 +16,9 @@ import msgspec
 
 from tl_hubspot.config.settings import Part, Settings
 from tl_hubspot.errors import TlHubspotError
+from tl_hubspot.orchestration import mails
 from tl_hubspot.orchestration.run import DATA, AnotherRun, Platform, is_going_on
-from tl_hubspot.orchestration.steps import digesting, probing, retention
+from tl_hubspot.orchestration.steps import probing, retention
 from tl_hubspot.webhooks.spool import Spool
 
 PLAN = ["plan"]
@@ -72,7 +74,7 @@ def jobs(settings: Settings) -> list[Any]:
         ).to_job(tags=_tags(settings)),
         dg.GraphDefinition(
             "digest",
-            node_defs=[_digest],
+            node_defs=[mails.send_digest],
             description="Send the e-mail about the runs of a day or a week, when there is something to say.",
         ).to_job(tags=_tags(settings)),
     ]
@@ -86,14 +88,6 @@ def jobs(settings: Settings) -> list[Any]:
 def _tidy(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
     with skipping(context):
         context.add_output_metadata(retention.tidy(platform, context.instance))
-
-
-@dg.op(name="send_digest", out=dg.Out(dg.Nothing), description="One e-mail to everybody in the setting `mail.to`.")
-def _digest(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
-    told = digesting.of_period(platform, platform.settings.automation.digest_period)
-    if told.has_news:
-        digesting.send(platform, told)
-    context.add_output_metadata({"subject": told.subject, "sent": told.has_news})
 
 
 # ---------------------------------------------------------------------- one run at a time
@@ -232,7 +226,7 @@ def _shown(part: Part) -> Mapping[str, str]:
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
     """Every sensor: changes in Teamleader, webhooks received from it, and runs that failed."""
-    return [changes(settings), webhooks(settings), alerts(settings)]
+    return [changes(settings), webhooks(settings), mails.alerts(settings)]
 
 
 class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -351,26 +345,3 @@ def webhooks(settings: Settings) -> dg.SensorDefinition:
         return _request("webhooks", {"webhook_batch": batch}, key=batch)
 
     return teamleader_webhooks
-
-
-def alerts(settings: Settings) -> dg.SensorDefinition:
-    """Sends an e-mail about a run that failed, stopped, or was held by a limit."""
-
-    @dg.run_failure_sensor(
-        name="failed_run_mail",
-        minimum_interval_seconds=30,
-        default_status=dg.DefaultSensorStatus.RUNNING
-        if settings.automation.runs("alerts")
-        else dg.DefaultSensorStatus.STOPPED,
-        description="Sends an e-mail about every run that failed or was held, with what to do.",
-    )
-    def failed_run_mail(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
-        run = context.dagster_run
-        if run.job_name == "digest":
-            return dg.SkipReason("It is about the e-mail itself: another one would not get through either.")
-        platform = Platform(settings)
-        error = digesting.sentence_of(event.step_failure_data.error for event in context.get_step_failure_events())
-        digesting.send(platform, digesting.of_failed_run(platform, run.run_id, error))
-        return None
-
-    return failed_run_mail

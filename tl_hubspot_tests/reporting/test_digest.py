@@ -26,7 +26,7 @@ from tl_hubspot.config import settings as configuration
 from tl_hubspot.config.settings import Settings
 from tl_hubspot.definitions import build_definitions
 from tl_hubspot.errors import CredentialsRefused, TlHubspotError
-from tl_hubspot.orchestration import automation
+from tl_hubspot.orchestration import mails
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps import digesting
 from tl_hubspot.reporting.report import charts, state
@@ -191,7 +191,7 @@ def test_dagster_sends_it_after_a_failed_run_and_by_the_clock(world: Story, post
         failed = _job(platform, "sync", instance)
         assert not failed.success
         platform.close()
-        sensor = automation.alerts(platform.settings)
+        sensor = mails.alerts(platform.settings)
         event = next(e for e in failed.all_events if e.event_type_value == "PIPELINE_FAILURE")
         context = dg.build_run_status_sensor_context(sensor.name, event, instance, failed.dagster_run)
         sensor(context.for_run_failure())
