@@ -1,20 +1,22 @@
 """What runs by itself: jobs, schedules, sensors, and the rule that there is one run at a time. Off unless switched on.
 
 What a run does lives in the assets, what the change sensor asks Teamleader in `steps.probing`, what is thrown away in
-`steps.retention`; when each part runs is set in `config.settings.AutomationSettings`.
+`steps.retention`, what is sent by e-mail in `mails`; when each part runs is set in
+`config.settings.AutomationSettings`.
 """
 
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
 import msgspec
 
-from tl_hubspot.config.settings import Settings
+from tl_hubspot.config.settings import Part, Settings
 from tl_hubspot.errors import TlHubspotError
+from tl_hubspot.orchestration import mails
 from tl_hubspot.orchestration.run import DATA, AnotherRun, Platform, is_going_on
 from tl_hubspot.orchestration.steps import probing, retention
 from tl_hubspot.webhooks.spool import Spool
@@ -25,7 +27,6 @@ PUBLISHED = ["published", "analytics"]
 
 PART = "tl_hubspot/automation"
 """Tag of a run that started by itself; its value is the part that asked for it."""
-Part = Literal["interval", "sweep", "retention", "changes", "webhooks"]
 
 _EVERYTHING = dg.AssetSelection.all().materializable()
 _STARTING_UP = 120.0
@@ -46,7 +47,7 @@ def _tags(settings: Settings) -> dict[str, str]:
 
 
 def jobs(settings: Settings) -> list[Any]:
-    """Every job: `sync`, `plan_only`, `approve`, `tidy`."""
+    """Every job: `sync`, `plan_only`, `approve`, `tidy`, `digest`."""
     return [
         dg.define_asset_job(
             "sync",
@@ -70,6 +71,11 @@ def jobs(settings: Settings) -> list[Any]:
             "tidy",
             node_defs=[_tidy],
             description="Throw away what is no state and older than the settings `retention` say.",
+        ).to_job(tags=_tags(settings)),
+        dg.GraphDefinition(
+            "digest",
+            node_defs=[mails.send_digest],
+            description="Send the e-mail about the runs of a day or a week, when there is something to say.",
         ).to_job(tags=_tags(settings)),
     ]
 
@@ -143,7 +149,7 @@ def _request(part: Part, options: Mapping[str, Any], *, key: str | None = None) 
 
 
 def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """Interval, nightly sweep, retention."""
+    """Interval, nightly sweep, retention, digest."""
     chosen = settings.automation
     minutes = chosen.interval_minutes
     return [
@@ -171,6 +177,15 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             f"Runs `tidy` every day at {chosen.retention_at} ({settings.timezone}): throws away what is no state and"
             " older than the settings `retention` say. Waits for its turn while another run goes on.",
             job="tidy",
+        ),
+        _schedule(
+            settings,
+            "digest",
+            "digest_mail",
+            _daily(chosen.digest_at) if chosen.digest_period == "daily" else f"{_daily(chosen.digest_at)[:-1]}1",
+            f"Sends the {chosen.digest_period} e-mail at {chosen.digest_at} ({settings.timezone}), weekly ones"
+            " on Mondays, about what the runs wrote, what failed, what waits for a person; none when there is nothing.",
+            job="digest",
         ),
     ]
 
@@ -210,8 +225,8 @@ def _shown(part: Part) -> Mapping[str, str]:
 
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """Every sensor: changes in Teamleader, and webhooks received from it."""
-    return [changes(settings), webhooks(settings)]
+    """Every sensor: changes in Teamleader, webhooks received from it, and runs that failed."""
+    return [changes(settings), webhooks(settings), mails.alerts(settings)]
 
 
 class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
