@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 
 from tl_hubspot import __version__
-from tl_hubspot.commands import audit, auth, consent, runs, undo, webhooks
+from tl_hubspot.commands import ageing, audit, auth, consent, runs, undo, webhooks
 from tl_hubspot.errors import ConfigurationError, ExitCode, TlHubspotError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(auth.app, name="auth")
 app.add_typer(webhooks.app, name="webhooks")
+app.command("ageing")(ageing.ageing)
 app.command("undo")(undo.undo)
 app.command("audit")(audit.audit)
 app.command("runs")(runs.runs)

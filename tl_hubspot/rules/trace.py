@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
+from typing import Any
 
 import polars as pl
 
@@ -118,7 +119,7 @@ def _contact_changes(contact_id: str, source: evaluate.Source, settings: RuleSet
             )
     alone = replace(source, contacts=near, companies=source.companies.clear(), deals=source.deals.clear())
     later = _later("contact", contact_id, evaluate.prepare(alone, settings), settings)
-    return told + [_CONTACT_LATER[status].format(day) for day, old_status, status in later if status != old_status]
+    return told + [_CONTACT_LATER[row["status"]].format(row["on"]) for row in later if row["effect"] != "none"]
 
 
 def _company_changes(company_id: str, source: evaluate.Source, settings: RuleSettings) -> list[str]:
@@ -140,9 +141,9 @@ def _company_changes(company_id: str, source: evaluate.Source, settings: RuleSet
     near = replace(source, contacts=_with_same_address(source.contacts, here, settings), deals=source.deals.clear())
     small = evaluate.Prepared(near, contacts.prepare(near.contacts, settings), members, prepared.deals)
     return [
-        f"Goes out of scope on {day}, when no contact that works here is imported any more."
-        for day, _, status in _later("company", company_id, small, settings)
-        if status == "skip"
+        f"Goes out of scope on {row['on']}, when no contact that works here is imported any more."
+        for row in _later("company", company_id, small, settings)
+        if row["effect"] == "out_of_scope"
     ]
 
 
@@ -155,9 +156,8 @@ def _deal_changes(deal_id: str, source: evaluate.Source, settings: RuleSettings)
         history: pl.DataFrame = near.deal_phase_history,
         decisions: pl.DataFrame = contact_decisions,
         mapped: deals.MappedStages = near.mapped,
-        then: RuleSettings = settings,
     ) -> dict[str, str]:
-        return deals.decide(deal, history, decisions, near.linked_deals, mapped, then).row(0, named=True)
+        return deals.decide(deal, history, decisions, near.linked_deals, mapped, settings).row(0, named=True)
 
     now = decided()
     moved = near.deal_phase_history.clear(1).with_columns(
@@ -175,13 +175,11 @@ def _deal_changes(deal_id: str, source: evaluate.Source, settings: RuleSettings)
         stages = deals.MappedStages({(pipeline, phase)}, {pipeline})
         tries["A stage in HubSpot for it"] = decided(mapped=stages)
     told = [f"{what} {words}." for what, then in tries.items() if (words := _deal_difference(now, then))]
-    for day, old_status, status in _later("deal", deal_id, evaluate.prepare(near, settings), settings):
-        later = ageing.at_noon(settings, day)
-        then = decided(decisions=contacts.decide(near.contacts, near.linked_contacts, later), then=later)
-        if status == old_status == "sync" and then["label"]:
-            told.append(f"Gets the label {then['label']} on {day}.")
-        elif status == "skip" != old_status:
-            told.append(f"Goes out of scope on {day}.")
+    for row in _later("deal", deal_id, evaluate.prepare(near, settings), settings):
+        if row["effect"] == "inactive":
+            told.append(f"Gets the label {row['label']} on {row['on']}.")
+        elif row["effect"] == "out_of_scope":
+            told.append(f"Goes out of scope on {row['on']}.")
     return told
 
 
@@ -199,11 +197,11 @@ def _deal_difference(now: dict[str, str], then: dict[str, str]) -> str:
 
 def _later(
     entity_type: str, teamleader_id: str, prepared: evaluate.Prepared, settings: RuleSettings
-) -> list[tuple[date, str, str]]:
-    """The days on which the decision of one record changes, with its old and new status."""
+) -> list[dict[str, Any]]:
+    """The rows of `ageing` of one record."""
     found = ageing.changes(prepared, settings, settings.as_of_date + _HORIZON)
     own = found.filter((pl.col("entity_type") == entity_type) & (pl.col("teamleader_id") == teamleader_id))
-    return list(own.select("on", "old_status", "status").iter_rows())
+    return own.to_dicts()
 
 
 def _near_deal(deal_id: str, source: evaluate.Source, settings: RuleSettings) -> evaluate.Source:

@@ -9,19 +9,15 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-import polars as pl
-
 from tl_hubspot.errors import ConfigurationError
-from tl_hubspot.orchestration.run import Platform, source
-from tl_hubspot.orchestration.steps import deciding
+from tl_hubspot.orchestration.run import Platform
+from tl_hubspot.orchestration.steps import published
 from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
+from tl_hubspot.orchestration.steps.published import DECISIONS
 from tl_hubspot.rules import trace
-from tl_hubspot.rules.evaluate import Source
-from tl_hubspot.rules.settings import RuleSettings
 from tl_hubspot.warehouse.store import Warehouse
 
 _TRACES = {"contact": trace.trace_contact, "company": trace.trace_company, "deal": trace.trace_deal}
-_DECISIONS = {"contact": "decisions.contacts", "company": "decisions.companies", "deal": "decisions.deals"}
 _LAST_PUSHES = 5
 
 
@@ -31,11 +27,11 @@ def explain(platform: Platform, entity_type: str, record: str) -> dict[str, Any]
     `record`: Teamleader id or HubSpot id. Raises ConfigurationError when nothing was read yet, or when neither system
     has such a record.
     """
-    warehouse = readable(platform)
+    warehouse = published.readable(platform)
     teamleader_id = _teamleader_id(warehouse, entity_type, record)
-    rules = _settings(platform, warehouse, entity_type)
-    tables = _tables(platform, warehouse)
-    decision = warehouse.read(f"select * from {_DECISIONS[entity_type]} where teamleader_id = ?", [teamleader_id])
+    rules = published.rules(platform, warehouse, entity_type)
+    tables = published.tables(platform, warehouse)
+    decision = warehouse.read(f"select * from {DECISIONS[entity_type]} where teamleader_id = ?", [teamleader_id])
     link = _one(
         warehouse,
         "select hubspot_id from sync.links where entity_type = ? and teamleader_id = ?",
@@ -67,18 +63,6 @@ def explain(platform: Platform, entity_type: str, record: str) -> dict[str, Any]
     }
 
 
-def readable(platform: Platform) -> Warehouse:
-    """The analysts' copy, else the working database; ConfigurationError when there is neither."""
-    for path in (platform.settings.published, platform.settings.database):
-        if path.exists():
-            return Warehouse(path.resolve(), lock_timeout=platform.settings.lock_timeout_seconds, read_only=True)
-    raise ConfigurationError(
-        "Nothing was read yet",
-        where=str(platform.settings.data),
-        mend="Run `tl-hubspot plan` first, or set TL_HUBSPOT_DATA to the folder of an earlier run",
-    )
-
-
 def _teamleader_id(warehouse: Warehouse, entity_type: str, record: str) -> str:
     if warehouse.read(f"select id from {SOURCES[entity_type]} where id = ?", [record]).height:
         return record
@@ -97,32 +81,6 @@ def _teamleader_id(warehouse: Warehouse, entity_type: str, record: str) -> str:
     raise ConfigurationError(
         f"Neither Teamleader nor HubSpot has a {entity_type} {record}",
         mend="Give a Teamleader id or a HubSpot id; a record added just now appears after the next run",
-    )
-
-
-def _settings(platform: Platform, warehouse: Warehouse, entity_type: str) -> RuleSettings:
-    """The rules as of the last decisions."""
-    as_of = warehouse.read(f"select max(as_of) as at from {_DECISIONS[entity_type]}").item()
-    if as_of is None:
-        raise ConfigurationError("Nothing was decided yet", mend="Run `tl-hubspot plan` first")
-    return platform.rules_at(as_of)
-
-
-def _tables(platform: Platform, warehouse: Warehouse) -> Source:
-    def linked(entity_type: str) -> pl.Series:
-        query = "select teamleader_id from sync.links where entity_type = ?"
-        return warehouse.read(query, [entity_type]).get_column("teamleader_id")
-
-    return Source(
-        contacts=source(warehouse, SOURCES["contact"]),
-        companies=source(warehouse, SOURCES["company"]),
-        deals=source(warehouse, SOURCES["deal"]),
-        contact_company_links=warehouse.read("teamleader.contact_company_links"),
-        deal_phase_history=warehouse.read("teamleader.deal_phase_history"),
-        linked_contacts=linked("contact"),
-        linked_companies=linked("company"),
-        linked_deals=linked("deal"),
-        mapped=deciding.mapped_stages(platform, warehouse),
     )
 
 
