@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 
 from tl_hubspot import __version__
-from tl_hubspot.commands import ageing, audit, auth, consent, runs, undo, webhooks
+from tl_hubspot.commands import ageing, audit, auth, consent, explain, runs, undo, webhooks
 from tl_hubspot.errors import ConfigurationError, ExitCode, TlHubspotError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(auth.app, name="auth")
 app.add_typer(webhooks.app, name="webhooks")
+app.command("explain")(explain.explain)
 app.command("ageing")(ageing.ageing)
 app.command("undo")(undo.undo)
 app.command("audit")(audit.audit)
@@ -118,20 +119,6 @@ def release(entity: Entity, record: Annotated[str, typer.Argument(metavar="ID")]
     platform = _platform("release")
     releasing.release(platform, _entity(entity), record)
     _out.print(f"Released: the next sync looks at {entity} {record} as if it were new.")
-
-
-@app.command()
-def explain(entity: Entity, record: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False) -> None:
-    """Why one record is what it is: every rule in order, with its input, limit, date and outcome."""
-    from tl_hubspot.orchestration.steps import explaining
-    from tl_hubspot.reporting import explanation
-
-    platform = _platform("explain")
-    answer = explaining.explain(platform, _entity(entity), record)
-    if as_json:
-        _print_json(answer)
-    else:
-        _out.print(explanation.render(answer))
 
 
 @app.command()
