@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 
 from tl_hubspot import __version__
-from tl_hubspot.commands import ageing, audit, auth, consent, explain, runs, undo, webhooks
+from tl_hubspot.commands import ageing, audit, auth, consent, explain, plan, runs, undo, webhooks
 from tl_hubspot.errors import ConfigurationError, ExitCode, TlHubspotError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(auth.app, name="auth")
 app.add_typer(webhooks.app, name="webhooks")
+app.command("plan")(plan.plan)
 app.command("explain")(explain.explain)
 app.command("ageing")(ageing.ageing)
 app.command("undo")(undo.undo)
@@ -61,35 +62,6 @@ Entity = Annotated[str, typer.Argument(metavar="contact|company|deal")]
 def sync(as_of: AsOf = None, only: Only = None, full: Full = False) -> None:
     """Read Teamleader, decide, plan, and push the differences to HubSpot."""
     _run("sync", as_of=as_of, only=only, full=full)
-
-
-@app.command()
-def plan(
-    as_of: AsOf = None,
-    only: Only = None,
-    full: Full = False,
-    calls: Annotated[
-        bool, typer.Option("--calls", help="Only how many calls to Teamleader the next run needs, and how long.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Everything up to the plan; changes nothing in HubSpot. Shows old and new value per field."""
-    if calls:
-        _plan_calls(as_of, full, as_json)
-        return
-    from tl_hubspot.orchestration.steps import planning
-    from tl_hubspot.planning import plan as plans
-
-    platform = _platform("plan", as_of=as_of, only=only, full=full)
-    finished = _execute(platform)
-    made = planning.stored_plan(platform, finished.run)
-    if as_json:
-        _print_json(plans.to_json(made))
-    else:
-        _out.print(plans.render(made), markup=False, soft_wrap=True)
-        expected = planning.forecast(platform, made.changes)
-        _out.print(expected.sentence(platform.hubspot.daily_remaining), soft_wrap=True)
-    _exit(ExitCode.HELD if made.held else ExitCode.DONE)
 
 
 def _plan_calls(as_of: str | None, full: bool, as_json: bool) -> None:
