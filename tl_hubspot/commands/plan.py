@@ -1,6 +1,6 @@
 """`tl-hubspot plan`: everything up to the plan, shown to a person; changes nothing in HubSpot.
 
-The plan is made in `orchestration.steps.planning`, its words are in `reporting.plan`, its page in `reporting.plan_page`.
+The plan is made in `orchestration.steps.planning`; its words are in `reporting.plan`, its page in `plan_page` there.
 """
 
 from __future__ import annotations

@@ -210,6 +210,12 @@ class RetentionSettings(_Group):
     published_days: _Days = 7
 
 
+class ReportSettings(_Group):
+    """The HTML reports. `after_each_run`: written by every run too, not only by `tl-hubspot report`; takes seconds."""
+
+    after_each_run: bool = False
+
+
 class Settings(_Group):
     """Everything that can be set."""
 
@@ -224,6 +230,7 @@ class Settings(_Group):
     automation: AutomationSettings = AutomationSettings()
     retention: RetentionSettings = RetentionSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    reports: ReportSettings = ReportSettings()
     timezone: _Timezone = "Europe/Brussels"
     data: Path = Path("data")
     state: Path = Field(default_factory=lambda: user_state_path("tl_hubspot", appauthor=False))
@@ -247,6 +254,11 @@ class Settings(_Group):
     def log_file(self) -> Path:
         """The JSON log, one line per event."""
         return self.data / "logs" / "sync.jsonl"
+
+    @property
+    def reports_folder(self) -> Path:
+        """Where the HTML reports lie, with `index.html`."""
+        return self.data / "reports"
 
     @property
     def webhooks_folder(self) -> Path:

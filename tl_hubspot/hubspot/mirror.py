@@ -203,6 +203,7 @@ class Account:
     """What is known of the portal. `calls_per_day`/`calls_today` are None when HubSpot does not tell."""
 
     portal_id: str = ""
+    ui_domain: str = ""
     account_type: str = ""
     time_zone: str = ""
     company_currency: str = ""
@@ -303,6 +304,7 @@ def _account(gateway: HubSpotGateway) -> tuple[Account, Mapping[str, Any]]:
     usage = (_optional(gateway, routes.API_USAGE) or {}).get("results") or [{}]
     account = Account(
         portal_id=str(details.get("portalId") or ""),
+        ui_domain=details.get("uiDomain") or "",
         account_type=details.get("accountType") or "",
         time_zone=details.get("timeZone") or "",
         company_currency=details.get("companyCurrency") or "",

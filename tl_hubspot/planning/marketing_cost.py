@@ -17,9 +17,8 @@ from tl_hubspot.rules.windows import first_day_reaching, spoken
 class MarketingCost:
     """`now`: marketing contacts in HubSpot; `new`: those that the plan adds; `bought`: how many are paid for.
 
-    `renewal`: the day on which the contract renews next; `ageing`: contacts of Teamleader that the passing of time makes
-    non-marketing up to then. None: not known. `is_complete`: all of HubSpot was counted, not only what concerns
-    Teamleader.
+    `renewal`: the day on which the contract renews next; `ageing`: contacts that time alone makes non-marketing up to
+    then. None: not known. `is_complete`: all of HubSpot was counted, not only what concerns Teamleader.
     """
 
     method: Literal["import", "workflow", "property_only"]
@@ -50,15 +49,15 @@ class MarketingCost:
             told.append("How many were bought is not known: set TL_HUBSPOT_MARKETING__TIER.")
         elif self.over:
             told.append(
-                f"That is {self.over:,} more than the {self.bought:,} that were bought: HubSpot would raise the number by"
-                f" itself and charge for it from that day on, and not lower it before {self._renewal()}."
+                f"That is {self.over:,} more than the {self.bought:,} that were bought: HubSpot would raise the number"
+                f" by itself and charge for it from that day on, and not lower it before {self._renewal()}."
             )
         else:
             told.append(f"Of the {self.bought:,} that were bought {self.bought - self.then:,} remain.")
         if self.ageing is not None:
             told.append(
-                f"Up to {self._renewal()} the passing of time makes {self.ageing:,} of them non-marketing; HubSpot counts"
-                " them until then, and a workflow or a person has to change them."
+                f"Up to {self._renewal()} the passing of time makes {self.ageing:,} of them non-marketing; HubSpot"
+                " counts them until then, and a workflow or a person has to change them."
             )
         elif self.new:
             told.append("When the contract renews is not known: set TL_HUBSPOT_MARKETING__RENEWAL to that date.")

@@ -45,8 +45,8 @@ def headline(plan: Plan) -> str:
     """How much would change, and that nothing has."""
     if plan.changes.is_empty():
         return "No changes: HubSpot already holds what Teamleader says."
-    records = plan.changes.filter(entity_type="relation").height
-    return f"{plan.changes.height - records:,} changes of records and {records:,} of links. Nothing was changed yet."
+    links = plan.changes.filter(entity_type="relation").height
+    return f"{plan.changes.height - links:,} changes of records and {links:,} of links. Nothing was changed yet."
 
 
 def _held(plan: Plan) -> str:

@@ -150,25 +150,25 @@ def for_good(changes: pl.DataFrame) -> list[str]:
             " is archived or deleted there."
         )
     if n := numbers.get("disassociate"):
-        told.append(f"{counted('relation', n)} removed: `tl-hubspot undo` does not put them back.")
+        told.append(f"{counted('relation', n)} removed: `tl-hubspot undo` can put them back.")
     return told
 
 
 def groups(changes: pl.DataFrame) -> list[Group]:
     """The changes record by record; what else happens to a record (links, opt-out, marketing) stands with it."""
     records: dict[tuple[str, str], Record] = {}
-    first: dict[tuple[str, str], tuple[str, str | None]] = {}
+    first: dict[tuple[str, str], tuple[str, str, str | None]] = {}
     for row in changes.iter_rows(named=True):
         details = json.loads(row["details"])
-        key = (row["entity_type"], row["teamleader_id"])
-        hubspot_id = row["hubspot_id"]
-        if row["entity_type"] == "relation":
-            key, hubspot_id = (details["from_type"], details["from_id"]), details.get("from_hubspot_id")
+        kind, teamleader_id, hubspot_id = row["entity_type"], row["teamleader_id"], row["hubspot_id"]
+        if kind == "relation":
+            teamleader_id, hubspot_id = details["from_id"], details.get("from_hubspot_id")
+            key = details["from_type"], teamleader_id
+        else:
+            key = kind, teamleader_id
         record = records.setdefault(key, Record(*key, hubspot_id))
-        # a record that is only linked belongs to the links
-        told_as = row["entity_type"] if row["entity_type"] == "relation" else key[0]
-        if key not in first:
-            first[key] = (told_as, row["action"], row["reason"])
+        # a record that is only linked is told of with the links
+        first.setdefault(key, (kind, row["action"], row["reason"]))
         record.fields.extend(_fields(row["fields"]))
         record.also.extend(_also(row["action"], details))
     found: dict[tuple[str, str, str | None], list[Record]] = {}

@@ -18,7 +18,7 @@ from rich.text import Text
 from tl_hubspot.reporting.reasons import advice
 from tl_hubspot.reporting.words import made_in_portal, meaning, to_do
 
-_ENDED = {
+ENDED = {
     "done": "done, all confirmed",
     "failed_records": "done, some failed",
     "held": "held by a limit, nothing pushed",
@@ -27,20 +27,20 @@ _ENDED = {
     "killed": "killed",
     "running": "still running",
 }
-_NAMES = {
+NAMES = {
     "contact": ("contact", "contacts"),
     "company": ("company", "companies"),
     "deal": ("deal", "deals"),
     "relation": ("link", "links"),
 }
-_COMMANDS = {
+COMMANDS = {
     "sync": "A sync",
     "plan": "A plan (nothing is pushed)",
     "approve": "The push of an approved plan",
     "undo": "An undo",
 }
-_BUCKETS = ("created", "updated", "unchanged", "skipped", "held", "failed")
-_ALSO = {
+BUCKETS = ("created", "updated", "unchanged", "skipped", "held", "failed")
+ALSO = {
     "associated": "links made",
     "disassociated": "links taken away",
     "relations_failed": "links that failed",
@@ -70,7 +70,7 @@ def table(runs: Sequence[dict[str, Any]]) -> RenderableType:
             _ended(run),
             f"{run['writes']:,}",
             f"{sum(run['calls'].values()):,}",
-            _took(run["seconds"]),
+            took(run["seconds"]),
         )
     return Group(shown, Text("\nWhat one of them did: tl-hubspot run RUN"))
 
@@ -81,11 +81,11 @@ _RIGHT = ("writes", "calls", "took")
 def _ended(run: dict[str, Any]) -> str:
     counts = [f"{run['buckets'][b]:,} {b}" for b in ("created", "updated", "held", "failed") if run["buckets"].get(b)]
     if run["undone"]:
-        counts = [f"{run['undone'][name]:,} {what}" for name, what in _UNDONE if run["undone"].get(name)]
-    return _ENDED[run["status"]] + (f": {', '.join(counts)}" if counts else "")
+        counts = [f"{run['undone'][name]:,} {what}" for name, what in UNDONE if run["undone"].get(name)]
+    return ENDED[run["status"]] + (f": {', '.join(counts)}" if counts else "")
 
 
-_UNDONE = (("fields", "fields set back"), ("archived", "archived"), ("disassociated", "links removed"))
+UNDONE = (("fields", "fields set back"), ("archived", "archived"), ("disassociated", "links removed"))
 
 
 def render(run: dict[str, Any]) -> RenderableType:
@@ -100,7 +100,7 @@ def render(run: dict[str, Any]) -> RenderableType:
     parts += _section("Held records", _held(run))
     parts += _section("What failed, and what to do", _failed(run))
     parts += _section("To look at", _notices(run))
-    parts += _section("Cannot be taken back", _for_good(run))
+    parts += _section("Cannot be taken back", for_good(run))
     parts.append(Text(f"\nWrites to protected properties: {run['protected_writes'] or 0}."))
     parts.append(Text(f"The log, one line per event: {run['log']} (run_id {run['run_id']})", overflow="fold"))
     if run["command"] in ("sync", "approve") and any(row["state"] == "done" for row in run["pushed"]):
@@ -109,10 +109,10 @@ def render(run: dict[str, Any]) -> RenderableType:
 
 
 def _headline(run: dict[str, Any]) -> str:
-    return f"Run {run['run_id'][:8]}: {_COMMANDS.get(run['command'], run['command'])}. {_capital(_END[run['status']])}"
+    return f"Run {run['run_id'][:8]}: {COMMANDS.get(run['command'], run['command'])}. {capital(END[run['status']])}"
 
 
-_END = {
+END = {
     "done": "done: everything is confirmed.",
     "failed_records": "done, but some records failed; the next sync tries them again.",
     "held": "held: the plan is over a limit, so nothing was pushed.",
@@ -124,8 +124,8 @@ _END = {
 
 
 def _course(run: dict[str, Any]) -> str:
-    took = f", took {_took(run['seconds'])}" if run["seconds"] is not None else ""
-    return f"Began {_when(run['started_at'])} UTC{took}, decided as of {_when(run['as_of'])} UTC."
+    lasted = f", took {took(run['seconds'])}" if run["seconds"] is not None else ""
+    return f"Began {_when(run['started_at'])} UTC{lasted}, decided as of {_when(run['as_of'])} UTC."
 
 
 def _read(run: dict[str, Any]) -> Iterable[str]:
@@ -140,19 +140,19 @@ def _read(run: dict[str, Any]) -> Iterable[str]:
 
 def _did(run: dict[str, Any]) -> Iterable[str]:
     for kind, buckets in run["by_entity"].items():
-        numbers = ", ".join(f"{buckets[b]:,} {b}" for b in _BUCKETS if buckets.get(b))
-        yield f"{_capital(_NAMES[kind][1])}: {numbers}."
+        numbers = ", ".join(f"{buckets[b]:,} {b}" for b in BUCKETS if buckets.get(b))
+        yield f"{capital(NAMES[kind][1])}: {numbers}."
         for reason, n in run["reasons"][kind].items():
             bucket, _, code = reason.partition("/")
             if bucket == "skipped":
                 yield f"   {n:,} skipped: {meaning(code, kind)}."
-    also = [f"{n:,} {_ALSO.get(name, name.replace('_', ' '))}" for name, n in run["also"].items() if n]
+    also = [f"{n:,} {ALSO.get(name, name.replace('_', ' '))}" for name, n in run["also"].items() if n]
     if also:
         yield f"Also: {', '.join(also)}."
     if run["provisioned"]:
         yield f"Made in HubSpot: {made_in_portal(run['provisioned'])}."
     if undo := run["undo"]:
-        numbers = ", ".join(f"{undo[name]:,} {what}" for name, what in _UNDONE if undo.get(name)) or "nothing was left"
+        numbers = ", ".join(f"{undo[name]:,} {what}" for name, what in UNDONE if undo.get(name)) or "nothing was left"
         yield f"It took back run {undo['of'][:8]}: {numbers}."
         if undo["left"]:
             yield f"Left as it is: {sum(undo['left'].values()):,} ({', '.join(_worded_left(undo['left']))})."
@@ -162,7 +162,7 @@ def _did(run: dict[str, Any]) -> Iterable[str]:
             if row["state"] == "done":
                 done[row["entity_type"], row["action"]] = row["records"]
         for (kind, action), n in done.items():
-            yield f"Confirmed: {action.replace('_', ' ')} of {n:,} {_noun(kind, n)}."
+            yield f"Confirmed: {action.replace('_', ' ')} of {n:,} {noun(kind, n)}."
     if run["command"] != "plan":
         yield f"{run['writes']:,} writing {'call' if run['writes'] == 1 else 'calls'} to HubSpot."
 
@@ -174,7 +174,7 @@ def _worded_left(left: dict[str, int]) -> list[str]:
 def _planned(run: dict[str, Any]) -> Iterable[str]:
     if run["status"] in ("planned", "held"):
         for row in run["planned"]:
-            yield f"{row['action'].replace('_', ' ')}: {row['records']:,} {_noun(row['entity_type'], row['records'])}."
+            yield f"{row['action'].replace('_', ' ')}: {row['records']:,} {noun(row['entity_type'], row['records'])}."
 
 
 def _guarded(run: dict[str, Any]) -> Iterable[str]:
@@ -188,7 +188,7 @@ def _guarded(run: dict[str, Any]) -> Iterable[str]:
 def _held(run: dict[str, Any]) -> Iterable[str]:
     for row in run["held"]:
         if row["reason"] != "guard":
-            what = f"{row['records']:,} {_noun(row['entity_type'], row['records'])}"
+            what = f"{row['records']:,} {noun(row['entity_type'], row['records'])}"
             advised = to_do(row["reason"], row["entity_type"], row["example"])
             yield f"{what}, for example {row['example']}: {meaning(row['reason'], row['entity_type'])}. {advised}"
 
@@ -196,7 +196,7 @@ def _held(run: dict[str, Any]) -> Iterable[str]:
 def _failed(run: dict[str, Any]) -> Iterable[str]:
     for row in run["failures"]:
         told = advice(row["reason"])
-        what = f"{row['records']:,} {_noun(row['entity_type'], row['records'])}"
+        what = f"{row['records']:,} {noun(row['entity_type'], row['records'])}"
         examples = f", for example {', '.join(row['examples'])}" if row["examples"] else ""
         said = f" HubSpot says: {row['message']}." if row["message"] else ""
         yield f"{what} ({row['reason']}){examples}: {told.means}.{said} {told.do}"
@@ -212,22 +212,22 @@ def _notices(run: dict[str, Any]) -> Iterable[str]:
         yield f"{row['code']} ({row['records']:,}){example}: {row['message']}"
 
 
-def _for_good(run: dict[str, Any]) -> Iterable[str]:
+def for_good(run: dict[str, Any]) -> Iterable[str]:
     done = {row["action"]: row["records"] for row in run["pushed"] if row["state"] == "done"}
     if n := done.get("unsubscribe"):
         yield f"{n:,} {'person was' if n == 1 else 'people were'} unsubscribed; only they can subscribe again."
     if n := done.get("marketing"):
         yield (
-            f"{n:,} {_noun('contact', n)} were asked to be made marketing contacts; only a workflow or a person can"
+            f"{n:,} {noun('contact', n)} were asked to be made marketing contacts; only a workflow or a person can"
             " change that back."
         )
 
 
-def _noun(kind: str, n: int) -> str:
-    return _NAMES[kind][n != 1]
+def noun(kind: str, n: int) -> str:
+    return NAMES[kind][n != 1]
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
@@ -235,7 +235,7 @@ def _when(instant: str | None) -> str:
     return datetime.fromisoformat(instant).strftime("%Y-%m-%d %H:%M") if instant else "?"
 
 
-def _took(seconds: float | None) -> str:
+def took(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 90:

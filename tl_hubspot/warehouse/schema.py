@@ -358,6 +358,19 @@ email | VARCHAR | e-mail address, lower case |
         ("id",),
     ),
     Table(
+        "hubspot.account",
+        "The portal itself: which one it is, and where people look at it.",
+        _columns(
+            """
+portal_id | VARCHAR | number of the portal | portalId
+ui_domain | VARCHAR | host on which people open it | uiDomain
+account_type | VARCHAR | type of the account | accountType
+"""
+            + _LOADED
+        ),
+        ("portal_id",),
+    ),
+    Table(
         "hubspot.currencies",
         "Currencies that deals may have.",
         _columns(

@@ -19,7 +19,7 @@ _DEFINITIONS = ["hubspot", "properties"]
         group_name="hubspot",
         kinds=_KINDS,
         description="What the portal allows: property definitions, and beside them (tables hubspot.pipeline_stages,"
-        " hubspot.owners, hubspot.currencies) its deal pipelines, owners and currencies.",
+        " hubspot.owners, hubspot.currencies, hubspot.account) its deal pipelines, owners, currencies and number.",
     )
 )
 def properties(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:

@@ -31,9 +31,11 @@ FEW_ARCHIVED = 2
 
 
 def definitions(platform: Platform, run: Run) -> dict[str, int]:
-    """Properties, pipelines, owners and currencies of the portal."""
+    """The portal: which one, its properties, pipelines, owners and currencies."""
     found = platform.definitions
+    account = found.account
     tables = {
+        "hubspot.account": [{name: getattr(account, name) for name in ("portal_id", "ui_domain", "account_type")}],
         "hubspot.properties": found.properties,
         "hubspot.pipeline_stages": found.pipeline_stages,
         "hubspot.owners": found.owners,

@@ -69,6 +69,7 @@ def tidy(platform: Platform, instance: dg.DagsterInstance | None) -> dict[str, i
         freed["dagster_runs"] = _dagster(instance, settings.data, now - timedelta(days=days.dagster_days))
     freed["log_files"] = _log_files(settings.log_file, now, days.log_days)
     freed["error_files"] = _older(settings.log_file.parent.glob("error-*.txt"), now - timedelta(days=days.runs_days))
+    freed["reports"] = _older(settings.reports_folder.glob("*.html"), now - timedelta(days=days.runs_days))
     current = settings.published.resolve()
     copies = (p for p in settings.data.glob(f"{settings.published.stem}.*.duckdb") if p.resolve() != current)
     freed["published_copies"] = _older(copies, now - timedelta(days=days.published_days))
