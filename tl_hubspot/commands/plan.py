@@ -39,7 +39,7 @@ def plan(
         _Words, typer.Option("--reason", metavar="REASON", help="Show only what has this reason.")
     ] = None,
     record: Annotated[_Words, typer.Option("--record", metavar="ID", help="Show only this record.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Show all records, not the first 20 of each.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show all records, not the first 5 of each.")] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the plan as a page.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:

@@ -25,6 +25,13 @@ _COLOURS = {
     "out_of_scope": "var(--failed)",
     "in_scope": "var(--unchanged)",
 }
+_SHORT = {
+    "non_marketing": "non-marketing",
+    "marketing": "marketing",
+    "inactive": "inactief",
+    "out_of_scope": "out of scope",
+    "in_scope": "into scope",
+}
 _BARS = 20
 """At most about that many stretches of time stand beside each other."""
 
@@ -78,10 +85,9 @@ def _picture(answer: dict[str, Any], stretch: int) -> Markup:
         .len("records")
         .sort("start", "effect")
     )
-    words = list(EFFECTS.values())
     effects = [effect for effect in EFFECTS if effect in bars["effect"]]
     every = [first + timedelta(days=n) for n in range(0, answer["days"], stretch)]
-    shown = bars.select(pl.col("start").cast(pl.String), "records", what=pl.col("effect").replace(EFFECTS))
+    shown = bars.select(pl.col("start").cast(pl.String), "records", what=pl.col("effect").replace(_SHORT))
     chart = (
         alt.Chart(shown)
         .mark_bar()
@@ -95,8 +101,8 @@ def _picture(answer: dict[str, Any], stretch: int) -> Markup:
             y=alt.Y("sum(records):Q", title="records", axis=alt.Axis(tickMinStep=1, format="d")),
             color=alt.Color(
                 "what:N",
-                scale=alt.Scale(domain=[EFFECTS[e] for e in effects], range=[_COLOURS[e] for e in effects]),
-                sort=words,
+                scale=alt.Scale(domain=[_SHORT[e] for e in effects], range=[_COLOURS[e] for e in effects]),
+                sort=[_SHORT[e] for e in effects],
             ),
         )
         .properties(width=WIDTH, height=170)

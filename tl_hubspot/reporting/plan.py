@@ -17,7 +17,7 @@ from tl_hubspot.planning.plan import Plan
 from tl_hubspot.reporting import plan_view
 from tl_hubspot.reporting.plan_view import ACTIONS, KINDS, SIGNS, Chosen, Record
 
-SHOWN = 20
+SHOWN = 5
 """Records of a group that are printed unless all are asked for."""
 
 

@@ -33,6 +33,8 @@ ACTIONS = {
 }
 """What happens to records, as it stands after their number; in the order in which it is told."""
 SIGNS = {"create": "+", "associate": "+", "hold": "!", "mark_deleted": "-", "disassociate": "-", "unsubscribe": "-"}
+LONGEST = 200
+"""Characters of a value that are shown."""
 _REASONS = {
     "related_in_teamleader": "Teamleader links them",
     "not_related_in_teamleader": "Teamleader no longer links them",
@@ -206,4 +208,4 @@ def shown(value: str | None) -> str:
     if value in (None, ""):
         return "(empty)"
     text = " ".join(str(value).split())
-    return text if len(text) <= 80 else text[:79] + "…"
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
