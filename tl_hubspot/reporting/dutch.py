@@ -97,8 +97,8 @@ _FRAME = {
         "De laatste run kon het niet schrijven ({meaning}); de volgende run probeert het opnieuw."
     ),
     "What failed": "Wat mislukte",
-    "Writing it fails since {since} UTC, tried {times}; next attempt after {next} UTC.": (
-        "Schrijven mislukt sinds {since} UTC, {times} geprobeerd; volgende poging na {next} UTC."
+    "Writing it fails since {since} UTC, tried {times}; the first run after {next} UTC tries again.": (
+        "Schrijven mislukt sinds {since} UTC, {times} geprobeerd; de eerste run na {next} UTC probeert het opnieuw."
     ),
     "once": "één keer",
     "{attempts} times": "{attempts} keer",

@@ -159,7 +159,7 @@ def _failure(say: Say, answer: dict[str, Any]) -> list[RenderableType]:
         "What failed",
         [
             told(
-                "Writing it fails since {since} UTC, tried {times}; next attempt after {next} UTC.",
+                "Writing it fails since {since} UTC, tried {times}; the first run after {next} UTC tries again.",
                 since=_minute(failure["since"]),
                 times=times,
                 next=_minute(failure["next_attempt_at"]),

@@ -38,7 +38,7 @@ def render(plan: Plan, chosen: Chosen, costs: Sequence[str], *, everything: bool
         parts += [line for record in shown for line in _record(record)]
         if len(shown) < len(group.records):
             parts.append(Text(f"   … and {len(group.records) - len(shown):,} more: --all shows them"))
-    return Group(*parts, Text(f"\nDigest {plan.digest}"), *([Text(_held(plan))] if plan.held else []))
+    return Group(*parts, Text(f"\nDigest {plan.digest}"), *(_held(plan) if plan.held else ()))
 
 
 def headline(plan: Plan) -> str:
@@ -49,8 +49,10 @@ def headline(plan: Plan) -> str:
     return f"{plan.changes.height - links:,} changes of records and {links:,} of links. Nothing was changed yet."
 
 
-def _held(plan: Plan) -> str:
-    return f"Held: nothing is pushed until a person runs tl-hubspot approve {plan.digest}"
+def _held(plan: Plan) -> Iterable[RenderableType]:
+    yield Text("Held: over a limit, so nothing is pushed. To push exactly this plan:")
+    # to be copied in one piece, however narrow the terminal
+    yield Text(f"tl-hubspot approve {plan.digest}", no_wrap=True, overflow="ignore")
 
 
 def _totals(totals: dict[str, dict[str, int]]) -> Table:

@@ -45,7 +45,7 @@ def view(plan: Plan, chosen: Chosen, costs: Sequence[str]) -> View:
     is_all = changes.height == plan.changes.height
     return View(
         headline=headline(plan),
-        heads=["", *(f"#{KINDS[kind][1].capitalize()}" for kind in totals)],
+        heads=["What happens", *(f"#{KINDS[kind][1].capitalize()}" for kind in totals)],
         totals=[[ACTIONS[a], *(counts.get(a, 0) for counts in totals.values())] for a in occurring],
         for_good=plan_view.for_good(plan.changes),
         costs=costs,

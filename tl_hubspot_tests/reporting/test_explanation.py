@@ -121,7 +121,8 @@ def test_matching_failure_and_pushes() -> None:
         "They are linked since 2 November 2026 (run 01234567).",
         "They were matched because the VAT number is the same.",
         "Also, the name is the same.",
-        "Writing it fails since 2026-11-01 10:11 UTC, tried 3 times; next attempt after 2026-11-02 10:11 UTC.",
+        "Writing it fails since 2026-11-01 10:11 UTC, tried 3 times; the first run after 2026-11-02 10:11 UTC"
+        " tries again.",
         "HubSpot says: fax is no property",
         "2026-11-01 10:11 UTC: update, failed",
         "city: (empty) → Gent",
