@@ -80,7 +80,7 @@ def test_questions_about_records_are_answered_while_a_run_is_busy(make: Make, te
         assert failure["attempts"] == 1 and failure["next_attempt_at"] >= failure["since"]
         texts = {
             terminal("explain", "company", text, "--json", **environment).out
-            for text in (firm, "0899.623.035", f"https://focus.teamleader.eu/company_detail.php?id={firm}")
+            for text in ("0899.623.035", f"https://focus.teamleader.eu/company_detail.php?id={firm}")
         }
         assert len(texts) == 1 and json.loads(texts.pop())["decision"]["reason"] == "no_eligible_contact"
         nobody = terminal("explain", "contact", "geheim@voorbeeld.be", **environment)
@@ -101,13 +101,11 @@ def test_questions_about_records_are_answered_while_a_run_is_busy(make: Make, te
             printed.code == 0 and "Contacts that become non-marketing" in printed.out and "Peeters" not in printed.out
         )
         _readable(printed.out)
-        assert "An Peeters" in terminal("ageing", "--days", "1500", "--names", **environment).out
-        assert "reaches a limit" in terminal("ageing", "--entity", "deal", **environment).out
         assert terminal("ageing", "--entity", "person", **environment).code == 2
         page = terminal.folder / "out" / "ageing.html"
-        assert terminal("ageing", "--days", "1500", "--html", str(page), **environment).code == 0
+        assert terminal("ageing", "--days", "1500", "--names", "--html", str(page), **environment).code == 0
         html = page.read_text(encoding="utf-8")
-        assert "<svg" in html and not re.search(r'(?:src|<link[^>]+href)="(?!data:)', html)
+        assert "An Peeters" in html and "<svg" in html and not re.search(r'(?:src|<link[^>]+href)="(?!data:)', html)
         assert page.stat().st_mode & 0o777 == 0o600
 
     # --- plan
@@ -116,12 +114,9 @@ def test_questions_about_records_are_answered_while_a_run_is_busy(make: Make, te
     environment |= {"TL_HUBSPOT_MARKETING__TIER": "100", "TL_HUBSPOT_MARKETING__RENEWAL": "2020-12-01"}
     page = terminal.folder / "plan.html"
     chosen = ("--entity", "contact", "--action", "update", "--record", first)
-    shown = terminal("plan", *chosen, **environment)
-    assert shown.code == 0 and "firstname: An → Anna" in shown.out
-    assert "the renewal on 1 December 2026 the passing of time makes 1 of them" in " ".join(shown.out.split())
-    assert bad not in shown.out
-    _readable(shown.out)
     document = terminal("plan", *chosen, "--json", "--html", str(page), **environment)
     assert [c["teamleader_id"] for c in json.loads(document.out)["changes"]] == [first]
-    assert "Anna" in page.read_text(encoding="utf-8") and page.stat().st_mode & 0o777 == 0o600
+    html = page.read_text(encoding="utf-8")
+    assert "Anna" in html and bad not in html and page.stat().st_mode & 0o777 == 0o600
+    assert "the renewal on 1 December 2026 the passing of time makes 1 of them" in html
     assert world.product.writes() == []

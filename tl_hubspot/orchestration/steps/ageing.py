@@ -29,11 +29,11 @@ def ageing(platform: Platform, days: int, entities: Collection[str], *, names: b
 
     `names`: each change also says the record's name. ConfigurationError when nothing was decided yet.
     """
-    warehouse = published.readable(platform)
-    settings = published.rules(platform, warehouse, "contact")
-    found = rules.ageing(published.tables(platform, warehouse), settings, days)
-    found = found.filter(pl.col("entity_type").is_in(list(entities)))
-    known = _known(warehouse, found, names=names)
+    with published.opened(platform) as warehouse:
+        settings = published.rules(platform, warehouse, "contact")
+        found = rules.ageing(published.tables(platform, warehouse), settings, days)
+        found = found.filter(pl.col("entity_type").is_in(list(entities)))
+        known = _known(warehouse, found, names=names)
     changes = found.join(known, on=["entity_type", "teamleader_id"], how="left", maintain_order="left")
     counted = changes.group_by("entity_type", "effect", maintain_order=True).len()
     totals: dict[str, dict[str, int]] = {kind: {} for kind in SOURCES if kind in entities}

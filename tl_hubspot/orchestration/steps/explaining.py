@@ -30,8 +30,11 @@ def explain(platform: Platform, entity_type: str, record: str) -> dict[str, Any]
     `record`: what `looking_up.look_up` understands. When several records are meant, the answer has `candidates` alone.
     Raises ConfigurationError when nothing was read yet, or when neither system has such a record.
     """
-    warehouse = published.readable(platform)
-    found = looking_up.look_up(warehouse, entity_type, record)
+    with published.opened(platform) as warehouse:
+        return _explained(platform, warehouse, entity_type, looking_up.look_up(warehouse, entity_type, record))
+
+
+def _explained(platform: Platform, warehouse: Warehouse, entity_type: str, found: looking_up.Found) -> dict[str, Any]:
     if len(found.ids) > 1:
         return {
             "entity_type": entity_type,

@@ -5,6 +5,9 @@ Reads the analysts' copy, so that it works while a run is going on; the working 
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import polars as pl
 
 from tl_hubspot.errors import ConfigurationError
@@ -16,6 +19,14 @@ from tl_hubspot.rules.settings import RuleSettings
 from tl_hubspot.warehouse.store import Warehouse
 
 DECISIONS = {"contact": "decisions.contacts", "company": "decisions.companies", "deal": "decisions.deals"}
+
+
+@contextlib.contextmanager
+def opened(platform: Platform) -> Iterator[Warehouse]:
+    """As `readable`, held open meanwhile: many small questions then cost next to nothing each."""
+    warehouse = readable(platform)
+    with contextlib.closing(warehouse.hold()):
+        yield warehouse
 
 
 def readable(platform: Platform) -> Warehouse:
