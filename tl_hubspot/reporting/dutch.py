@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from tl_hubspot.reporting.dutch_reasons import ADVICE
 from tl_hubspot.reporting.dutch_rules import CHANGES, RULES
 from tl_hubspot.rules.told import Told
 
@@ -148,5 +149,5 @@ _TO_DO = {
 }
 """What a person should do or look at."""
 
-PATTERNS = RULES | CHANGES | _REASONS | _FRAME | _TO_DO
+PATTERNS = RULES | CHANGES | ADVICE | _REASONS | _FRAME | _TO_DO
 """English pattern → Dutch pattern, with the same names in braces."""
