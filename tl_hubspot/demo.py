@@ -132,6 +132,7 @@ def _where_to_look(console: Console, data: Path, contact: str) -> None:
     console.print("Where to look", style="bold")
     for what, where in (
         ("why a contact is what it is", f"{here}explain contact {contact}"),
+        ("the report of this run, for a browser", f"{here}report"),
         ("tables for analysts", f"{data}/analytics.duckdb (decisions.contacts, sync.outcomes, sync.plan, sync.log, …)"),
         ("log, one JSON line per event", f"{data}/logs/sync.jsonl"),
         ("lineage, runs, checks", "make dev, then http://127.0.0.1:3000"),

@@ -23,7 +23,16 @@ import yaml
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 from platformdirs import user_state_path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.webhooks.spool import SECRET
@@ -76,6 +85,11 @@ def _url_safe(value: SecretStr | None) -> SecretStr | None:
     if value is not None and not SECRET.fullmatch(value.get_secret_value()):
         raise ValueError("it must have 22 to 128 letters, digits, - and _, as it becomes part of an address")
     return value
+
+
+def _listed(value: Any) -> Any:
+    """Addresses in one text are separated by commas."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -172,6 +186,10 @@ class GuardSettings(_Group):
     vanished_share: _Share = 0.2
 
 
+Part = Literal["interval", "sweep", "retention", "changes", "webhooks", "digest", "alerts"]
+"""What can run by itself."""
+
+
 class AutomationSettings(_Group):
     """What runs by itself. `on` turns interval, sweep and retention on; each part can also be set apart from it."""
 
@@ -186,8 +204,12 @@ class AutomationSettings(_Group):
     changes_seconds: Annotated[int, Field(ge=30)] = 60
     webhooks: bool = False
     webhooks_seconds: Annotated[int, Field(ge=30)] = 60
+    digest: bool = False
+    digest_period: Literal["daily", "weekly"] = "daily"
+    digest_at: _TimeOfDay = "07:30"
+    alerts: bool = False
 
-    def runs(self, part: Literal["interval", "sweep", "retention", "changes", "webhooks"]) -> bool:
+    def runs(self, part: Part) -> bool:
         """Whether this part runs by itself: as it is set, else as `on` says."""
         chosen = getattr(self, part)
         return self.on if chosen is None else bool(chosen)
@@ -208,6 +230,27 @@ class RetentionSettings(_Group):
     history_days: _Days = 730
     dagster_days: _Days = 30
     published_days: _Days = 7
+
+
+class MailSettings(_Group):
+    """The mail server that carries the digest. Without `host` none is sent. The password belongs in the environment."""
+
+    host: str | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str | None = None
+    password: SecretStr | None = None
+    sender: Annotated[str | None, Field(alias="from")] = None
+    to: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    ca_file: Path | None = None
+    """Certificate of an authority of one's own; None: those that the machine trusts."""
+    timeout_seconds: Annotated[float, Field(gt=0)] = 20
+
+    @model_validator(mode="after")
+    def _no_password_in_clear(self) -> MailSettings:
+        if self.password is not None and self.security == "none":
+            raise ValueError("a password is only sent over an encrypted connection; security must be starttls or tls")
+        return self
 
 
 class ReportSettings(_Group):
@@ -231,6 +274,7 @@ class Settings(_Group):
     retention: RetentionSettings = RetentionSettings()
     webhooks: WebhookSettings = WebhookSettings()
     reports: ReportSettings = ReportSettings()
+    mail: MailSettings = MailSettings()
     timezone: _Timezone = "Europe/Brussels"
     data: Path = Path("data")
     state: Path = Field(default_factory=lambda: user_state_path("tl_hubspot", appauthor=False))
@@ -281,6 +325,11 @@ class Settings(_Group):
                 "TEAMLEADER_REFRESH_TOKEN": self.teamleader.refresh_token or (store or None),
             },
         )
+
+    def require_mail(self) -> None:
+        """Raise ConfigurationError unless an e-mail can be sent."""
+        wanted = {"HOST": self.mail.host, "FROM": self.mail.sender, "TO": self.mail.to}
+        _require("The mail server", {f"TL_HUBSPOT_MAIL__{name}": value for name, value in wanted.items()})
 
     def require_hubspot(self) -> None:
         """Raise ConfigurationError unless HubSpot has a token."""

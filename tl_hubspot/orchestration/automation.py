@@ -8,15 +8,15 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
 import msgspec
 
-from tl_hubspot.config.settings import Settings
+from tl_hubspot.config.settings import Part, Settings
 from tl_hubspot.errors import TlHubspotError
 from tl_hubspot.orchestration.run import DATA, AnotherRun, Platform, is_going_on
-from tl_hubspot.orchestration.steps import probing, retention
+from tl_hubspot.orchestration.steps import digesting, probing, retention
 from tl_hubspot.webhooks.spool import Spool
 
 PLAN = ["plan"]
@@ -25,7 +25,6 @@ PUBLISHED = ["published", "analytics"]
 
 PART = "tl_hubspot/automation"
 """Tag of a run that started by itself; its value is the part that asked for it."""
-Part = Literal["interval", "sweep", "retention", "changes", "webhooks"]
 
 _EVERYTHING = dg.AssetSelection.all().materializable()
 _STARTING_UP = 120.0
@@ -46,7 +45,7 @@ def _tags(settings: Settings) -> dict[str, str]:
 
 
 def jobs(settings: Settings) -> list[Any]:
-    """Every job: `sync`, `plan_only`, `approve`, `tidy`."""
+    """Every job: `sync`, `plan_only`, `approve`, `tidy`, `digest`."""
     return [
         dg.define_asset_job(
             "sync",
@@ -71,6 +70,11 @@ def jobs(settings: Settings) -> list[Any]:
             node_defs=[_tidy],
             description="Throw away what is no state and older than the settings `retention` say.",
         ).to_job(tags=_tags(settings)),
+        dg.GraphDefinition(
+            "digest",
+            node_defs=[_digest],
+            description="Send the e-mail about the runs of a day or a week, when there is something to say.",
+        ).to_job(tags=_tags(settings)),
     ]
 
 
@@ -82,6 +86,14 @@ def jobs(settings: Settings) -> list[Any]:
 def _tidy(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
     with skipping(context):
         context.add_output_metadata(retention.tidy(platform, context.instance))
+
+
+@dg.op(name="send_digest", out=dg.Out(dg.Nothing), description="One e-mail to everybody in the setting `mail.to`.")
+def _digest(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
+    told = digesting.of_period(platform, platform.settings.automation.digest_period)
+    if told.has_news:
+        digesting.send(platform, told)
+    context.add_output_metadata({"subject": told.subject, "sent": told.has_news})
 
 
 # ---------------------------------------------------------------------- one run at a time
@@ -143,7 +155,7 @@ def _request(part: Part, options: Mapping[str, Any], *, key: str | None = None) 
 
 
 def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """Interval, nightly sweep, retention."""
+    """Interval, nightly sweep, retention, digest."""
     chosen = settings.automation
     minutes = chosen.interval_minutes
     return [
@@ -171,6 +183,15 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             f"Runs `tidy` every day at {chosen.retention_at} ({settings.timezone}): throws away what is no state and"
             " older than the settings `retention` say. Waits for its turn while another run goes on.",
             job="tidy",
+        ),
+        _schedule(
+            settings,
+            "digest",
+            "digest_mail",
+            _daily(chosen.digest_at) if chosen.digest_period == "daily" else f"{_daily(chosen.digest_at)[:-1]}1",
+            f"Sends the {chosen.digest_period} e-mail at {chosen.digest_at} ({settings.timezone}), weekly ones"
+            " on Mondays, about what the runs wrote, what failed, what waits for a person; none when there is nothing.",
+            job="digest",
         ),
     ]
 
@@ -210,8 +231,8 @@ def _shown(part: Part) -> Mapping[str, str]:
 
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """Every sensor: changes in Teamleader, and webhooks received from it."""
-    return [changes(settings), webhooks(settings)]
+    """Every sensor: changes in Teamleader, webhooks received from it, and runs that failed."""
+    return [changes(settings), webhooks(settings), alerts(settings)]
 
 
 class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -330,3 +351,26 @@ def webhooks(settings: Settings) -> dg.SensorDefinition:
         return _request("webhooks", {"webhook_batch": batch}, key=batch)
 
     return teamleader_webhooks
+
+
+def alerts(settings: Settings) -> dg.SensorDefinition:
+    """Sends an e-mail about a run that failed, stopped, or was held by a limit."""
+
+    @dg.run_failure_sensor(
+        name="failed_run_mail",
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING
+        if settings.automation.runs("alerts")
+        else dg.DefaultSensorStatus.STOPPED,
+        description="Sends an e-mail about every run that failed or was held, with what to do.",
+    )
+    def failed_run_mail(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+        run = context.dagster_run
+        if run.job_name == "digest":
+            return dg.SkipReason("It is about the e-mail itself: another one would not get through either.")
+        platform = Platform(settings)
+        error = digesting.sentence_of(event.step_failure_data.error for event in context.get_step_failure_events())
+        digesting.send(platform, digesting.of_failed_run(platform, run.run_id, error))
+        return None
+
+    return failed_run_mail

@@ -25,8 +25,13 @@ from tl_hubspot.orchestration.run import DATA
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot_tests.cli.terminal import environment_of
 
-SCHEDULES = {"interval": "interval_sync", "sweep": "nightly_sweep", "retention": "nightly_tidy"}
-SENSORS = {"changes": "teamleader_changes", "webhooks": "teamleader_webhooks"}
+SCHEDULES = {
+    "interval": "interval_sync",
+    "sweep": "nightly_sweep",
+    "retention": "nightly_tidy",
+    "digest": "digest_mail",
+}
+SENSORS = {"changes": "teamleader_changes", "webhooks": "teamleader_webhooks", "alerts": "failed_run_mail"}
 BRUSSELS = ZoneInfo("Europe/Brussels")
 _STATUS = dg.DagsterRunStatus
 
@@ -62,6 +67,7 @@ def schedule(settings: Settings, part: str) -> dg.ScheduleDefinition:
         ({"ON": "true", "INTERVAL": "false", "CHANGES": "true"}, {"sweep", "retention", "changes"}),
         ({"SWEEP": "true"}, {"sweep"}),
         ({"ON": "true", "WEBHOOKS": "true"}, {"interval", "sweep", "retention", "webhooks"}),
+        ({"DIGEST": "true", "ALERTS": "true"}, {"digest", "alerts"}),
     ],
 )
 def test_one_switch_and_single_parts(tmp_path: Path, chosen: dict[str, str], running: set[str]) -> None:

@@ -13,8 +13,8 @@ from zlib import crc32
 import vl_convert
 from markupsafe import Markup, escape
 
-WIDTH = 340
-"""Of the plotting area, in pixels: with its labels the picture fills half a page, or all of a phone."""
+WIDTH = 440
+"""Of a picture with its labels, in pixels: half a page, or all of a phone."""
 
 BUCKETS = {name: f"var(--{name})" for name in ("created", "updated", "unchanged", "skipped", "held", "failed")}
 """Colour per bucket; the page has the values, for light and for dark."""
@@ -22,6 +22,7 @@ BUCKETS = {name: f"var(--{name})" for name in ("created", "updated", "unchanged"
 _FONT = "system-ui, sans-serif"
 _LOOK: dict[str, Any] = {
     "background": "transparent",
+    "autosize": {"type": "fit", "contains": "padding"},
     "font": _FONT,
     "view": {"stroke": None},
     "axis": {
@@ -42,6 +43,8 @@ _LOOK: dict[str, Any] = {
         "title": None,
         "symbolType": "square",
         "columnPadding": 14,
+        "columns": 3,
+        "labelLimit": 0,
     },
     "text": {"color": "var(--text)", "fontSize": 12, "font": _FONT},
     "rule": {"color": "var(--text)"},

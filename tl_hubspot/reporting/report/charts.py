@@ -6,7 +6,7 @@ import.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -23,7 +23,8 @@ SHOWN = 30
 """Runs of a picture, the latest."""
 OLDEST = 8
 """Years that the pictures of ages show; what is older is said in words."""
-_HEIGHT = 170
+_HEIGHT = 240
+_APART = "#"
 
 _CONTACTS = {"marketing": "marketing", "non_marketing": "non-marketing", "skip": "not in HubSpot"}
 _DEALS = {"sync": "in HubSpot", "inactive": "labelled inactief", "held": "held", "skip": "not in HubSpot"}
@@ -99,7 +100,7 @@ def _age(rows: list[dict[str, Any]], names: dict[str, str], heading: str, what: 
             x=alt.X("quarter:T", title=None, axis=alt.Axis(format="%Y", tickCount={"interval": "year", "step": 1})),
             x2="until:T",
             y=alt.Y("sum(records):Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1)),
-            color=_colour(list(names.values()), "state"),
+            color=_colour(names.values(), shown["state"]),
             order=alt.Order("state:N", sort="descending"),
         )
     )
@@ -122,7 +123,8 @@ def _age(rows: list[dict[str, Any]], names: dict[str, str], heading: str, what: 
 
 def _labelled(run: dict[str, Any], timezone: str) -> dict[str, Any]:
     local = datetime.fromisoformat(run["started_at"]).replace(tzinfo=UTC).astimezone(ZoneInfo(timezone))
-    return run | {"label": f"{local.day}/{local.month} {local:%H:%M:%S}"}
+    # two runs of the same minute are two runs: what tells them apart is not shown
+    return run | {"label": f"{local.day} {spoken(local.date()).split()[1][:3]} {local:%H:%M}{_APART}{run['run_id']}"}
 
 
 def _over_time(runs: list[dict[str, Any]]) -> Iterator[Picture]:
@@ -167,13 +169,14 @@ def contact_states(reasons: dict[str, int]) -> dict[str, int]:
 
 
 def _bars(rows: list[dict[str, Any]], states: list[str], heading: str, said: str) -> Picture:
+    axis_of_runs = alt.Axis(labelAngle=-40, labelOverlap=True, labelExpr=f"split(datum.label, '{_APART}')[0]")
     chart = (
         alt.Chart(pl.DataFrame(rows))
         .mark_bar()
         .encode(
-            x=alt.X("run:N", sort=None, title=None, axis=alt.Axis(labelAngle=-40, labelOverlap=True)),
+            x=alt.X("run:N", sort=None, title=None, axis=axis_of_runs),
             y=alt.Y("sum(value):Q", title=None, axis=alt.Axis(tickCount=4)),
-            color=_colour(states, "state"),
+            color=_colour(states, {row["state"] for row in rows}),
             order=alt.Order("place:O"),
         )
         .transform_calculate(place=f"indexof({states!r}, datum.state)")
@@ -182,7 +185,8 @@ def _bars(rows: list[dict[str, Any]], states: list[str], heading: str, said: str
     return Picture(heading, svg(chart, f"{heading}: bars. {said}"), said)
 
 
-def _colour(states: list[str], column: str) -> Any:
-    return alt.Color(
-        f"{column}:N", title=None, scale=alt.Scale(domain=states, range=[_COLOURS[state] for state in states])
-    )
+def _colour(states: Iterable[str], present: Iterable[str]) -> Any:
+    """Colours of the states that there are, in the order of `states`."""
+    found = set(present)
+    names = [state for state in states if state in found]
+    return alt.Color("state:N", title=None, scale=alt.Scale(domain=names, range=[_COLOURS[name] for name in names]))

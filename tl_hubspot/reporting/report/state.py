@@ -86,35 +86,35 @@ def _dates(won: datetime, lost: datetime | None) -> str:
 
 _QUALITY = {
     "unmapped_stage": (
-        "deals are in a phase that has no stage in HubSpot",
+        "Deals in a phase that has no stage in HubSpot",
         "Name a HubSpot stage for the phase under `pipelines` in the mapping file; the rest of the deal is written.",
     ),
     "invalid_email": (
-        "contacts have an e-mail address that cannot be one",
+        "Contacts with an e-mail address that cannot be one",
         "Correct the address in Teamleader; they are not imported until then.",
     ),
     "no_email": (
-        "contacts have no e-mail address",
+        "Contacts without an e-mail address",
         "Add one in Teamleader where it is known; they are not imported until then.",
     ),
     "opted_out_without_address": (
-        "contacts said no to marketing e-mail but have no address, so HubSpot cannot be told",
+        "Contacts that said no to marketing e-mail but have no address, so that HubSpot cannot be told",
         "Add the address in Teamleader: the next run carries the opt-out over.",
     ),
     "consent_unknown": (
-        "contacts have no answer about marketing e-mail",
+        "Contacts without an answer about marketing e-mail",
         "Tick or untick the box in Teamleader; they are non-marketing until then.",
     ),
     "no_vat": (
-        "companies in HubSpot have no valid VAT number",
+        "Companies in HubSpot without a valid VAT number",
         "Add it in Teamleader: without it a company is recognised by its domain or its name only.",
     ),
     "no_key": (
-        "companies in HubSpot have neither VAT number nor domain",
+        "Companies in HubSpot with neither VAT number nor domain",
         "Add one of them in Teamleader: the name alone is a weak key, so these may become duplicates.",
     ),
     "rejected": (
-        "records or fields from Teamleader could not be read",
+        "Records or fields of Teamleader that could not be read",
         "Correct the field in Teamleader; the table teamleader.rejected has the details.",
     ),
 }
