@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 
 from tl_hubspot import __version__
-from tl_hubspot.commands import audit, auth, consent, digest, report, runs, undo, webhooks
+from tl_hubspot.commands import ageing, audit, auth, consent, digest, explain, plan, report, runs, undo, webhooks
 from tl_hubspot.errors import ConfigurationError, ExitCode, TlHubspotError
 
 app = typer.Typer(
@@ -35,6 +35,9 @@ app = typer.Typer(
 )
 app.add_typer(auth.app, name="auth")
 app.add_typer(webhooks.app, name="webhooks")
+app.command("plan")(plan.plan)
+app.command("explain")(explain.explain)
+app.command("ageing")(ageing.ageing)
 app.command("undo")(undo.undo)
 app.command("audit")(audit.audit)
 app.command("runs")(runs.runs)
@@ -61,35 +64,6 @@ Entity = Annotated[str, typer.Argument(metavar="contact|company|deal")]
 def sync(as_of: AsOf = None, only: Only = None, full: Full = False) -> None:
     """Read Teamleader, decide, plan, and push the differences to HubSpot."""
     _run("sync", as_of=as_of, only=only, full=full)
-
-
-@app.command()
-def plan(
-    as_of: AsOf = None,
-    only: Only = None,
-    full: Full = False,
-    calls: Annotated[
-        bool, typer.Option("--calls", help="Only how many calls to Teamleader the next run needs, and how long.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Everything up to the plan; changes nothing in HubSpot. Shows old and new value per field."""
-    if calls:
-        _plan_calls(as_of, full, as_json)
-        return
-    from tl_hubspot.orchestration.steps import planning
-    from tl_hubspot.planning import plan as plans
-
-    platform = _platform("plan", as_of=as_of, only=only, full=full)
-    finished = _execute(platform)
-    made = planning.stored_plan(platform, finished.run)
-    if as_json:
-        _print_json(plans.to_json(made))
-    else:
-        _out.print(plans.render(made), markup=False, soft_wrap=True)
-        expected = planning.forecast(platform, made.changes)
-        _out.print(expected.sentence(platform.hubspot.daily_remaining), soft_wrap=True)
-    _exit(ExitCode.HELD if made.held else ExitCode.DONE)
 
 
 def _plan_calls(as_of: str | None, full: bool, as_json: bool) -> None:
@@ -119,20 +93,6 @@ def release(entity: Entity, record: Annotated[str, typer.Argument(metavar="ID")]
     platform = _platform("release")
     releasing.release(platform, _entity(entity), record)
     _out.print(f"Released: the next sync looks at {entity} {record} as if it were new.")
-
-
-@app.command()
-def explain(entity: Entity, record: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False) -> None:
-    """Why one record is what it is: every rule in order, with its input, limit, date and outcome."""
-    from tl_hubspot.orchestration.steps import explaining
-    from tl_hubspot.reporting import explanation
-
-    platform = _platform("explain")
-    answer = explaining.explain(platform, _entity(entity), record)
-    if as_json:
-        _print_json(answer)
-    else:
-        _out.print(explanation.render(answer))
 
 
 @app.command()

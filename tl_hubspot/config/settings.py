@@ -175,10 +175,11 @@ class DealSettings(_Group):
 
 
 class MarketingSettings(_Group):
-    """How marketing status is asked, and how many marketing contacts the portal has bought."""
+    """How marketing status is asked, how many marketing contacts the portal has bought, and when that renews."""
 
     method: Literal["import", "workflow", "property_only"] = "import"
     tier: _Count | None = None
+    renewal: date | None = None
 
 
 class RelationSettings(_Group):

@@ -530,44 +530,5 @@ def protected_fields(plan: Plan, names: Iterable[str], properties: pl.DataFrame)
     return found
 
 
-def render(plan: Plan, limit: int = 20) -> str:
-    """The plan as text: counts by entity, action and reason, then at most `limit` changes of each with old → new."""
-    lines: list[str] = []
-    groups = plan.changes.partition_by("entity_type", "action", "reason", maintain_order=True)
-    for group in groups:
-        kind, action, reason = group.select("entity_type", "action", "reason").row(0)
-        lines.append(f"{_SIGNS.get(action, '~')} {kind}: {action} {len(group)} ({reason or 'no reason'})")
-        for row in group.head(limit).iter_rows(named=True):
-            lines.extend(_change_lines(row))
-        if len(group) > limit:
-            lines.append(f"      … and {len(group) - limit} more")
-    if not groups:
-        lines.append("No changes: HubSpot already holds what Teamleader says.")
-    lines.append("")
-    lines.extend(f"{'OVER LIMIT' if x.exceeded else 'ok':>10}  {x.sentence}" for x in plan.limits)
-    lines.append("")
-    lines.append(f"Digest {plan.digest}")
-    if plan.held:
-        lines.append(f"Held: nothing is pushed until a person runs `tl-hubspot approve {plan.digest}`.")
-    return "\n".join(lines)
-
-
-_SIGNS = {"create": "+", "associate": "+", "hold": "!", "mark_deleted": "-", "disassociate": "-", "unsubscribe": "-"}
-
-
-def _change_lines(row: dict[str, Any]) -> list[str]:
-    lines = [f"    {row['teamleader_id']} → HubSpot {row['hubspot_id'] or '(new)'}"]
-    for name, value in json.loads(row["fields"]).items():
-        lines.append(f"        {name}: {_shown(value['old'])} → {_shown(value['new'])}")
-    return lines
-
-
-def _shown(value: str | None) -> str:
-    if value in (None, ""):
-        return "(empty)"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else text[:79] + "…"
-
-
 def _no_changes() -> pl.DataFrame:
     return pl.DataFrame(schema=CHANGES)

@@ -1,10 +1,13 @@
-"""The answer of `explain` in words, for somebody who has never seen the rules.
+"""The answer of `explain` in words, for somebody who has never seen the rules; in English or in Dutch.
 
-Words only: every fact comes from `orchestration.steps.explaining`.
+Words only: every fact comes from `orchestration.steps.explaining`. Sentences are made in English, and put into Dutch
+when they are shown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -12,8 +15,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from tl_hubspot.reporting.reasons import advice
 from tl_hubspot.reporting.words import meaning, to_do
+from tl_hubspot.rules.told import told
 
+Say = Callable[[str], str]
+LANGUAGES = ("en", "nl")
+
+_KINDS = {"contact": "Contact", "company": "Company", "deal": "Deal"}
 _BUCKETS = {
     "created": "The last run created it in HubSpot.",
     "updated": "The last run updated it in HubSpot.",
@@ -38,28 +47,68 @@ _KEYS = {
     "domain": "the domain is the same",
     "name": "the name is the same",
 }
+_STATES = {"done": "confirmed", "failed": "failed", "intended": "not confirmed", "changed": "changed meanwhile"}
 
 
-def render(answer: dict[str, Any]) -> RenderableType:
+def render(answer: dict[str, Any], language: str = "en") -> RenderableType:
     """The explanation as text."""
-    who = f"{answer['entity_type'].capitalize()} {answer['teamleader_id']}"
+    say = speaker(language)
+    who = told("{kind} {id}", kind=_KINDS[answer["entity_type"]], id=answer["teamleader_id"])
+    in_hubspot = [*_section(say, "In HubSpot", _in_hubspot(answer)), *_failure(say, answer)]
     if answer["deleted_in_teamleader"]:
-        verdict = f"{who} was deleted in Teamleader. HubSpot keeps its record, marked as deleted."
-        return Group(Text(verdict, style="bold"), *_section("In HubSpot", _in_hubspot(answer)))
+        verdict = told("{who} was deleted in Teamleader. HubSpot keeps its record, marked as deleted.", who=who)
+        return Group(Text(say(verdict), style="bold"), *in_hubspot, *_pushes(say, answer["last_pushes"]))
     decision = answer["decision"]
-    verdict = _VERDICTS.get(decision["status"], decision["status"])
+    verdict = told(
+        "{who} {verdict}: {why}.",
+        who=who,
+        verdict=_VERDICTS.get(decision["status"], decision["status"]),
+        why=meaning(decision["reason"], answer["entity_type"]),
+    )
+    decided = told("Decided as of {day}, reason code {reason}.", day=answer["as_of"][:10], reason=decision["reason"])
     return Group(
-        Text(f"{who} {verdict}: {meaning(decision['reason'], answer['entity_type'])}.", style="bold"),
-        Text(f"Decided as of {answer['as_of'][:10]}, reason code {decision['reason']}."),
-        Text("\nThe rules, in order; the one marked ► decided", style="bold"),
-        _steps(answer["steps"]),
-        *_section("What would change this", answer["what_would_change"]),
-        *_section("In HubSpot", _in_hubspot(answer)),
-        *_pushes(answer["last_pushes"]),
+        Text(say(verdict), style="bold"),
+        Text(say(decided)),
+        Text("\n" + say("The rules, in order; the one marked ► decided"), style="bold"),
+        _steps(say, answer["steps"]),
+        *_section(say, "What would change this", answer["what_would_change"]),
+        *in_hubspot,
+        *_pushes(say, answer["last_pushes"]),
     )
 
 
-def _steps(steps: list[dict[str, Any]]) -> Table:
+def candidates(answer: dict[str, Any], language: str = "en") -> RenderableType:
+    """The records that the same words may mean, numbered."""
+    say = speaker(language)
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column()
+    for number, row in enumerate(answer["candidates"], 1):
+        there = told("HubSpot {id}", id=row["hubspot_id"]) if row["hubspot_id"] else "not in HubSpot"
+        why = meaning(row["reason"], answer["entity_type"])
+        table.add_row(f"{number}", Text(f"{row['teamleader_id']} ({say(there)}): {say(why)}"))
+    return Group(Text(say("Several records are meant:"), style="bold"), table)
+
+
+def translated(answer: dict[str, Any], language: str) -> dict[str, Any]:
+    """The answer with its sentences in that language, for programs."""
+    if language == "en" or "steps" not in answer:
+        return answer
+    say = speaker(language)
+    steps = [step | {name: say(step[name]) for name in ("question", "sentence")} for step in answer["steps"]]
+    return answer | {"steps": steps, "what_would_change": [say(text) for text in answer["what_would_change"]]}
+
+
+def speaker(language: str) -> Say:
+    """What puts a sentence into that language."""
+    if language == "nl":
+        from tl_hubspot.reporting import dutch
+
+        return dutch.say
+    return str
+
+
+def _steps(say: Say, steps: list[dict[str, Any]]) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
@@ -67,42 +116,80 @@ def _steps(steps: list[dict[str, Any]]) -> Table:
         if step["outcome"] == "not reached":
             continue
         hit = step["outcome"] == "hit"
-        table.add_row(f"{'►' if hit else ' '} {step['number']}", Text(step["sentence"], style="bold" if hit else ""))
+        sentence = Text(say(step["sentence"]), style="bold" if hit else "")
+        table.add_row(f"{'►' if hit else ' '} {step['number']}", sentence)
     return table
 
 
-def _section(title: str, sentences: list[str]) -> list[RenderableType]:
-    if not sentences:
-        return []
-    return [Text(f"\n{title}", style="bold"), *(Padding(Text(s), (0, 0, 0, 3)) for s in sentences)]
+def _section(say: Say, title: str, sentences: Iterable[str]) -> list[RenderableType]:
+    lines = [Padding(Text(say(s)), (0, 0, 0, 3)) for s in sentences if s]
+    return [Text(f"\n{say(title)}", style="bold"), *lines] if lines else []
 
 
-def _in_hubspot(answer: dict[str, Any]) -> list[str]:
-    sentences = [
-        f"Its HubSpot record is {answer['hubspot_id']}." if answer["hubspot_id"] else "It has no HubSpot record."
-    ]
-    for row in answer["planned"]:
-        if row["matched_by"] in _KEYS and row["matched_by"] != "link":
-            sentences.append(f"They were matched because {_KEYS[row['matched_by']]}.")
+def _in_hubspot(answer: dict[str, Any]) -> Iterator[str]:
+    if answer["hubspot_id"]:
+        yield told("Its HubSpot record is {id}.", id=answer["hubspot_id"])
+    else:
+        yield "It has no HubSpot record."
+    if matching := answer["matching"]:
+        if matching["linked_at"]:
+            day = date.fromisoformat(matching["linked_at"][:10])
+            yield told("They are linked since {day} (run {run}).", day=day, run=matching["linked_by_run"][:8])
+        agrees = dict.fromkeys(key for key in (matching["key"], *matching["agrees"]) if key != "link")
+        for key in agrees:
+            pattern = "They were matched because {why}." if key == matching["key"] else "Also, {why}."
+            if matching["key"] == "link":
+                pattern = "They still agree: {why}."
+            yield told(pattern, why=_KEYS[key])
     if outcome := answer["outcome"]:
-        sentences.append(_BUCKETS[outcome["bucket"]].format(meaning=meaning(outcome["reason"], answer["entity_type"])))
+        yield told(_BUCKETS[outcome["bucket"]], meaning=meaning(outcome["reason"], answer["entity_type"]))
         if outcome["bucket"] == "held":
-            sentences.append(to_do(outcome["reason"], answer["entity_type"], answer["teamleader_id"]))
-    sentences.extend(notice["message"] for notice in answer["notices"])
-    return [s for s in sentences if s]
+            yield to_do(outcome["reason"], answer["entity_type"], answer["teamleader_id"])
+    yield from (notice["message"] for notice in answer["notices"])
 
 
-def _pushes(pushes: list[dict[str, Any]]) -> list[RenderableType]:
+def _failure(say: Say, answer: dict[str, Any]) -> list[RenderableType]:
+    failure = answer["failure"]
+    if not failure:
+        return []
+    advised = advice(failure["reason"])
+    times = "once" if failure["attempts"] == 1 else told("{attempts} times", attempts=failure["attempts"])
+    return _section(
+        say,
+        "What failed",
+        [
+            told(
+                "Writing it fails since {since} UTC, tried {times}; the first run after {next} UTC tries again.",
+                since=_minute(failure["since"]),
+                times=times,
+                next=_minute(failure["next_attempt_at"]),
+            ),
+            told("Why: {why}.", why=advised.means),
+            told("HubSpot says: {message}", message=failure["message"]) if failure["message"] else "",
+            advised.do,
+        ],
+    )
+
+
+def _pushes(say: Say, pushes: list[dict[str, Any]]) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for push in pushes:
-        state = {"done": "confirmed", "failed": "failed", "intended": "not confirmed"}[push["state"]]
-        when = (push["settled_at"] or push["intended_at"] or "")[:16].replace("T", " ")
-        lines = [f"{name}: {_shown(v.get('before'))} → {_shown(v.get('after'))}" for name, v in push["fields"].items()]
+        title = told(
+            "{when} UTC: {action}, {state}",
+            when=_minute(push["settled_at"] or push["intended_at"]),
+            action=push["action"],
+            state=_STATES[push["state"]],
+        )
+        empty = say("(empty)")
+        lines = [
+            f"{name}: {value.get('before') or empty} → {value.get('after') or empty}"
+            for name, value in push["fields"].items()
+        ]
         if push["message"]:
             lines.append(push["message"])
-        parts.extend(_section(f"{when} UTC: {push['action']}, {state}", lines or ["no fields"]))
+        parts.extend(_section(say, title, lines or ["no fields"]))
     return parts
 
 
-def _shown(value: str | None) -> str:
-    return value or "(empty)"
+def _minute(instant: str | None) -> str:
+    return (instant or "")[:16].replace("T", " ")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tl_hubspot.reporting.reasons import ADVICE
+from tl_hubspot.rules.told import told
 
 MEANING = {
     # contacts
@@ -75,4 +76,4 @@ _MADE = {
 
 def to_do(reason: str | None, entity_type: str, teamleader_id: str) -> str:
     """What a person should do about a held record; empty when nothing."""
-    return TO_DO.get(reason or "", "").format(entity_type=entity_type, teamleader_id=teamleader_id)
+    return told(TO_DO.get(reason or "", ""), entity_type=entity_type, teamleader_id=teamleader_id)

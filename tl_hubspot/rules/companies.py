@@ -13,6 +13,7 @@ import polars as pl
 from tl_hubspot.rules import contacts, duplicates, normalize
 from tl_hubspot.rules.rule import Facts, Rule, Said, first_hit
 from tl_hubspot.rules.settings import RuleSettings
+from tl_hubspot.rules.told import told
 
 KEYS = ("vat", "domain", "name_key")
 """Keys that join companies, the strongest first."""
@@ -147,8 +148,12 @@ def _with_winners(grouped: pl.DataFrame) -> pl.DataFrame:
 def _say_duplicate(facts: Facts, hit: bool) -> Said:
     if hit:
         return Said(
-            f"Company {facts['duplicate_of']} is the same company ({_SPOKEN_KEYS[facts['joined_by']]}) and goes first,"
-            " so this one is not imported; its contacts and deals go to that one.",
+            told(
+                "Company {other} is the same company ({key}) and goes first, so this one is not imported; its contacts"
+                " and deals go to that one.",
+                other=facts["duplicate_of"],
+                key=_SPOKEN_KEYS[facts["joined_by"]],
+            ),
             facts[_COLUMN_OF[facts["joined_by"]]],
         )
     return Said("No other Teamleader company that is the same goes first, so it may be imported.", facts["name_key"])
@@ -157,7 +162,10 @@ def _say_duplicate(facts: Facts, hit: bool) -> Said:
 def _say_contact(facts: Facts, hit: bool) -> Said:
     if hit:
         return Said(
-            f"Contact {facts['eligible_contact']} works here and is imported, so the company is imported too.",
+            told(
+                "Contact {contact} works here and is imported, so the company is imported too.",
+                contact=facts["eligible_contact"],
+            ),
             facts["eligible_contact"],
         )
     return Said("No contact that works here is imported.")

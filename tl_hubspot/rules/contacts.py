@@ -14,7 +14,8 @@ import polars as pl
 from tl_hubspot.rules import duplicates, normalize
 from tl_hubspot.rules.rule import Facts, Rule, Said, any_hit, first_hit
 from tl_hubspot.rules.settings import RuleSettings
-from tl_hubspot.rules.windows import on, spoken
+from tl_hubspot.rules.told import told
+from tl_hubspot.rules.windows import on
 
 ELIGIBLE = ("marketing", "non_marketing")
 LOOKED_AT = (
@@ -39,15 +40,16 @@ def _say_valid(facts: Facts, hit: bool) -> Said:
 def _say_dated(facts: Facts, hit: bool) -> Said:
     if hit:
         return Said("Teamleader gives neither a date of change nor a date of creation, so its age is not known.")
-    return Said(f"Last changed on {_day(facts)}, so its age is known.", date=facts["changed_on"])
+    day = facts["changed_on"]
+    return Said(told("Last changed on {day}, so its age is known.", day=day), date=day)
 
 
 def _say_too_old(facts: Facts, hit: bool) -> Said:
     limit = facts["five_years_ago"]
     if hit:
-        verdict = f"that is more than 5 years ago (limit {spoken(limit)}), so it is not imported."
+        verdict = told("that is more than 5 years ago (limit {limit}), so it is not imported.", limit=limit)
     else:
-        verdict = f"that is not more than 5 years ago (limit {spoken(limit)}), so it may be imported."
+        verdict = told("that is not more than 5 years ago (limit {limit}), so it may be imported.", limit=limit)
     return _dated(facts, limit, verdict)
 
 
@@ -64,8 +66,11 @@ def _say_deactivated_unlinked(facts: Facts, hit: bool) -> Said:
 def _say_duplicate(facts: Facts, hit: bool) -> Said:
     if hit:
         return Said(
-            f"Contact {facts['duplicate_of']} has the same e-mail address and goes first (active, then changed last),"
-            " so this one is not imported.",
+            told(
+                "Contact {other} has the same e-mail address and goes first (active, then changed last),"
+                " so this one is not imported.",
+                other=facts["duplicate_of"],
+            ),
             facts["address"],
         )
     return Said("No other contact with the same e-mail address goes first, so it is imported.", facts["address"])
@@ -81,8 +86,11 @@ def _say_opted_out(facts: Facts, hit: bool) -> Said:
         )
     if hit:
         return Said(
-            f"Contact {facts['opted_out_by']} with the same e-mail address opted out of marketing e-mail in Teamleader;"
-            " the opt-out belongs to the address, so this is no marketing contact.",
+            told(
+                "Contact {other} with the same e-mail address opted out of marketing e-mail in Teamleader;"
+                " the opt-out belongs to the address, so this is no marketing contact.",
+                other=facts["opted_out_by"],
+            ),
             consent,
         )
     return Said("Nobody opted this address out of marketing e-mail, so it may be a marketing contact.", consent)
@@ -103,9 +111,9 @@ def _say_deactivated_linked(facts: Facts, hit: bool) -> Said:
 def _say_recent(facts: Facts, hit: bool) -> Said:
     limit = facts["two_years_ago"]
     if hit:
-        verdict = f"that is less than 2 years ago (limit {spoken(limit)}), so it is a marketing contact."
+        verdict = told("that is less than 2 years ago (limit {limit}), so it is a marketing contact.", limit=limit)
     else:
-        verdict = f"that is 2 years ago or more (limit {spoken(limit)}), so it is no marketing contact."
+        verdict = told("that is 2 years ago or more (limit {limit}), so it is no marketing contact.", limit=limit)
     return _dated(facts, limit, verdict)
 
 
@@ -113,14 +121,11 @@ def _say_rest(facts: Facts, hit: bool) -> Said:
     return _dated(facts, facts["five_years_ago"], "between 2 and 5 years ago: imported, but no marketing contact.")
 
 
-def _day(facts: Facts) -> str:
-    return spoken(facts["changed_on"])
-
-
 def _dated(facts: Facts, limit: date, verdict: str) -> Said:
     day = facts["changed_on"]
     future = " (a date in the future)" if day > facts["as_of_date"] else ""
-    return Said(f"Last changed on {spoken(day)}{future}; {verdict}", day.isoformat(), limit, day)
+    sentence = told("Last changed on {day}{future}; {verdict}", day=day, future=future, verdict=verdict)
+    return Said(sentence, day.isoformat(), limit, day)
 
 
 def _status(facts: Facts) -> str:

@@ -16,7 +16,8 @@ import polars as pl
 from tl_hubspot.rules.contacts import eligible_ids, is_in
 from tl_hubspot.rules.rule import Facts, Rule, Said, first_hit
 from tl_hubspot.rules.settings import RuleSettings
-from tl_hubspot.rules.windows import on, spoken
+from tl_hubspot.rules.told import told
+from tl_hubspot.rules.windows import on
 
 INACTIVE_LABEL = "inactief"
 CLOSED = ("won", "lost")
@@ -43,11 +44,18 @@ def _say_no_contact(facts: Facts, hit: bool) -> Said:
 def _say_contact(facts: Facts, hit: bool) -> Said:
     source, counts = facts["source_contact_id"], facts["eligible_id"]
     if hit:
-        why = f"is not imported ({facts['contact_reason']})" if facts["contact_reason"] else "does not exist"
-        return Said(f"Contact {source} {why}, so the deal is not imported either.", source)
-    if counts != source:
-        return Said(f"Contact {source} is a duplicate; contact {counts} is imported and takes its deals.", source)
-    return Said(f"Contact {source} is imported, so the deal may be imported.", source)
+        reason = facts["contact_reason"]
+        why = told("is not imported ({reason})", reason=reason) if reason else "does not exist"
+        sentence = told("Contact {contact} {why}, so the deal is not imported either.", contact=source, why=why)
+    elif counts != source:
+        sentence = told(
+            "Contact {contact} is a duplicate; contact {other} is imported and takes its deals.",
+            contact=source,
+            other=counts,
+        )
+    else:
+        sentence = told("Contact {contact} is imported, so the deal may be imported.", contact=source)
+    return Said(sentence, source)
 
 
 def _say_open_recent(facts: Facts, hit: bool) -> Said:
@@ -66,11 +74,12 @@ def _say_inactive(facts: Facts, hit: bool) -> Said:
     if day is None:
         return Said("It is not known when the deal was created.", limit=limit)
     verdict = (
-        f"that is not more than 5 years ago, so it is imported with the label {INACTIVE_LABEL}."
+        told("that is not more than 5 years ago, so it is imported with the label {label}.", label=INACTIVE_LABEL)
         if hit
         else "that is more than 5 years ago."
     )
-    return Said(f"Created on {spoken(day)}; {verdict} (Limit {spoken(limit)}.)", day.isoformat(), limit, day)
+    sentence = told("Created on {day}; {verdict} (Limit {limit}.)", day=day, verdict=verdict, limit=limit)
+    return Said(sentence, day.isoformat(), limit, day)
 
 
 def _say_open_rest(facts: Facts, hit: bool) -> Said:
@@ -103,9 +112,10 @@ def _say_unmapped(facts: Facts, hit: bool) -> Said:
     what = "closed stages for its pipeline" if facts["is_closed"] else "a stage for its phase"
     if hit:
         return Said(
-            f"HubSpot has no mapping to {what}, so the deal is held until somebody maps it.", facts["current_phase_id"]
+            told("HubSpot has no mapping to {what}, so the deal is held until somebody maps it.", what=what),
+            facts["current_phase_id"],
         )
-    return Said(f"There is a mapping to {what}.", facts["current_phase_id"])
+    return Said(told("There is a mapping to {what}.", what=what), facts["current_phase_id"])
 
 
 def _status_changed(facts: Facts, verdict: str) -> Said:
@@ -113,9 +123,8 @@ def _status_changed(facts: Facts, verdict: str) -> Said:
     limit: date = facts["two_years_ago"]
     if day is None:
         return Said("It is not known when its status changed.", limit=limit)
-    return Said(
-        f"Its status last changed on {spoken(day)}; {verdict} (Limit {spoken(limit)}.)", day.isoformat(), limit, day
-    )
+    pattern = "Its status last changed on {day}; {verdict} (Limit {limit}.)"
+    return Said(told(pattern, day=day, verdict=verdict, limit=limit), day.isoformat(), limit, day)
 
 
 _C = pl.col

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import polars as pl
 
+from tl_hubspot.rules.told import told
+
 Facts = Mapping[str, Any]
 Outcome = Literal["passed", "hit", "not reached"]
 
@@ -81,15 +83,16 @@ def steps(record: pl.DataFrame, rules: Sequence[Rule]) -> list[Step]:
     """The way of one record (a facts frame of one row) through the rules, in order."""
     hits = record.select(rule.hits.alias(str(rule.number)) for rule in rules).row(0)
     facts = record.row(0, named=True)
-    told: list[Step] = []
+    way: list[Step] = []
     decided: Rule | None = None
     for rule, hit in zip(rules, hits, strict=True):
         if decided is None:
-            told.append(_step(rule, rule.say(facts, hit), "hit" if hit else "passed"))
+            way.append(_step(rule, rule.say(facts, hit), "hit" if hit else "passed"))
             decided = rule if hit else None
         else:
-            told.append(_step(rule, Said(f"Not reached: rule {decided.number} decided."), "not reached"))
-    return told
+            sentence = told("Not reached: rule {number} decided.", number=decided.number)
+            way.append(_step(rule, Said(sentence), "not reached"))
+    return way
 
 
 def _step(rule: Rule, said: Said, outcome: Outcome) -> Step:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
+from typing import Any
 
 import polars as pl
 
 from tl_hubspot.rules import ageing, companies, contacts, deals, evaluate
 from tl_hubspot.rules.rule import Step, steps
 from tl_hubspot.rules.settings import RuleSettings
+from tl_hubspot.rules.told import told
 
 _INSTANT = pl.Datetime("us", "UTC")
 # Every limit has passed after this time when nothing happens.
@@ -45,10 +47,10 @@ def trace_deal(deal_id: str, source: evaluate.Source, settings: RuleSettings) ->
     contact_decisions = contacts.decide(near.contacts, near.linked_contacts, settings)
     prepared = deals.prepare(near.deals, near.deal_phase_history, near.mapped, settings)
     record = deals.facts(prepared, contact_decisions, near.linked_deals, settings)
-    told = steps(record, deals.RULES)
-    if any(step.status == "sync" for step in told):
-        told += steps(record, (deals.HOLD,))
-    return told
+    way = steps(record, deals.RULES)
+    if any(step.status == "sync" for step in way):
+        way += steps(record, (deals.HOLD,))
+    return way
 
 
 def what_would_change(
@@ -65,11 +67,12 @@ def what_would_change(
     return tell(teamleader_id, source, settings)
 
 
+_OUT_OF_SCOPE = "Goes out of scope on {day}."
 _CONTACT = {"marketing": "a marketing contact", "non_marketing": "a non-marketing contact", "skip": "left out"}
 _CONTACT_LATER = {
-    "marketing": "Becomes a marketing contact on {}.",
-    "non_marketing": "Becomes non-marketing on {}.",
-    "skip": "Goes out of scope on {}.",
+    "marketing": "Becomes a marketing contact on {day}.",
+    "non_marketing": "Becomes non-marketing on {day}.",
+    "skip": _OUT_OF_SCOPE,
 }
 
 
@@ -86,19 +89,18 @@ def _contact_changes(contact_id: str, source: evaluate.Source, settings: RuleSet
     no_instant = pl.lit(None, _INSTANT)
     # An address that no contact has: `.invalid` is reserved.
     address = pl.concat_list(pl.struct(type=pl.lit("primary"), email=pl.lit("somebody@example.invalid")))
-    box = "the box for marketing e-mail in Teamleader"
-    tries: dict[str, dict[str, pl.Expr]] = {"An edit in Teamleader today makes it {}.": {}}
+    tries: dict[str, dict[str, pl.Expr]] = {"An edit in Teamleader today makes it {what}.": {}}
     if now["reason"] in ("no_email", "invalid_email"):
-        tries["A valid e-mail address in Teamleader makes it {}."] = {"emails": address}
+        tries["A valid e-mail address in Teamleader makes it {what}."] = {"emails": address}
     if now["source_status"] == "deactivated":
-        tries["Activating it in Teamleader makes it {}."] = {"status": pl.lit("active")}
+        tries["Activating it in Teamleader makes it {what}."] = {"status": pl.lit("active")}
     if now["status"] == "marketing":
         refused = {"marketing_mails_consent": pl.lit(False), "consent_withdrawn_at": today}
-        tries[f"Unticking {box} makes it {{}}."] = refused
+        tries["Unticking the box for marketing e-mail in Teamleader makes it {what}."] = refused
     elif not now["consent"]:
         agreed = {"marketing_mails_consent": pl.lit(True), "consent_withdrawn_at": no_instant}
-        tries[f"Ticking {box} makes it {{}}."] = agreed
-    told = []
+        tries["Ticking the box for marketing e-mail in Teamleader makes it {what}."] = agreed
+    sentences: list[str] = []
     without_more = now["status"]
     for sentence, edit in tries.items():
         edited = edit | {"updated_at": today, "changed_at": today}
@@ -108,17 +110,17 @@ def _contact_changes(contact_id: str, source: evaluate.Source, settings: RuleSet
         )["status"]
         # Every edit is an edit: only what it does beyond the first sentence is worth another.
         if status != without_more:
-            told.append(sentence.format(_CONTACT[status]))
+            sentences.append(told(sentence, what=_CONTACT[status]))
         without_more = status if not edit else without_more
     if now["duplicate_of"]:
         status = decided(near.filter(pl.col("id") != now["duplicate_of"]))["status"]
         if status != "skip":
-            told.append(
-                f"Without contact {now['duplicate_of']}, or with another address there, it is {_CONTACT[status]}."
-            )
+            pattern = "Without contact {other}, or with another address there, it is {what}."
+            sentences.append(told(pattern, other=now["duplicate_of"], what=_CONTACT[status]))
     alone = replace(source, contacts=near, companies=source.companies.clear(), deals=source.deals.clear())
     later = _later("contact", contact_id, evaluate.prepare(alone, settings), settings)
-    return told + [_CONTACT_LATER[status].format(day) for day, old_status, status in later if status != old_status]
+    changes = [row for row in later if row["effect"] != "none"]
+    return sentences + [told(_CONTACT_LATER[row["status"]], day=str(row["on"])) for row in changes]
 
 
 def _company_changes(company_id: str, source: evaluate.Source, settings: RuleSettings) -> list[str]:
@@ -128,21 +130,26 @@ def _company_changes(company_id: str, source: evaluate.Source, settings: RuleSet
     if now["duplicate_of"]:
         winner = _one(decided.companies, now["duplicate_of"], "teamleader_id").row(0, named=True)
         state = "in scope" if winner["status"] == "sync" else "out of scope"
-        return [f"It is the same as company {now['duplicate_of']}, which stands for it and is {state}."]
+        pattern = "It is the same as company {other}, which stands for it and is {state}."
+        return [told(pattern, other=now["duplicate_of"], state=state)]
     members = prepared.groups.filter(pl.col("group_id") == company_id)
     here = _those_in(source.contact_company_links, members["id"], "company_id")["contact_id"].unique()
     if now["status"] == "skip":
         left_out = _those_in(decided.contacts, here, "teamleader_id").select("teamleader_id", "reason")
         return ["A link in Teamleader to a contact that is imported brings it into HubSpot."] + [
-            f"Contact {contact} works here but is left out ({reason}); once it is imported, the company is too."
+            told(
+                "Contact {contact} works here but is left out ({reason}); once it is imported, the company is too.",
+                contact=contact,
+                reason=reason,
+            )
             for contact, reason in left_out.iter_rows()
         ]
     near = replace(source, contacts=_with_same_address(source.contacts, here, settings), deals=source.deals.clear())
     small = evaluate.Prepared(near, contacts.prepare(near.contacts, settings), members, prepared.deals)
     return [
-        f"Goes out of scope on {day}, when no contact that works here is imported any more."
-        for day, _, status in _later("company", company_id, small, settings)
-        if status == "skip"
+        told("Goes out of scope on {day}, when no contact that works here is imported any more.", day=str(row["on"]))
+        for row in _later("company", company_id, small, settings)
+        if row["effect"] == "out_of_scope"
     ]
 
 
@@ -155,9 +162,8 @@ def _deal_changes(deal_id: str, source: evaluate.Source, settings: RuleSettings)
         history: pl.DataFrame = near.deal_phase_history,
         decisions: pl.DataFrame = contact_decisions,
         mapped: deals.MappedStages = near.mapped,
-        then: RuleSettings = settings,
     ) -> dict[str, str]:
-        return deals.decide(deal, history, decisions, near.linked_deals, mapped, then).row(0, named=True)
+        return deals.decide(deal, history, decisions, near.linked_deals, mapped, settings).row(0, named=True)
 
     now = decided()
     moved = near.deal_phase_history.clear(1).with_columns(
@@ -168,21 +174,25 @@ def _deal_changes(deal_id: str, source: evaluate.Source, settings: RuleSettings)
         person = now["source_contact_id"] or "somebody"
         named = near.deals.with_columns(customer_type=pl.lit("company"), contact_person_id=pl.lit(person))
         imported = contact_decisions.clear(1).with_columns(teamleader_id=pl.lit(person), status=pl.lit("marketing"))
-        what = "Naming a contact that is imported" if now["reason"] == "no_contact" else f"Importing contact {person}"
+        what = "Naming a contact that is imported"
+        if now["reason"] != "no_contact":
+            what = told("Importing contact {contact}", contact=person)
         tries[what] = decided(named, decisions=imported)
     if now["status"] == "held":
         pipeline, phase = near.deals.select("pipeline_id", "current_phase_id").row(0)
         stages = deals.MappedStages({(pipeline, phase)}, {pipeline})
         tries["A stage in HubSpot for it"] = decided(mapped=stages)
-    told = [f"{what} {words}." for what, then in tries.items() if (words := _deal_difference(now, then))]
-    for day, old_status, status in _later("deal", deal_id, evaluate.prepare(near, settings), settings):
-        later = ageing.at_noon(settings, day)
-        then = decided(decisions=contacts.decide(near.contacts, near.linked_contacts, later), then=later)
-        if status == old_status == "sync" and then["label"]:
-            told.append(f"Gets the label {then['label']} on {day}.")
-        elif status == "skip" != old_status:
-            told.append(f"Goes out of scope on {day}.")
-    return told
+    sentences = [
+        told("{what} {words}.", what=what, words=words)
+        for what, then in tries.items()
+        if (words := _deal_difference(now, then))
+    ]
+    for row in _later("deal", deal_id, evaluate.prepare(near, settings), settings):
+        if row["effect"] == "inactive":
+            sentences.append(told("Gets the label {label} on {day}.", label=row["label"], day=str(row["on"])))
+        elif row["effect"] == "out_of_scope":
+            sentences.append(told(_OUT_OF_SCOPE, day=str(row["on"])))
+    return [*sentences]
 
 
 def _deal_difference(now: dict[str, str], then: dict[str, str]) -> str:
@@ -191,19 +201,21 @@ def _deal_difference(now: dict[str, str], then: dict[str, str]) -> str:
     if then["status"] == now["status"]:
         if label == now["label"]:
             return ""
-        return f"gives it the label {label}" if label else f"takes the label {now['label']} away"
+        if label:
+            return told("gives it the label {label}", label=label)
+        return told("takes the label {label} away", label=now["label"])
     if then["status"] == "sync":
-        return f"brings it into HubSpot with the label {label}" if label else "brings it into HubSpot"
+        return told("brings it into HubSpot with the label {label}", label=label) if label else "brings it into HubSpot"
     return "takes it out of scope" if then["status"] == "skip" else "has it held, for lack of a stage in HubSpot"
 
 
 def _later(
     entity_type: str, teamleader_id: str, prepared: evaluate.Prepared, settings: RuleSettings
-) -> list[tuple[date, str, str]]:
-    """The days on which the decision of one record changes, with its old and new status."""
+) -> list[dict[str, Any]]:
+    """The rows of `ageing` of one record."""
     found = ageing.changes(prepared, settings, settings.as_of_date + _HORIZON)
     own = found.filter((pl.col("entity_type") == entity_type) & (pl.col("teamleader_id") == teamleader_id))
-    return list(own.select("on", "old_status", "status").iter_rows())
+    return own.to_dicts()
 
 
 def _near_deal(deal_id: str, source: evaluate.Source, settings: RuleSettings) -> evaluate.Source:

@@ -102,7 +102,9 @@ def test_text_of_plan_explain_release_and_doctor(systems: LocalSystems, tmp_path
         return ended
 
     plan = run("plan", "--as-of", "2026-11-02")
-    assert re.search(r"^\+ contact: create \d+ \(changed_within_2_years\)$", plan.out, re.M), plan.out
+    assert re.search(
+        r"^\+ \d+ contacts created: changed less than 2 years ago \(changed_within_2_years\)$", plan.out, re.M
+    ), plan.out
     assert "→" in plan.out
     rows = Warehouse((tmp_path / "data" / "analytics.duckdb").resolve(), read_only=True)
     someone = rows.read("select teamleader_id from decisions.contacts where reason = 'too_old' limit 1").item()

@@ -9,11 +9,15 @@ from typing import Any
 
 import polars as pl
 import pytest
+from rich.console import Console
 
+from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.planning.guards import GuardSettings
 from tl_hubspot.planning.mapping import FieldRule
 from tl_hubspot.planning.match_frames import NOTICES
-from tl_hubspot.planning.plan import CHANGES, Plan, PlanSettings, build, digest_of, protected_fields, render, to_json
+from tl_hubspot.planning.plan import CHANGES, Plan, PlanSettings, build, digest_of, protected_fields, to_json
+from tl_hubspot.reporting.plan import render
+from tl_hubspot.reporting.plan_view import Chosen
 from tl_hubspot.warehouse.store import frame_of
 from tl_hubspot_tests.planning.builders_plan import (
     AS_OF,
@@ -496,20 +500,66 @@ def test_json_document() -> None:
     assert {x["name"] for x in document["limits"]} >= {"creates", "updates", "unsubscribes", "new_marketing_contacts"}
 
 
+def _printed(plan: Plan, chosen: Chosen | None = None, **options: Any) -> str:
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(render(plan, chosen or Chosen(), ["It costs nothing."], **options))
+    return captured.get()
+
+
 def test_text_view() -> None:
     world = mixed_world()
-    text = render(world.plan())
-    assert "+ contact: create 1 (changed_within_2_years)" in text
-    assert "! contact: hold 1 (claimed_by_other)" in text
-    assert 'firstname: "Old" → "An"' in text and 'lastname: (empty) → "b"' in text
-    for n in range(5):
+    text = _printed(world.plan())
+    for part in (
+        "+ 1 contact created: changed less than 2 years ago (changed_within_2_years)",
+        "! 1 contact held for a person: its HubSpot record belongs to another one (claimed_by_other)",
+        "firstname: Old → An",
+        "lastname: (empty) → b",
+        "linked to company k",
+        "unsubscribed from all e-mail: b@example.com",
+        "1 contact unsubscribed from all e-mail (1 address): for good",
+        "records created: `tl-hubspot undo` can archive them.",
+        "It costs nothing.",
+    ):
+        assert part in text, text
+    # links and opt-outs stand with the record that they happen to
+    assert "links" not in text.split("Limits")[1]
+    for n in range(9):
         world.deal(f"more{n}")
-    short = render(world.plan(), limit=1)
-    assert "… and 5 more" in short
+    assert "… and 5 more" in _printed(world.plan())
+    assert "more" not in _printed(world.plan(), Chosen(entities=["contact"])).split("Shown below")[1]
+    assert "more8" in _printed(world.plan(), everything=True)
     world.opt_outs = changes_frame([unsubscribe(str(n)) for n in range(30)])
     held = world.plan()
-    assert f"tl-hubspot approve {held.digest}" in render(held) and "OVER LIMIT" in render(held)
-    assert render(World().plan()).startswith("No changes")
+    assert f"\ntl-hubspot approve {held.digest}\n" in _printed(held) and "OVER LIMIT" in _printed(held)
+    assert _printed(World().plan()).startswith("No changes")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        (Chosen(entities=["deal"]), {("deal", "d")}),
+        (Chosen(actions=["hold", "unsubscribe"]), {("contact", "h"), ("contact", "b")}),
+        (Chosen(reasons=["claimed_by_other"]), {("contact", "h")}),
+        (Chosen(records=["a"]), {("contact", "a"), ("relation", "a>k")}),
+        (Chosen(records=["1"], actions=["update"]), {("contact", "b")}),
+        (Chosen(records=["nobody"]), set()),
+    ],
+)
+def test_only_some_of_a_plan(chosen: Chosen, expected: set[tuple[str, str]]) -> None:
+    shown = chosen.of(mixed_world().plan().changes)
+    assert set(shown.select("entity_type", "teamleader_id").rows()) == expected
+
+
+def test_a_choice_that_cannot_occur_is_refused() -> None:
+    changes = mixed_world().plan().changes
+    for chosen, words in (
+        (Chosen(entities=["person"]), "'person' does not occur"),
+        (Chosen(actions=["erase"]), "Write one of create, update"),
+        (Chosen(reasons=["because"]), "claimed_by_other"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            chosen.of(changes)
 
 
 def test_protected_fields_of_a_plan_are_found_by_name_and_by_label() -> None:

@@ -204,22 +204,45 @@ def test_the_trace_ends_where_the_decision_is(source: Source, settings: RuleSett
             assert all(step.sentence.endswith((".", ".)")) and step.question for step in told)
 
 
-@run(deadline=None, max_examples=15)
+@run(deadline=None, max_examples=10)
 @given(sources(), any_settings(), st.integers(1, 800))
 def test_ageing_finds_what_deciding_on_the_last_day_finds(source: Source, settings: RuleSettings, days: int) -> None:
-    now = evaluate(source, settings)
-    later = evaluate(source, ageing.at_noon(settings, settings.as_of_date + timedelta(days=days)))
-    found = ageing.ageing(source, settings, days)
-    for entity_type, before, after in (
-        ("contact", now.contacts, later.contacts),
-        ("company", now.companies, later.companies),
-        ("deal", now.deals, later.deals),
-    ):
-        outcomes = b.outcomes(before)
-        for row in found.filter(pl.col("entity_type") == entity_type).iter_rows(named=True):
-            assert outcomes[row["teamleader_id"]] == (row["old_status"], row["old_reason"])
-            outcomes[row["teamleader_id"]] = (row["status"], row["reason"])
-        assert outcomes == b.outcomes(after)
+    outcomes = _outcomes(source, settings)
+    for row in ageing.ageing(source, settings, days).iter_rows(named=True):
+        key = row["entity_type"], row["teamleader_id"]
+        assert outcomes[key] == tuple(row[f"old_{name}"] for name in _OUTCOME)
+        outcomes[key] = tuple(row[name] for name in _OUTCOME)
+    assert outcomes == _outcomes(source, ageing.at_noon(settings, settings.as_of_date + timedelta(days=days)))
+
+
+@run(deadline=None, max_examples=15)
+@given(sources(), any_settings(), st.sampled_from(["2026-02-26", "2026-10-31", "2026-11-01", "2029-02-26"]))
+def test_ageing_is_the_difference_of_the_decisions_of_each_day_and_the_next(
+    source: Source, settings: RuleSettings, start: str
+) -> None:
+    settings = replace(settings, as_of=b.at(f"{start}T08:00:00"))
+    expected = []
+    before = _outcomes(source, settings)
+    for days in range(1, 4):
+        day = settings.as_of_date + timedelta(days=days)
+        after = _outcomes(source, ageing.at_noon(settings, day))
+        expected += [(day, *key, *before[key], *after[key]) for key in sorted(after) if after[key] != before[key]]
+        before = after
+    columns = ["on", "entity_type", "teamleader_id", *(f"old_{name}" for name in _OUTCOME), *_OUTCOME]
+    assert ageing.ageing(source, settings, 3).select(columns).rows() == expected
+
+
+_OUTCOME = ("status", "reason", "label")
+
+
+def _outcomes(source: Source, settings: RuleSettings) -> dict[tuple[str, str], tuple[str, ...]]:
+    """What was decided on every record; `label` is empty but for deals."""
+    decided = evaluate(source, settings)
+    return {
+        (kind, row["teamleader_id"]): (row["status"], row["reason"], row.get("label", ""))
+        for kind, frame in (("contact", decided.contacts), ("company", decided.companies), ("deal", decided.deals))
+        for row in frame.iter_rows(named=True)
+    }
 
 
 def test_shuffling_really_shuffles() -> None:

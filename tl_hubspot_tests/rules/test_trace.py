@@ -234,6 +234,8 @@ def test_what_would_change_a_company() -> None:
             [contact("c1", changed="2026-10-10")],
             [
                 "A stage in HubSpot for it brings it into HubSpot.",
+                # held deals that are in HubSpot already get their other fields, the label too
+                "Gets the label inactief on 2028-05-01.",
                 "Goes out of scope on 2031-05-02.",
             ],
         ),
@@ -262,13 +264,32 @@ def test_ageing() -> None:
         ),
     )
     found = ageing(source, b.settings(), 90)
-    assert [(str(r["on"]), r["teamleader_id"], r["old_reason"], r["reason"]) for r in found.iter_rows(named=True)] == [
-        ("2026-11-03", "k1", "eligible_contact", "no_eligible_contact"),
-        ("2026-11-03", "c1", "changed_within_2_years", "changed_2_to_5_years"),
-        ("2026-11-03", "c2", "changed_2_to_5_years", "too_old"),
-        ("2026-11-03", "d1", "changed_within_2_years", "contact_not_eligible"),
-        ("2026-12-24", "d2", "changed_within_2_years", "inactive"),
-        ("2027-01-01", "d4", "closed", "closed_too_old"),
+    columns = ("teamleader_id", "old_reason", "reason", "effect")
+    assert [(str(r["on"]), *(r[name] for name in columns)) for r in found.iter_rows(named=True)] == [
+        ("2026-11-03", "k1", "eligible_contact", "no_eligible_contact", "out_of_scope"),
+        ("2026-11-03", "c1", "changed_within_2_years", "changed_2_to_5_years", "non_marketing"),
+        ("2026-11-03", "c2", "changed_2_to_5_years", "too_old", "out_of_scope"),
+        ("2026-11-03", "d1", "changed_within_2_years", "contact_not_eligible", "out_of_scope"),
+        ("2026-12-24", "d2", "changed_within_2_years", "inactive", "inactive"),
+        ("2027-01-01", "d4", "closed", "closed_too_old", "out_of_scope"),
         # created on 1 January 2022 in Brussels
-        ("2027-01-02", "d3", "inactive", "too_old"),
+        ("2027-01-02", "d3", "inactive", "too_old", "out_of_scope"),
+    ]
+
+
+def test_what_a_change_of_decision_means() -> None:
+    people = b.contacts(
+        # the deactivated one is linked and takes over when the active one is too old, then ages itself
+        contact("c1", status="deactivated", changed="2022-01-01"),
+        contact("c2", email="c1@example.com", changed="2021-11-10"),
+        # one that is left out all the same
+        contact("c3", email="c4@example.com", changed="2021-11-20"),
+        contact("c4", changed="2026-01-01"),
+    )
+    found = ageing(b.source(contacts=people, linked_contacts={"c1"}), b.settings(), 70)
+    assert found.select("teamleader_id", "effect").rows() == [
+        ("c1", "in_scope"),
+        ("c2", "out_of_scope"),
+        ("c3", "none"),
+        ("c1", "out_of_scope"),
     ]

@@ -14,8 +14,8 @@ from tl_hubspot import mail
 from tl_hubspot.errors import ConfigurationError, TlHubspotError
 from tl_hubspot.orchestration.run import Platform, is_going_on
 from tl_hubspot.orchestration.steps import gathering, publish, telling
-from tl_hubspot.orchestration.steps.explaining import readable
 from tl_hubspot.orchestration.steps.finding import LATEST
+from tl_hubspot.orchestration.steps.published import readable
 from tl_hubspot.reporting import digest
 from tl_hubspot.reporting.digest import Digest, Period
 from tl_hubspot.reporting.report import make

@@ -11,119 +11,133 @@ from typing import Any
 
 import polars as pl
 
-from tl_hubspot.errors import ConfigurationError
-from tl_hubspot.orchestration.run import Platform, source
-from tl_hubspot.orchestration.steps import deciding
+from tl_hubspot.orchestration.run import Platform
+from tl_hubspot.orchestration.steps import looking_up, published
 from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
+from tl_hubspot.orchestration.steps.published import DECISIONS
+from tl_hubspot.planning.match_companies import hubspot_keys
 from tl_hubspot.rules import trace
-from tl_hubspot.rules.evaluate import Source
 from tl_hubspot.rules.settings import RuleSettings
 from tl_hubspot.warehouse.store import Warehouse
 
 _TRACES = {"contact": trace.trace_contact, "company": trace.trace_company, "deal": trace.trace_deal}
-_DECISIONS = {"contact": "decisions.contacts", "company": "decisions.companies", "deal": "decisions.deals"}
 _LAST_PUSHES = 5
 
 
 def explain(platform: Platform, entity_type: str, record: str) -> dict[str, Any]:
-    """The answer as a JSON-ready dict.
+    """The answer as a JSON-ready dict; its sentences are `Told`.
 
-    `record`: Teamleader id or HubSpot id. Raises ConfigurationError when nothing was read yet, or when neither system
-    has such a record.
+    `record`: what `looking_up.look_up` understands. When several records are meant, the answer has `candidates` alone.
+    Raises ConfigurationError when nothing was read yet, or when neither system has such a record.
     """
-    warehouse = readable(platform)
-    teamleader_id = _teamleader_id(warehouse, entity_type, record)
-    rules = _settings(platform, warehouse, entity_type)
-    tables = _tables(platform, warehouse)
-    decision = warehouse.read(f"select * from {_DECISIONS[entity_type]} where teamleader_id = ?", [teamleader_id])
-    link = _one(
-        warehouse,
-        "select hubspot_id from sync.links where entity_type = ? and teamleader_id = ?",
-        [entity_type, teamleader_id],
-    )
+    with published.opened(platform) as warehouse:
+        return _explained(platform, warehouse, entity_type, looking_up.look_up(warehouse, entity_type, record))
+
+
+def _explained(platform: Platform, warehouse: Warehouse, entity_type: str, found: looking_up.Found) -> dict[str, Any]:
+    if len(found.ids) > 1:
+        return {
+            "entity_type": entity_type,
+            "found_by": found.by,
+            "candidates": _candidates(warehouse, entity_type, found),
+        }
+    [teamleader_id] = found.ids
+    rules = published.rules(platform, warehouse, entity_type)
+    tables = published.tables(platform, warehouse)
+    key = [entity_type, teamleader_id]
+    decision = warehouse.read(f"select * from {DECISIONS[entity_type]} where teamleader_id = ?", [teamleader_id])
+    link = _one(warehouse, "select * from sync.links where entity_type = ? and teamleader_id = ?", key)
     known = decision.row(0, named=True) if decision.height else {}
     deleted = not known
+    planned = _planned(warehouse, entity_type, teamleader_id)
     return {
         "entity_type": entity_type,
         "teamleader_id": teamleader_id,
         "hubspot_id": link["hubspot_id"] if link else None,
+        "teamleader_url": warehouse.read(
+            f"select web_url from {SOURCES[entity_type]} where id = ?", [teamleader_id]
+        ).item(),
         "as_of": rules.as_of_utc.isoformat(),
         "deleted_in_teamleader": deleted,
         "decision": {
             "status": known.get("status"),
             "reason": known.get("reason"),
             "duplicate_of": known.get("duplicate_of"),
+            "label": known.get("label"),
         },
         "steps": [] if deleted else [_plain(asdict(s)) for s in _TRACES[entity_type](teamleader_id, tables, rules)],
         "what_would_change": [] if deleted else trace.what_would_change(entity_type, teamleader_id, tables, rules),
+        "matching": _matching(warehouse, rules, entity_type, known, link, planned) if link else None,
         "outcome": _one(
             warehouse,
             "select run_id, bucket, reason, hubspot_id from sync.outcomes where entity_type = ? and teamleader_id = ?",
-            [entity_type, teamleader_id],
+            key,
         ),
-        "planned": _planned(warehouse, entity_type, teamleader_id),
+        "planned": planned,
         "notices": _notices(warehouse, entity_type, teamleader_id),
+        "failure": _failure(warehouse, key),
         "last_pushes": _pushes(warehouse, entity_type, teamleader_id),
     }
 
 
-def readable(platform: Platform) -> Warehouse:
-    """The analysts' copy, else the working database; ConfigurationError when there is neither."""
-    for path in (platform.settings.published, platform.settings.database):
-        if path.exists():
-            return Warehouse(path.resolve(), lock_timeout=platform.settings.lock_timeout_seconds, read_only=True)
-    raise ConfigurationError(
-        "Nothing was read yet",
-        where=str(platform.settings.data),
-        mend="Run `tl-hubspot plan` first, or set TL_HUBSPOT_DATA to the folder of an earlier run",
+def _candidates(warehouse: Warehouse, entity_type: str, found: looking_up.Found) -> list[dict[str, Any]]:
+    """What tells records apart that the same words may mean; without personal data."""
+    query = (
+        f"select d.teamleader_id, l.hubspot_id, d.status, d.reason, t.updated_at, t.web_url as teamleader_url"
+        f" from {DECISIONS[entity_type]} d join {SOURCES[entity_type]} t on t.id = d.teamleader_id"
+        f" left join sync.links l on l.entity_type = '{entity_type}' and l.teamleader_id = d.teamleader_id"
+        " where d.teamleader_id in (select unnest(?)) order by t.updated_at desc, d.teamleader_id"
     )
+    return [_plain(row) for row in warehouse.read(query, [list(found.ids)]).iter_rows(named=True)]
 
 
-def _teamleader_id(warehouse: Warehouse, entity_type: str, record: str) -> str:
-    if warehouse.read(f"select id from {SOURCES[entity_type]} where id = ?", [record]).height:
-        return record
-    linked = _one(
-        warehouse,
-        "select teamleader_id from sync.links where entity_type = ? and hubspot_id = ?",
-        [entity_type, record],
+def _matching(
+    warehouse: Warehouse,
+    rules: RuleSettings,
+    entity_type: str,
+    known: dict[str, Any],
+    link: dict[str, Any],
+    planned: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """By what the two records were found to be one, and on which keys they agree in what was last read of HubSpot.
+
+    `key` is that of the latest plan that named the record; else the link that was remembered.
+    """
+    key = next((row["matched_by"] for row in planned if row["matched_by"]), "link")
+    mirrored = warehouse.read(f"select * from {MIRRORS[entity_type]} where id = ?", [link["hubspot_id"]])
+    run = _one(warehouse, "select started_at from sync.runs where run_id = ?", [link["first_run"]])
+    return {
+        "key": key,
+        "agrees": _agreeing(mirrored, rules, entity_type, known) if known and mirrored.height else [],
+        "linked_by_run": link["first_run"],
+        "linked_at": run["started_at"].isoformat() if run else None,
+    }
+
+
+def _agreeing(mirrored: pl.DataFrame, rules: RuleSettings, entity_type: str, known: dict[str, Any]) -> list[str]:
+    """The keys on which the Teamleader record and its HubSpot record agree, the strongest first."""
+    there = mirrored.row(0, named=True)
+    agrees = {"teamleader_id": there["teamleader_id"] == known["teamleader_id"]}
+    if entity_type == "contact":
+        agrees["email"] = known["address"] is not None and there["email"] == known["address"]
+        agrees["secondary_email"] = known["address"] in (there["secondary_emails"] or ())
+    if entity_type == "company":
+        alone = mirrored.select(hubspot_id="id", vacated_by=pl.lit(None, pl.String))
+        keys = hubspot_keys(mirrored, alone, rules).row(0, named=True)
+        agrees["vat"] = known["vat"] is not None and keys["vat"] == known["vat"]
+        agrees["domain"] = known["domain"] in keys["domains"]
+        agrees["name"] = known["name_key"] is not None and keys["name_key"] == known["name_key"]
+    return [key for key, does in agrees.items() if does]
+
+
+def _failure(warehouse: Warehouse, key: list[str]) -> dict[str, Any] | None:
+    """The push that failed last and has not succeeded since, with what a person may do."""
+    query = (
+        "select action, reason, message, http_status, correlation_id, since, attempts, next_attempt_at"
+        " from sync.failures where entity_type = ? and teamleader_id = ?"
     )
-    if linked:
-        return str(linked["teamleader_id"])
-    if warehouse.read(f"select id from {MIRRORS[entity_type]} where id = ?", [record]).height:
-        raise ConfigurationError(
-            f"HubSpot {entity_type} {record} is not linked to a Teamleader {entity_type}",
-            mend="It was made in HubSpot and no record of Teamleader matches it",
-        )
-    raise ConfigurationError(
-        f"Neither Teamleader nor HubSpot has a {entity_type} {record}",
-        mend="Give a Teamleader id or a HubSpot id; a record added just now appears after the next run",
-    )
-
-
-def _settings(platform: Platform, warehouse: Warehouse, entity_type: str) -> RuleSettings:
-    """The rules as of the last decisions."""
-    as_of = warehouse.read(f"select max(as_of) as at from {_DECISIONS[entity_type]}").item()
-    if as_of is None:
-        raise ConfigurationError("Nothing was decided yet", mend="Run `tl-hubspot plan` first")
-    return platform.rules_at(as_of)
-
-
-def _tables(platform: Platform, warehouse: Warehouse) -> Source:
-    def linked(entity_type: str) -> pl.Series:
-        query = "select teamleader_id from sync.links where entity_type = ?"
-        return warehouse.read(query, [entity_type]).get_column("teamleader_id")
-
-    return Source(
-        contacts=source(warehouse, SOURCES["contact"]),
-        companies=source(warehouse, SOURCES["company"]),
-        deals=source(warehouse, SOURCES["deal"]),
-        contact_company_links=warehouse.read("teamleader.contact_company_links"),
-        deal_phase_history=warehouse.read("teamleader.deal_phase_history"),
-        linked_contacts=linked("contact"),
-        linked_companies=linked("company"),
-        linked_deals=linked("deal"),
-        mapped=deciding.mapped_stages(platform, warehouse),
-    )
+    failure = _one(warehouse, query, key)
+    return _plain(failure) if failure else None
 
 
 def _planned(warehouse: Warehouse, entity_type: str, teamleader_id: str) -> list[dict[str, Any]]:

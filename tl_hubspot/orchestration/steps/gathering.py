@@ -14,8 +14,8 @@ import polars as pl
 
 from tl_hubspot.orchestration.run import ENTITIES, Platform
 from tl_hubspot.orchestration.steps import deciding, telling
-from tl_hubspot.orchestration.steps.explaining import readable
 from tl_hubspot.orchestration.steps.mirroring import TABLES
+from tl_hubspot.orchestration.steps.published import readable
 from tl_hubspot.planning import audit
 from tl_hubspot.planning.desired import writable_rules
 from tl_hubspot.planning.preflight import effective

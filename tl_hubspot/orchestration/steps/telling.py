@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from tl_hubspot.orchestration.run import Platform, is_going_on
-from tl_hubspot.orchestration.steps.explaining import readable
 from tl_hubspot.orchestration.steps.finding import find
+from tl_hubspot.orchestration.steps.published import readable
 from tl_hubspot.warehouse.store import Warehouse
 
 EXAMPLES = 3

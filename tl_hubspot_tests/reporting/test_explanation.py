@@ -1,0 +1,139 @@
+"""What `explain` prints: Dutch for all that the rules and the frame say, and every part that a record may have."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tl_hubspot import rules
+from tl_hubspot.reporting import explanation, reasons, words
+from tl_hubspot.reporting.dutch import PATTERNS, say
+from tl_hubspot.rules import trace
+from tl_hubspot.rules.told import told
+from tl_hubspot_tests.rules import builders as b
+from tl_hubspot_tests.rules.builders import contact
+
+
+def _sentences(path: Path) -> set[str]:
+    """Texts of more than one word in a module, without docstrings and what f-strings are made of."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    left_out = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+    left_out |= {id(part) for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for part in n.values}
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in left_out]
+    codes = {"not reached", "consent given", "no consent"}
+    texts = {n.value for n in found if isinstance(n.value, str) and " " in n.value.strip()} - codes
+    return {text for text in texts if not text.startswith("^")}  # a regular expression
+
+
+@pytest.mark.parametrize("name", ["contacts", "companies", "deals", "rule", "trace"])
+def test_everything_that_the_rules_say_has_a_dutch_form(name: str) -> None:
+    said = _sentences(Path(str(rules.__file__)).with_name(f"{name}.py"))
+    assert said
+    assert said - PATTERNS.keys() == set()
+
+
+def test_everything_around_the_rules_has_a_dutch_form() -> None:
+    assert _sentences(Path(str(explanation.__file__))) - PATTERNS.keys() == set()
+    assert set(words.TO_DO.values()) <= PATTERNS.keys()
+    advised = [*reasons.ADVICE.values(), reasons.advice("http_500"), reasons.advice(None)]
+    assert {text for known in advised for text in (known.means, known.do)} - PATTERNS.keys() == set()
+    # of pushing alone: English
+    left = {"changed_while_interrupted", "email_taken", "not_attempted"}
+    assert {text for code, text in words.MEANING.items() if code not in left} <= PATTERNS.keys()
+
+
+@pytest.mark.parametrize(("english", "dutch"), PATTERNS.items())
+def test_a_dutch_form_has_the_same_names(english: str, dutch: str) -> None:
+    names = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in (english, dutch)]
+    assert names[0] == names[1]
+
+
+def test_dates_and_nested_words_are_dutch_too() -> None:
+    source = b.source(contacts=b.contacts(contact("c1", changed="2027-01-05")))
+    told_of = trace.trace_contact("c1", source, b.settings())
+    assert say(told_of[9].sentence) == (
+        "Laatst gewijzigd op 5 januari 2027 (een datum in de toekomst); dat is minder dan 2 jaar geleden"
+        " (grens 2 november 2024), dus het is een marketingcontact."
+    )
+    assert told_of[9].sentence.startswith("Last changed on 5 January 2027 (a date in the future); that")
+    changes = trace.what_would_change("contact", "c1", source, b.settings())
+    assert say(changes[0]) == (
+        "Het vakje voor marketingmails in Teamleader uitvinken maakt er een contact zonder marketing van."
+    )
+    assert say("HubSpot's own words") == "HubSpot's own words"
+    assert say(told("A pattern without Dutch {x}", x=1)) == "A pattern without Dutch 1"
+
+
+def _answer(**values: Any) -> dict[str, Any]:
+    whole = {
+        "entity_type": "company",
+        "teamleader_id": "k1",
+        "hubspot_id": "77",
+        "as_of": "2026-11-02T11:00:00+00:00",
+        "deleted_in_teamleader": False,
+        "decision": {"status": "sync", "reason": "eligible_contact", "duplicate_of": None, "label": None},
+        "steps": [],
+        "what_would_change": [],
+        "matching": None,
+        "outcome": None,
+        "planned": [],
+        "notices": [],
+        "failure": None,
+        "last_pushes": [],
+    }
+    return whole | values
+
+
+def _printed(answer: dict[str, Any], language: str = "en") -> str:
+    console = Console(width=400, file=None, record=True, quiet=False)
+    with console.capture() as captured:
+        console.print(explanation.render(answer, language))
+    return captured.get()
+
+
+def test_matching_failure_and_pushes() -> None:
+    answer = _answer(
+        matching={"key": "vat", "agrees": ["vat", "name"], "linked_by_run": "0123456789", "linked_at": "2026-11-02T1"},
+        failure={
+            "reason": "validation_error",
+            "message": "fax is no property",
+            "since": "2026-11-01T10:11:12+00:00",
+            "attempts": 3,
+            "next_attempt_at": "2026-11-02T10:11:12+00:00",
+        },
+        last_pushes=[
+            {
+                "action": "update",
+                "state": "failed",
+                "settled_at": None,
+                "intended_at": "2026-11-01T10:11:12+00:00",
+                "fields": {"city": {"before": None, "after": "Gent"}},
+                "message": None,
+            }
+        ],
+    )
+    english, dutch = _printed(answer), _printed(answer, "nl")
+    for part in (
+        "Company k1 belongs in HubSpot: one of its contacts is in HubSpot.",
+        "They are linked since 2 November 2026 (run 01234567).",
+        "They were matched because the VAT number is the same.",
+        "Also, the name is the same.",
+        "Writing it fails since 2026-11-01 10:11 UTC, tried 3 times; the first run after 2026-11-02 10:11 UTC"
+        " tries again.",
+        "HubSpot says: fax is no property",
+        "2026-11-01 10:11 UTC: update, failed",
+        "city: (empty) → Gent",
+    ):
+        assert part in english
+    for part in (
+        "Bedrijf k1 hoort in HubSpot: een van de contacten is in HubSpot.",
+        "Ze werden samengebracht: het btw-nummer is hetzelfde.",
+        "3 keer geprobeerd",
+        "city: (leeg) → Gent",
+    ):
+        assert part in dutch
