@@ -71,6 +71,7 @@ def pushed(platform: Platform, run: Run, result: PushResult, due: pl.DataFrame) 
     if became.is_empty() and unchanged.made_by(platform, _AS_PLANNED, as_planned):
         with platform.warehouse.transaction() as con:
             _of_this_run(con, run)
+        _log_decisions(platform, run)
     else:
         _store_outcomes(platform, run, _BECAME, as_planned if became.is_empty() else None, _became=became)
     if result.notices:
@@ -152,7 +153,6 @@ def _store_outcomes(
 
     `as_planned`: fingerprint of the plan when they are exactly what it says.
     """
-    ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
     entities = _listed(run)
     with platform.warehouse.transaction() as con, registered(con, **frames):
         con.execute(_CHANGES.format(wanted=f"from ({wanted}) where entity_type in ({entities})", entities=entities))
@@ -169,6 +169,11 @@ def _store_outcomes(
         _require_sums(con, run)
         # a run that is killed here leaves no mark that its decisions were logged
         con.execute(f"delete from {unchanged.TABLE} where name = ? and exists (from _outcomes)", [_LOGGED])
+    _log_decisions(platform, run)
+
+
+def _log_decisions(platform: Platform, run: Run) -> None:
+    ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
     decided = unchanged.fingerprint(platform, [_DECISIONS[e] for e in run.options.entities], {})
     if not unchanged.made_by(platform, _LOGGED, decided):
         ledger.log(_decision_rows(platform, run, decided))
