@@ -66,12 +66,12 @@ class WarehouseLedger:
         with self._open() as con, registered(con, _outcomes=frame_of("sync.journal", rows)):
             con.execute(f"update sync.journal t set {sets} from _outcomes s where {_same('sync.journal')}")
 
-    def link(self, rows: Sequence[Row]) -> None:
+    def link(self, rows: Rows) -> None:
         """Confirmed pairs; a HubSpot record has one link, and what was pushed to it goes over with the record."""
-        if not rows:
+        if not len(rows):
             return
-        last = {(row["entity_type"], row["teamleader_id"]): row for row in rows}
-        with self._open() as con, registered(con, _links=frame_of("sync.links", last.values())):
+        last = frame_of("sync.links", rows).unique(table("sync.links").key, keep="last", maintain_order=True)
+        with self._open() as con, registered(con, _links=last):
             others = (
                 "select t.entity_type, t.teamleader_id as old, s.teamleader_id as new from sync.links t"
                 " join _links s on t.entity_type = s.entity_type and t.hubspot_id = s.hubspot_id"
@@ -81,7 +81,7 @@ class WarehouseLedger:
                 _hand_over(con, taken_over)
             _merge_into(con, "sync.links", "_links", "hubspot_id = s.hubspot_id, last_run = s.last_run")
 
-    def shadow(self, rows: Sequence[Row]) -> None:
+    def shadow(self, rows: Rows) -> None:
         """Confirmed values, merged property by property into what is remembered; what is null is forgotten."""
         merged = ", ".join(f"{c} = json_merge_patch(t.{c}, s.{c})" for c in ("fields", "written"))
         with self._open() as con:
@@ -162,14 +162,10 @@ _SHADOW = (
 """A new row: what is to be forgotten was never there."""
 
 
-def _rounds(name: str, rows: Sequence[Row]) -> Iterator[pl.DataFrame]:
+def _rounds(name: str, rows: Rows) -> Iterator[pl.DataFrame]:
     """The rows in their order, as frames in which no key comes twice: one, unless a record was written twice."""
-    key = table(name).key
-    while rows:
-        first: dict[tuple[str, ...], Row] = {}
-        later = [row for row in rows if first.setdefault(tuple(row[c] for c in key), row) is not row]
-        yield frame_of(name, first.values())
-        rows = later
+    frame = frame_of(name, rows).with_columns(_round=pl.int_range(pl.len()).over(table(name).key))
+    return (part.drop("_round") for part in frame.partition_by("_round", maintain_order=True))
 
 
 def _same(name: str) -> str:

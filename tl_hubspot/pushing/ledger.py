@@ -33,12 +33,12 @@ class Ledger(Protocol):
         settled_at; found by both ids."""
         ...
 
-    def link(self, rows: Sequence[Row]) -> None:
+    def link(self, rows: Rows) -> None:
         """Confirmed pairs for `sync.links`. `first_run` counts only for a new row. A HubSpot record has one link:
         rows of other Teamleader ids with the same entity_type and hubspot_id go (a group got another winner)."""
         ...
 
-    def shadow(self, rows: Sequence[Row]) -> None:
+    def shadow(self, rows: Rows) -> None:
         """Confirmed values for `sync.shadows`: `fields` and `written` (JSON objects) are merged into what is
         remembered, property by property."""
         ...

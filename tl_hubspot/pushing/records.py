@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import polars as pl
+
 from tl_hubspot.hubspot.objects import BATCH, BatchOutcome, Record, Write, Written, batch_read, get_record
 from tl_hubspot.hubspot.reactions import Problem
 from tl_hubspot.pushing import canary
 from tl_hubspot.pushing.change import EMAIL, SECONDARY_EMAILS, Change, same_value
 from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.pushing.wire import SYMBOL, SYMBOLIC
-from tl_hubspot.pushing.work import Work, chunked, grouped
+from tl_hubspot.pushing.work import Work, chunked, grouped, to_json
 
 KEY = "teamleader_id"
 GROUP = 32
@@ -36,9 +38,11 @@ class _Sent:
     """One record in a batch: what was intended for which id."""
 
     change: Change
+    call_id: str
+    hubspot_id: str | None
+    """None: to be made."""
     fields: dict[str, str]
     before: Mapping[str, str | None]
-    intention: Row
 
 
 @dataclass
@@ -53,7 +57,7 @@ class _Batch:
         return [
             Write(trace, s.change.teamleader_id, {**s.fields, KEY: s.change.teamleader_id})
             if self.creates
-            else Write(trace, s.intention["hubspot_id"], s.fields)
+            else Write(trace, s.hubspot_id or "", s.fields)
             for trace, s in self.sent.items()
         ]
 
@@ -184,17 +188,32 @@ def _add(
     fields: dict[str, str],
     before: Mapping[str, str | None],
 ) -> None:
-    trace = f"{call_id}-{place}"
-    images = {name: {"before": before.get(name) or None, "after": value} for name, value in fields.items()}
-    if EMAIL in images and SECONDARY_EMAILS in before:
-        images[EMAIL][BESIDE] = before[SECONDARY_EMAILS] or ""
-    batch.sent[trace] = _Sent(change, fields, before, work.intention(call_id, trace, change, hubspot_id, images))
+    batch.sent[f"{call_id}-{place}"] = _Sent(change, call_id, hubspot_id, fields, before)
 
 
 def _intend(work: Work, batches: Sequence[_Batch]) -> None:
-    intentions = [s.intention for batch in batches for s in batch.sent.values()]
-    if intentions:
-        work.ledger.intend(intentions)
+    rows = [
+        (s.call_id, trace, s.change.entity_type, s.change.teamleader_id, s.hubspot_id, s.change.action, _images(s))
+        for batch in batches
+        for trace, s in batch.sent.items()
+    ]
+    if rows:
+        names = ("call_id", "trace_id", "entity_type", "teamleader_id", "hubspot_id", "action", "fields")
+        stamps = {"run_id": work.settings.run_id, "state": "intended", "intended_at": work.settings.now()}
+        work.ledger.intend(_frame(names, rows).with_columns(**{n: pl.lit(v) for n, v in stamps.items()}))
+
+
+def _images(sent: _Sent) -> str:
+    before = sent.before
+    images = {name: {"before": before.get(name) or None, "after": value} for name, value in sent.fields.items()}
+    if EMAIL in images and SECONDARY_EMAILS in before:
+        images[EMAIL][BESIDE] = before[SECONDARY_EMAILS] or ""
+    return to_json(images)
+
+
+def _frame(names: Sequence[str], rows: Sequence[tuple[str | None, ...]]) -> pl.DataFrame:
+    columns = map(list, zip(*rows, strict=True))
+    return pl.DataFrame(dict(zip(names, columns, strict=True)), schema=dict.fromkeys(names, pl.String()))
 
 
 # --- calls and what became of them -----------------------------------------------------------------------------------
@@ -231,36 +250,55 @@ def _send(work: Work, batch: _Batch) -> BatchOutcome:
     return outcome
 
 
+_DONE = (
+    *("call_id", "trace_id", "entity_type", "teamleader_id", "hubspot_id", "action", "reason"),
+    *("note", "fields", "written", "message"),
+)
+
+
 def _settle(work: Work, answered: Sequence[tuple[_Batch, BatchOutcome]], without_address: list[_Sent]) -> None:
-    settled: list[Row] = []
-    links: list[Row] = []
-    shadows: list[Row] = []
+    done: list[tuple[str | None, ...]] = []
+    failed: list[Row] = []
     logged: list[Row] = []
-    for batch, sent, written in ((b, s, o[t]) for b, o in answered for t, s in b.sent.items()):
-        change = sent.change
+    for batch, trace, sent, written in ((b, t, s, o[t]) for b, o in answered for t, s in b.sent.items()):
+        change, planned_id = sent.change, sent.hubspot_id
         if written.state == "done":
-            hubspot_id = written.hubspot_id or sent.intention["hubspot_id"]
+            hubspot_id = written.hubspot_id or planned_id or ""
             work.succeed(change, hubspot_id, "created" if batch.creates else "updated")
             note = EXISTED if batch.creates and written.new is False else None
-            settled.append(work.settlement(sent.intention, hubspot_id=hubspot_id, note=note))
-            links.append(work.link_row(change, hubspot_id))
-            shadows.append(work.shadow_row(change, to_remember(change, sent.fields, work.symbols), sent.fields))
-            logged.append(work.log_row(change, hubspot_id, message=f"{len(sent.fields)} fields written"))
+            fields = to_json(to_remember(change, sent.fields, work.symbols))
+            of = change.entity_type, change.teamleader_id, hubspot_id, change.action, change.reason
+            said = f"{len(sent.fields)} fields written"
+            done.append((sent.call_id, trace, *of, note, fields, to_json(sent.fields), said))
             continue
         problem = written.problem
-        planned_id = sent.intention["hubspot_id"]
+        intention = {"call_id": sent.call_id, "trace_id": trace}
         message = problem.message if problem else "missing in answer"
-        settled.append(work.settlement(sent.intention, hubspot_id=planned_id, message=message))
+        failed.append(work.settlement(intention, hubspot_id=planned_id, message=message))
         if problem and not batch.creates and _address_is_taken(problem, sent.fields):
             logged.append(address_taken(work, change, planned_id, problem))
             without_address.append(sent)
         else:
             logged.append(work.fail(change, problem.reason if problem else "missing_in_answer", problem))
     with work.ledger.together():
-        work.ledger.settle(settled)
-        work.ledger.link(links)
-        work.ledger.shadow(shadows)
+        if done:
+            _remember(work, _frame(_DONE, done))
+        if failed:
+            work.ledger.settle(failed)
         work.ledger.log(logged)
+
+
+def _remember(work: Work, done: pl.DataFrame) -> None:
+    """What was confirmed; columns `_DONE`."""
+    run_id, now = pl.lit(work.settings.run_id), pl.lit(work.settings.now())
+    record = ("entity_type", "teamleader_id", "hubspot_id")
+    work.ledger.settle(
+        done.select("call_id", "trace_id", "hubspot_id", state=pl.lit("done"), message="note", settled_at=now)
+    )
+    work.ledger.link(done.select(*record, first_run=run_id, last_run=run_id))
+    work.ledger.shadow(done.select("entity_type", "teamleader_id", "fields", "written", run_id=run_id))
+    said = ("action", "reason", "message")
+    work.ledger.log(done.select(*record, *said, timestamp=now, run_id=run_id, level=pl.lit("info")))
 
 
 def to_remember(change: Change, fields: Mapping[str, str], symbols: Mapping[str, str]) -> dict[str, str | None]:
@@ -292,7 +330,7 @@ def _again_without_address(work: Work, refused: Sequence[_Sent]) -> Iterator[_Ba
         batch = _Batch("contact", creates=False)
         call_id = work.new_call()
         for place, sent in enumerate(chunk):
-            hubspot_id = sent.intention["hubspot_id"]
+            hubspot_id = sent.hubspot_id
             fields = {name: value for name, value in sent.fields.items() if name != EMAIL}
             if fields:
                 _add(work, batch, call_id, place, sent.change, hubspot_id, fields, sent.before)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any
 
 import polars as pl
@@ -54,11 +54,12 @@ def push(work: Work, todo: pl.DataFrame) -> None:
         rows = ready.filter(action=action, from_type=from_type, to_type=to_type, primary=primary)
         pairs = rows.select(_PAIR).unique(maintain_order=True).rows()
         size = WRITE_BATCH if action == "associate" else ARCHIVE_BATCH
-        for calls in rounds(pairs, work.gateway.workers, size):
-            planned = _planned(work, kind, rows, calls)
-            for answered in grouped(work.gateway.run(partial(_send, work), planned), GROUP):
-                done += _settle(work, kind, rows, answered)
-                work.progress(STEP, done, todo.height)
+        # A call of the next round goes as soon as a worker is free: that of its own lane is as many calls back as there
+        # are workers. Should it be the last one under way, HubSpot answers 423 and it is asked again.
+        calls = list(chain.from_iterable(rounds(pairs, work.gateway.workers, size)))
+        for answered in grouped(work.gateway.run(partial(_send, work), _planned(work, kind, rows, calls)), GROUP):
+            done += _settle(work, kind, rows, answered)
+            work.progress(STEP, done, todo.height)
 
 
 def plan_of(changes: Sequence[Change]) -> pl.DataFrame:

@@ -45,7 +45,7 @@ class MemoryLedger:
             assert entry["state"] == "intended", "settled twice"
             entry.update(row)
 
-    def link(self, rows: Sequence[Row]) -> None:
+    def link(self, rows: Rows) -> None:
         for row in _checked("sync.links", rows):
             others = [
                 k for k, r in self.links.items() if k[0] == row["entity_type"] and r["hubspot_id"] == row["hubspot_id"]
@@ -54,7 +54,7 @@ class MemoryLedger:
                 del self.links[key]
             self.links[row["entity_type"], row["teamleader_id"]] = dict(row)
 
-    def shadow(self, rows: Sequence[Row]) -> None:
+    def shadow(self, rows: Rows) -> None:
         for row in _checked("sync.shadows", rows):
             kept = self.shadows.setdefault((row["entity_type"], row["teamleader_id"]), {"fields": {}, "written": {}})
             kept["fields"] |= msgspec.json.decode(row["fields"])
