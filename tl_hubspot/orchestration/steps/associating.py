@@ -14,7 +14,6 @@ import polars as pl
 from tl_hubspot.hubspot import mirror
 from tl_hubspot.hubspot.associations import READ_BATCH
 from tl_hubspot.orchestration.run import Platform, Run
-from tl_hubspot.orchestration.steps import unchanged
 from tl_hubspot.orchestration.steps.mirroring import TABLES
 from tl_hubspot.planning.match_emails import addresses
 from tl_hubspot.planning.match_links import follow_merges
@@ -24,13 +23,6 @@ from tl_hubspot.warehouse.store import delete, frame_of, insert, upsert
 RELATIONS = (("contact", "company"), ("deal", "contact"), ("deal", "company"))
 FEW_CALLS = 6
 """So many calls read all associations: no more than the doubtful ones of three kinds would take."""
-_MADE_OF = [
-    *TABLES.values(),
-    *("eligible.contacts", "eligible.relations", "sync.links", "sync.relations", "hubspot.associations"),
-]
-"""What says which associations are doubtful."""
-_AGREED = "agreed associations"
-"""Of these tables no association was doubtful, and none was read."""
 _PAIR = ["from_type", "from_id", "to_type", "to_id"]
 _TABLE = "hubspot.associations"
 
@@ -40,8 +32,6 @@ def associations(platform: Platform, run: Run) -> dict[str, Any]:
     that changed in HubSpot and those about which wish, memory and mirror do not agree."""
     started = platform.clock()
     whole = _is_whole(platform, run)
-    if not whole and unchanged.made_by(platform, _AGREED, unchanged.fingerprint(platform, _MADE_OF, {})):
-        return _facts(platform, "none: nothing changed since all of them agreed", 0)
     if whole:
         asked = {relation: _active(platform, relation[0]) for relation in RELATIONS}
     else:
@@ -70,14 +60,8 @@ def associations(platform: Platform, run: Run) -> dict[str, Any]:
         insert(con, _TABLE, frame)
         mark = {"entity_type": "association", "read_until": started, "base": "list", "run_id": run.run_id}
         upsert(con, "sync.readings", frame_of("sync.readings", [mark]))
-    if not any(asked.values()):
-        agreed = unchanged.fingerprint(platform, _MADE_OF, {})
-        with platform.warehouse.transaction() as con:
-            unchanged.remember(con, _AGREED, agreed, run)
-    return _facts(platform, "all" if whole else "changed or doubtful", sum(map(len, asked.values())))
-
-
-def _facts(platform: Platform, way: str, read: int) -> dict[str, Any]:
+    read = sum(map(len, asked.values()))
+    way = "all" if whole else "changed or doubtful"
     return {"associations": platform.warehouse.count(_TABLE), "way": way, "records_read": read}
 
 
