@@ -62,6 +62,10 @@ _FRAME = {
     "{kind} {id}": "{kind} {id}",
     "Company": "Bedrijf",
     "{who} {verdict}: {why}.": "{who} {verdict}: {why}.",
+    "HubSpot shows it as unsubscribed": "HubSpot toont het als afgemeld",
+    "As long as HubSpot shows it as unsubscribed, nothing makes it a marketing contact.": (
+        "Zolang HubSpot het als afgemeld toont, wordt het geen marketingcontact."
+    ),
     "belongs in HubSpot as a marketing contact": "hoort in HubSpot als marketingcontact",
     "belongs in HubSpot, but not as a marketing contact": "hoort in HubSpot, maar niet als marketingcontact",
     "belongs in HubSpot": "hoort in HubSpot",

@@ -59,19 +59,20 @@ def render(answer: dict[str, Any], language: str = "en") -> RenderableType:
         verdict = told("{who} was deleted in Teamleader. HubSpot keeps its record, marked as deleted.", who=who)
         return Group(Text(say(verdict), style="bold"), *in_hubspot, *_pushes(say, answer["last_pushes"]))
     decision = answer["decision"]
-    verdict = told(
-        "{who} {verdict}: {why}.",
-        who=who,
-        verdict=_VERDICTS.get(decision["status"], decision["status"]),
-        why=meaning(decision["reason"], answer["entity_type"]),
-    )
+    status, why = decision["status"], meaning(decision["reason"], answer["entity_type"])
+    would_change = list(answer["what_would_change"])
+    if status == "marketing" and (answer["hubspot"] or {}).get("opted_out"):
+        # the rules look at Teamleader; what HubSpot shows is respected when the plan is made
+        status, why = "non_marketing", "HubSpot shows it as unsubscribed"
+        would_change.insert(0, "As long as HubSpot shows it as unsubscribed, nothing makes it a marketing contact.")
+    verdict = told("{who} {verdict}: {why}.", who=who, verdict=_VERDICTS.get(status, status), why=why)
     decided = told("Decided as of {day}, reason code {reason}.", day=answer["as_of"][:10], reason=decision["reason"])
     return Group(
         Text(say(verdict), style="bold"),
         Text(say(decided)),
         Text("\n" + say("The rules, in order; the one marked ► decided"), style="bold"),
         _steps(say, answer["steps"]),
-        *_section(say, "What would change this", answer["what_would_change"]),
+        *_section(say, "What would change this", would_change),
         *in_hubspot,
         *_pushes(say, answer["last_pushes"]),
     )

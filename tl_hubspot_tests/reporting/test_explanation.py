@@ -79,6 +79,7 @@ def _answer(**values: Any) -> dict[str, Any]:
         "decision": {"status": "sync", "reason": "eligible_contact", "duplicate_of": None, "label": None},
         "steps": [],
         "what_would_change": [],
+        "hubspot": None,
         "matching": None,
         "outcome": None,
         "planned": [],
@@ -137,3 +138,12 @@ def test_matching_failure_and_pushes() -> None:
         "city: (leeg) → Gent",
     ):
         assert part in dutch
+
+
+@pytest.mark.parametrize("opted_out", [True, False])
+def test_whom_hubspot_shows_as_unsubscribed_is_no_marketing_contact(opted_out: bool) -> None:
+    decision = {"status": "marketing", "reason": "changed_within_2_years", "duplicate_of": None, "label": None}
+    shown = {"opted_out": opted_out, "marketable": True, "archived": False}
+    printed = _printed(_answer(entity_type="contact", decision=decision, hubspot=shown, what_would_change=["Else."]))
+    assert ("belongs in HubSpot as a marketing contact" in printed) is not opted_out
+    assert ("HubSpot shows it as unsubscribed" in printed) is opted_out and "Else." in printed

@@ -67,6 +67,7 @@ def _explained(platform: Platform, warehouse: Warehouse, entity_type: str, found
         },
         "steps": [] if deleted else [_plain(asdict(s)) for s in _TRACES[entity_type](teamleader_id, tables, rules)],
         "what_would_change": [] if deleted else trace.what_would_change(entity_type, teamleader_id, tables, rules),
+        "hubspot": _shown(warehouse, link["hubspot_id"]) if link and entity_type == "contact" else None,
         "matching": _matching(warehouse, rules, entity_type, known, link, planned) if link else None,
         "outcome": _one(
             warehouse,
@@ -78,6 +79,11 @@ def _explained(platform: Platform, warehouse: Warehouse, entity_type: str, found
         "failure": _failure(warehouse, key),
         "last_pushes": _pushes(warehouse, entity_type, teamleader_id),
     }
+
+
+def _shown(warehouse: Warehouse, hubspot_id: str) -> dict[str, Any] | None:
+    """What HubSpot last showed about e-mail to this contact."""
+    return _one(warehouse, "select opted_out, marketable, archived from hubspot.contacts where id = ?", [hubspot_id])
 
 
 def _candidates(warehouse: Warehouse, entity_type: str, found: looking_up.Found) -> list[dict[str, Any]]:
