@@ -372,8 +372,10 @@ class Scene:
             "open intents": list(map(str, read("select * from sync.journal where state = 'intended'").iter_rows())),
             "links": sorted(_line(e, t, name(e, h)) for e, t, h in links.iter_rows()),
             "shadows": sorted(
-                _line(*row)
-                for row in read("select entity_type, teamleader_id, fields, written from sync.shadows").iter_rows()
+                _line(entity_type, id, json.loads(fields), json.loads(written))
+                for entity_type, id, fields, written in read(
+                    "select entity_type, teamleader_id, fields, written from sync.shadows"
+                ).iter_rows()
             ),
             "relations": sorted(
                 _line(name(r["from_type"], r["from_id"]), name(r["to_type"], r["to_id"]), r["origin"])
