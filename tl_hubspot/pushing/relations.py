@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from typing import Any
 
 import polars as pl
@@ -54,12 +54,11 @@ def push(work: Work, todo: pl.DataFrame) -> None:
         rows = ready.filter(action=action, from_type=from_type, to_type=to_type, primary=primary)
         pairs = rows.select(_PAIR).unique(maintain_order=True).rows()
         size = WRITE_BATCH if action == "associate" else ARCHIVE_BATCH
-        # A call of the next round goes as soon as a worker is free: that of its own lane is as many calls back as there
-        # are workers. Should it be the last one under way, HubSpot answers 423 and it is asked again.
-        calls = list(chain.from_iterable(rounds(pairs, work.gateway.workers, size)))
-        for answered in grouped(work.gateway.run(partial(_send, work), _planned(work, kind, rows, calls)), GROUP):
-            done += _settle(work, kind, rows, answered)
-            work.progress(STEP, done, todo.height)
+        for calls in rounds(pairs, work.gateway.workers, size):
+            planned = _planned(work, kind, rows, calls)
+            for answered in grouped(work.gateway.run(partial(_send, work), planned), GROUP):
+                done += _settle(work, kind, rows, answered)
+                work.progress(STEP, done, todo.height)
 
 
 def plan_of(changes: Sequence[Change]) -> pl.DataFrame:
@@ -70,7 +69,9 @@ def plan_of(changes: Sequence[Change]) -> pl.DataFrame:
 
 def rounds(pairs: Sequence[Pair], lanes: int, size: int) -> Iterator[list[Sequence[Pair]]]:
     """Calls of at most `size` pairs, in rounds: calls of one round share no record, so none locks out another (423)."""
-    needed = min(lanes, -(-len(pairs) // size))
+    calls_needed = -(-len(pairs) // size)
+    # as few rounds as the lanes allow, and only so many lanes as fill their calls in so many rounds
+    needed = -(-calls_needed // max(1, -(-calls_needed // lanes)))
     if needed <= 1:
         yield from ([part] for part in chunked(pairs, size))
         return
@@ -103,12 +104,11 @@ def _connected(pairs: Sequence[Pair]) -> list[list[Pair]]:
 def _ready(work: Work, todo: pl.DataFrame) -> pl.DataFrame:
     """The rows whose records are both in HubSpot: `teamleader_id`, `reason`, `action`, `from_type`, `to_type`,
     `primary`, `exists`, and `from_id`, `to_id` as HubSpot has them now."""
-    rows = todo.select("teamleader_id", "reason", "action", pl.col("details").str.json_decode(_DETAILS)).unnest(
-        "details"
-    )
+    rows = todo.select(_PLAN).with_columns(pl.col("details").str.json_decode(_DETAILS)).unnest("details")
     # an id that was confirmed in this push counts: a merge may have changed it
-    confirmed = _by_key(work.ids, "confirmed")
-    failed = _by_key({key: True for key, outcome in work.outcomes.items() if outcome.bucket == "failed"}, "failed")
+    confirmed = _by_key(work.ids, "confirmed", pl.String())
+    failures = {key: True for key, outcome in work.outcomes.items() if outcome.bucket == "failed"}
+    failed = _by_key(failures, "failed", pl.Boolean())
     for end in ("from", "to"):
         key = [f"{end}_type", f"{end}_id"]
         rows = (
@@ -142,8 +142,8 @@ def _ready(work: Work, todo: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _by_key(values: Mapping[Key, Any], name: str) -> pl.DataFrame:
-    types = {"type": pl.String(), "id": pl.String(), name: pl.String() if name == "confirmed" else pl.Boolean()}
+def _by_key(values: Mapping[Key, Any], name: str, of: pl.DataType) -> pl.DataFrame:
+    types = {"type": pl.String(), "id": pl.String(), name: of}
     columns = [[k[0] for k in values], [k[1] for k in values], list(values.values())]
     return pl.DataFrame(dict(zip(types, columns, strict=True)), schema=types)
 
