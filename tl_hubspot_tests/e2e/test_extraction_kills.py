@@ -141,12 +141,12 @@ def changed(scene: Scene) -> Path:
 
 
 def test_killed_in_the_first_reading(scene: Scene) -> None:
-    scene.kill("first", None, full=False, step=4)
+    scene.kill("first", None, full=False, step=8)
 
 
 def test_killed_in_a_sweep(scene: Scene, changed: Path) -> None:
-    scene.kill("sweep", changed, full=True, step=3)
+    scene.kill("sweep", changed, full=True, step=9)
 
 
 def test_killed_in_an_increment(scene: Scene, changed: Path) -> None:
-    scene.kill("increment", changed, full=False, step=2)
+    scene.kill("increment", changed, full=False, step=3)
