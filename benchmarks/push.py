@@ -1,11 +1,10 @@
 """Pushing a first plan into an empty portal: calls against the least possible, seconds against the rate, peak memory,
 and what the journal costs.
 
-Usage: `python benchmarks/push.py [--contacts 100000] [--latency 0.3] [--without-journal]`. Companies are a fifth of the
-contacts, deals three tenths, relations one contact to company per contact and for each deal one to a company or contact
-and every second one more. The portal is the local sandbox, a process of its own, with its limit of 190 calls per 10 s;
-every answer takes `latency` seconds longer. The journal is on DuckDB in a temporary folder. It is written while calls
-are under way: what it costs is the difference of the two wall times, not the seconds spent in it.
+Usage: `python benchmarks/push.py [--contacts 100000] [--latency 0.3]`. Companies are a fifth of the contacts, deals
+three tenths, relations one contact to company per contact and for each deal one to a company or contact and every
+second one more. The portal is the local sandbox, a process of its own, with its limit of 190 calls per 10 s; every
+answer takes `latency` seconds longer. The journal is on DuckDB in a temporary folder.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,9 @@ import polars as pl
 
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.provision import PropertyWanted
-from tl_hubspot.orchestration.ledger import Row, WarehouseLedger
+from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.planning.forecast import forecast
+from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.pushing.push import PushSettings, push
 from tl_hubspot.warehouse.store import Warehouse, polars_schema
 
@@ -60,18 +60,6 @@ class TimedLedger(WarehouseLedger):
 
     def together(self) -> AbstractContextManager[None]:
         return self._timed(super().together())
-
-
-class NoLedger:
-    """Remembers nothing: what the wall time is without a journal."""
-
-    seconds, commits = 0.0, 0
-
-    def together(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def __getattr__(self, name: str) -> Callable[[Any], None]:
-        return lambda rows: None
 
 
 def record(entity_type: str, number: int) -> Row:
@@ -161,13 +149,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--contacts", type=int, default=100_000)
     parser.add_argument("--latency", type=float, default=0.3)
-    parser.add_argument("--without-journal", action="store_true", help="for comparison: nothing is remembered")
     given = parser.parse_args(arguments)
     with portal(given.latency) as environment, tempfile.TemporaryDirectory() as folder:
         changes = plan(given.contacts)
         warehouse = Warehouse(Path(folder) / "tl_hubspot.duckdb")
         held = warehouse.hold()
-        ledger = NoLedger() if given.without_journal else TimedLedger(warehouse, Path(folder) / "sync.jsonl")
+        ledger = TimedLedger(warehouse, Path(folder) / "sync.jsonl")
         gateway = HubSpotGateway(
             environment["HUBSPOT_API_URL"], environment["HUBSPOT_ACCESS_TOKEN"], rate_limit=LIMIT, rate_share=1.0
         )
