@@ -111,6 +111,17 @@ class Platform:
         """The working database."""
         return Warehouse(self.settings.database, lock_timeout=self.settings.lock_timeout_seconds)
 
+    def earlier(self, otherwise: str) -> Warehouse:
+        """The working database of earlier runs; ConfigurationError that says `otherwise` where there is none: to look
+        must not make one."""
+        if not self.settings.database.exists():
+            raise ConfigurationError(
+                otherwise,
+                where=str(self.settings.data),
+                mend="Set TL_HUBSPOT_DATA to the folder of an earlier run",
+            )
+        return self.warehouse
+
     @cached_property
     def spool(self) -> Spool:
         """Webhook events that wait."""

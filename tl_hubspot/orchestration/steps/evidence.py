@@ -15,7 +15,7 @@ from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.orchestration import consent
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.rules import normalize
-from tl_hubspot.warehouse.store import Warehouse, fetch
+from tl_hubspot.warehouse.store import fetch
 
 _PART = 50_000
 
@@ -30,7 +30,7 @@ class Verified:
 
 def verify(platform: Platform, noted: str | None = None) -> Verified:
     """Look through the working database's ledger; `noted`: a hash that was noted earlier and must still be in it."""
-    warehouse = _warehouse(platform)
+    warehouse = platform.earlier("Nothing was synchronised yet")
     with warehouse.connect() as con:
         head = consent.head(con)
 
@@ -54,7 +54,7 @@ def history(platform: Platform, person: str) -> list[dict[str, Any]]:
 
     `person`: an address, a Teamleader id or a HubSpot id. Raises ConfigurationError when the ledger knows nobody such.
     """
-    warehouse = _warehouse(platform)
+    warehouse = platform.earlier("Nothing was synchronised yet")
     where, value = "teamleader_id = $it or hubspot_id = $it", person
     if "@" in person:
         address = normalize.address(person)
@@ -68,13 +68,3 @@ def history(platform: Platform, person: str) -> list[dict[str, Any]]:
             mend="Give an address, a Teamleader id or a HubSpot id of a contact that was synchronised",
         )
     return rows.to_dicts()
-
-
-def _warehouse(platform: Platform) -> Warehouse:
-    if not platform.settings.database.exists():
-        raise ConfigurationError(
-            "Nothing was synchronised yet",
-            where=str(platform.settings.data),
-            mend="Set TL_HUBSPOT_DATA to the folder of an earlier run",
-        )
-    return platform.warehouse

@@ -12,26 +12,21 @@ from tl_hubspot.warehouse.store import frame_of, upsert
 
 def release(platform: Platform, entity_type: str, teamleader_id: str) -> None:
     """Remember the release; the next sync of the record uses it up."""
-    if not platform.settings.database.exists():
-        raise ConfigurationError(
-            "Nothing was read yet",
-            where=str(platform.settings.data),
-            mend="Set TL_HUBSPOT_DATA to the folder of an earlier run",
-        )
-    if not platform.warehouse.read(f"select id from {SOURCES[entity_type]} where id = ?", [teamleader_id]).height:
+    warehouse = platform.earlier("Nothing was read yet")
+    if not warehouse.read(f"select id from {SOURCES[entity_type]} where id = ?", [teamleader_id]).height:
         raise ConfigurationError(
             f"Teamleader has no {entity_type} {teamleader_id}", mend="Give the Teamleader id of a record that was read"
         )
     now = platform.clock()
     row = {"entity_type": entity_type, "teamleader_id": teamleader_id, "released_at": now}
-    with platform.warehouse.transaction() as con:
+    with warehouse.transaction() as con:
         upsert(con, "sync.releases", frame_of("sync.releases", [row]))
         tombstones.release(con, platform.settings.data, now, entity_type, teamleader_id)
         con.execute(
             "update sync.failures set next_attempt_at = ? where entity_type = ? and teamleader_id = ?",
             [now, entity_type, teamleader_id],
         )
-    ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
+    ledger = WarehouseLedger(warehouse, platform.settings.log_file)
     logged = {
         "timestamp": now,
         "entity_type": entity_type,

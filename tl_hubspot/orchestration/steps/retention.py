@@ -17,7 +17,6 @@ import dagster as dg
 import msgspec
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.orchestration.run import DATA, ENTITIES, Platform
 from tl_hubspot.orchestration.steps.planning import pushed_run
 from tl_hubspot.warehouse import schema
@@ -50,12 +49,7 @@ def tidy(platform: Platform, instance: dg.DagsterInstance | None) -> dict[str, i
         ConfigurationError: there is no database yet.
     """
     settings, now = platform.settings, platform.clock()
-    if not settings.database.exists():
-        raise ConfigurationError(
-            "There is nothing to tidy yet",
-            where=str(settings.data),
-            mend="Set TL_HUBSPOT_DATA to the folder of an earlier run",
-        )
+    platform.earlier("There is nothing to tidy yet")
     platform.take_lock()
     days = settings.retention
     freed = {"bytes_before": settings.database.stat().st_size}

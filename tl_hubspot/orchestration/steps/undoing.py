@@ -50,12 +50,7 @@ def undo(platform: Platform, wanted: str, *, plan_only: bool = False) -> dict[st
         TlHubspotError: what stopped it; what was confirmed is stored, and undoing again goes on from there.
     """
     platform.settings.require_hubspot()
-    if not platform.settings.database.exists():
-        raise ConfigurationError(
-            "There is no run to undo yet",
-            where=str(platform.settings.data),
-            mend="Set TL_HUBSPOT_DATA to the folder of an earlier run",
-        )
+    platform.earlier("There is no run to undo yet")
     try:
         platform.take_lock()
         target = finding.find(platform.warehouse, wanted, pushed=True)
