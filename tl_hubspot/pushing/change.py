@@ -82,16 +82,13 @@ class Change:
 
 def changes_of(frame: pl.DataFrame) -> Iterator[Change]:
     """The rows of a plan's `changes` frame, in its order. `fields` and `details` are JSON text."""
-    for row in frame.iter_rows(named=True):
-        fields = msgspec.json.decode(row["fields"] or "{}")
+    columns = ("entity_type", "teamleader_id", "hubspot_id", "action", "reason", "fields", "details")
+    for *of, fields, details in frame.select(columns).iter_rows():
+        wanted = msgspec.json.decode(fields or "{}")
         yield Change(
-            entity_type=row["entity_type"],
-            teamleader_id=row["teamleader_id"],
-            hubspot_id=row["hubspot_id"],
-            action=row["action"],
-            reason=row["reason"],
-            fields={name: value["new"] or "" for name, value in fields.items() if name != SECONDARY_EMAILS},
-            details=msgspec.json.decode(row["details"] or "{}"),
+            *of,
+            fields={name: value["new"] or "" for name, value in wanted.items() if name != SECONDARY_EMAILS},
+            details=msgspec.json.decode(details or "{}"),
         )
 
 
