@@ -83,10 +83,14 @@ class Change:
 def changes_of(frame: pl.DataFrame) -> Iterator[Change]:
     """The rows of a plan's `changes` frame, in its order. `fields` and `details` are JSON text."""
     columns = ("entity_type", "teamleader_id", "hubspot_id", "action", "reason", "fields", "details")
-    for *of, fields, details in frame.select(columns).iter_rows():
+    for entity_type, teamleader_id, hubspot_id, action, reason, fields, details in frame.select(columns).iter_rows():
         wanted = msgspec.json.decode(fields or "{}")
         yield Change(
-            *of,
+            entity_type,
+            teamleader_id,
+            hubspot_id,
+            action,
+            reason,
             fields={name: value["new"] or "" for name, value in wanted.items() if name != SECONDARY_EMAILS},
             details=msgspec.json.decode(details or "{}"),
         )
