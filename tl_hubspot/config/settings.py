@@ -267,6 +267,12 @@ class MailSettings(_Group):
         return self
 
 
+class TwoWaySettings(_Group):
+    """The flows between HubSpot and Crmoffice. `flows`: a file of one's own instead of the shipped one."""
+
+    flows: Path | None = None
+
+
 class ReportSettings(_Group):
     """The HTML reports. `after_each_run`: written by every run too, not only by `tl-hubspot report`; takes seconds."""
 
@@ -279,6 +285,7 @@ class Settings(_Group):
     teamleader: TeamleaderSettings = TeamleaderSettings()
     hubspot: HubSpotSettings = HubSpotSettings()
     crmoffice: CrmofficeSettings = CrmofficeSettings()
+    two_way: TwoWaySettings = TwoWaySettings()
     consent: ConsentSettings = ConsentSettings()
     deals: DealSettings = DealSettings()
     marketing: MarketingSettings = MarketingSettings()
