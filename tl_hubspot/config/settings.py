@@ -200,7 +200,7 @@ class GuardSettings(_Group):
     vanished_share: _Share = 0.2
 
 
-Part = Literal["interval", "sweep", "retention", "changes", "webhooks", "digest", "alerts"]
+Part = Literal["interval", "sweep", "retention", "changes", "webhooks", "digest", "alerts", "crmoffice"]
 """What can run by itself."""
 
 
@@ -222,6 +222,8 @@ class AutomationSettings(_Group):
     digest_period: Literal["daily", "weekly"] = "daily"
     digest_at: _TimeOfDay = "07:30"
     alerts: bool = False
+    crmoffice: bool = False
+    crmoffice_minutes: Annotated[int, AfterValidator(_interval)] = 15
 
     def runs(self, part: Part) -> bool:
         """Whether this part runs by itself: as it is set, else as `on` says."""

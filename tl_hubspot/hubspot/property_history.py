@@ -1,4 +1,4 @@
-"""Contacts by id together with the history of some properties: which value was written when, and by what kind of source.
+"""Contacts by id together with the history of some properties: which value was written when, by what kind of source.
 
 HubSpot keeps the last twenty values of a property. What is concluded from them is decided elsewhere.
 """

@@ -1129,7 +1129,7 @@ candidates | VARCHAR[] | records on the other side |
     ),
     _of_flow(
         "held",
-        "Fields of the latest cycle that wait: for a person, for the end of a refusal, or because a side is not written.",
+        "Fields of the latest cycle that wait: for a person, until a refusal is over, or as a side is not written.",
         """
 link_id | VARCHAR | the pair |
 field | VARCHAR | HubSpot's property |
@@ -1206,7 +1206,9 @@ started_at | TIMESTAMPTZ | start |
     ),
 )
 
-TABLES: tuple[Table, ...] = (*TEAMLEADER, REJECTED, *HISTORY, *HUBSPOT, *DECISIONS, *ELIGIBLE, *SYNC, *CRMOFFICE, *TWO_WAY)
+TABLES: tuple[Table, ...] = (
+    *TEAMLEADER, REJECTED, *HISTORY, *HUBSPOT, *DECISIONS, *ELIGIBLE, *SYNC, *CRMOFFICE, *TWO_WAY,
+)  # fmt: skip
 SCHEMAS = ("teamleader", "history", "hubspot", "decisions", "eligible", "sync", "crmoffice", "two_way")
 
 

@@ -23,7 +23,7 @@ from tl_hubspot.orchestration.steps.two_way.sides import CrmofficeSide, HubSpotS
 from tl_hubspot.two_way import flows as words
 from tl_hubspot.two_way.derived import derived
 from tl_hubspot.two_way.flows import Flow
-from tl_hubspot.two_way.frames import Plan, System, empty
+from tl_hubspot.two_way.frames import LINKS, Plan, System, empty
 from tl_hubspot.warehouse.store import frame_of
 
 
@@ -49,7 +49,7 @@ def flows(platform: Platform) -> tuple[Flow, ...]:
 
 
 def sync(platform: Platform, *, full: bool = False, run_id: str | None = None) -> list[Cycle]:
-    """One cycle of every flow. Raises what stopped it, after every outcome was stored; the run lock is held meanwhile."""
+    """One cycle of every flow, under the run lock. Raises what stopped it, after every outcome was stored."""
     return _every(platform, run_id or str(uuid.uuid4()), full=full, writes=True)
 
 
@@ -58,15 +58,20 @@ def plan(platform: Platform, *, full: bool = False, run_id: str | None = None) -
     return _every(platform, run_id or str(uuid.uuid4()), full=full, writes=False)
 
 
+def carry_out(platform: Platform, run_id: str) -> list[Cycle]:
+    """As `sync`, for mirrors that this run has read already."""
+    return _every(platform, run_id, full=False, writes=True, reads=False)
+
+
 def exit_code(cycles: list[Cycle]) -> ExitCode:
     """A breaker wins over records that failed."""
     return ExitCode(max((int(c.exit_code) for c in cycles), default=0))
 
 
-def _every(platform: Platform, run_id: str, *, full: bool, writes: bool) -> list[Cycle]:
+def _every(platform: Platform, run_id: str, *, full: bool, writes: bool, reads: bool = True) -> list[Cycle]:
     chosen = flows(platform)
     enter(platform)
-    return [_one(platform, flow, run_id, full=full, writes=writes) for flow in chosen]
+    return [_one(platform, flow, run_id, full=full, writes=writes, reads=reads) for flow in chosen]
 
 
 def enter(platform: Platform) -> None:
@@ -77,7 +82,7 @@ def enter(platform: Platform) -> None:
     platform.take_lock()
 
 
-def _one(platform: Platform, flow: Flow, run_id: str, *, full: bool, writes: bool) -> Cycle:
+def _one(platform: Platform, flow: Flow, run_id: str, *, full: bool, writes: bool, reads: bool) -> Cycle:
     if not flow.enabled:
         return Cycle(flow, "off", Plan())
     started = platform.clock()
@@ -85,7 +90,8 @@ def _one(platform: Platform, flow: Flow, run_id: str, *, full: bool, writes: boo
         if not flow.fields:
             cycle = _links_only(platform, flow, writes=writes)
         else:
-            read(platform, flow, run_id, full=full)
+            if reads:
+                read(platform, flow, run_id, full=full)
             cycle = act(platform, flow, run_id) if writes and not flow.dry_run else look(platform, flow, run_id)
     except TlHubspotError as error:
         if writes:
@@ -168,7 +174,7 @@ def _links_only(platform: Platform, flow: Flow, *, writes: bool) -> Cycle:
     )
     associations = System(platform.warehouse.read(query))
     with platform.warehouse.transaction() as con:
-        of_contacts = memory.links(con, parent) if parent else empty(memory.LINKS)
+        of_contacts = memory.links(con, parent) if parent else empty(LINKS)
         known = memory.links(con, flow)
         changed, unmatched = derived(associations, known, of_contacts, platform.clock())
         made = replace(Plan(), links=changed, unmatched=unmatched)

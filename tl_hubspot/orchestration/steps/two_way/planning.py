@@ -81,7 +81,7 @@ def _in_hubspot(platform: Platform, flow: Flow, ids: list[str]) -> _Looked:
         rows.append({"id": i, "outcome": outcome, "survivor": None if i in active else survivor})
         there |= {i} & active.keys() | ({survivor} if survivor else set())
     decode = msgspec.json.Decoder(dict[str, str | None]).decode
-    values = {i: stored(decode(active[i]["properties"]), flow) for i in sorted(there)}
+    values: dict[str, Values] = {i: stored(decode(active[i]["properties"]), flow) for i in sorted(there)}
     return pl.DataFrame(rows, schema=LOOKUPS), values
 
 
@@ -96,7 +96,7 @@ def _in_crmoffice(platform: Platform, flow: Flow, ids: list[str]) -> _Looked:
 
 
 def _times(platform: Platform, flow: Flow, ids: Iterable[str]) -> pl.DataFrame:
-    """TIMES of these contacts: when each property got its present value, and whether the flow from Teamleader wrote it."""
+    """TIMES of these contacts: when each property got its present value, and whether Teamleader's flow wrote it."""
     told = list(read_with_history(platform.hubspot, ids, flow.names))
     written = _by_teamleader(platform, [record.id for record in told])
     rows = []

@@ -114,7 +114,8 @@ def _hubspot_rows(records: Iterable[Record], flow: Flow) -> pl.DataFrame:
         }
         for record in records
     ]
-    shape = {"id": pl.String, "properties": pl.String, "createdate": INSTANT, "updated_at": INSTANT}
+    texts, instants = ("id", "properties"), ("createdate", "updated_at")
+    shape: dict[str, Any] = {**dict.fromkeys(texts, pl.String()), **dict.fromkeys(instants, INSTANT)}
     frame = pl.DataFrame(rows, schema=shape)
     return frame.unique("id", keep="last").with_columns(flow=pl.lit(flow.name))
 
@@ -266,4 +267,3 @@ def _records(con: duckdb.DuckDBPyConnection, flow: Flow, side: Side, since: date
     frame = fetch(con, query, [flow.name])
     decoded = pl.col("properties").str.json_decode(pl.Struct(dict.fromkeys(flow.names, pl.String())))
     return frame.with_columns(decoded).unnest("properties")
-

@@ -20,7 +20,6 @@ from tl_hubspot.two_way.bookkeeping import values
 from tl_hubspot.two_way.flows import OTHER, SIDES, Flow, Side
 
 
-
 def recover(platform: Platform, flow: Flow, systems: Mapping[Side, System], run_id: str) -> dict[str, int]:
     """Settle open intents; returns how many were settled, and how many creations a person must look at."""
     with platform.warehouse.connect() as con:
