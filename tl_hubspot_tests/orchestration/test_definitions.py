@@ -94,7 +94,14 @@ def test_each_asset_can_be_materialized_alone_with_its_checks(definitions: dg.De
 
 
 def test_jobs(definitions: dg.Definitions) -> None:
-    assert {job.name for job in definitions.jobs or ()} == {"sync", "plan_only", "approve", "crmoffice", "tidy", "digest"}
+    assert {job.name for job in definitions.jobs or ()} == {
+        "sync",
+        "plan_only",
+        "approve",
+        "crmoffice",
+        "tidy",
+        "digest",
+    }
     nodes = {name: set(definitions.resolve_job_def(name).graph.node_dict) for name in ("sync", "plan_only", "approve")}
     assert "hubspot_sync" in nodes["sync"]
     assert not any(node.startswith(("two_way", "crmoffice")) for node in nodes["sync"] | nodes["plan_only"])

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,11 +25,12 @@ from tl_hubspot.sandbox.crmoffice import CrmofficeSandbox
 from tl_hubspot.sandbox.crmoffice.values import canonical
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot.two_way.frames import Memory
+from tl_hubspot.warehouse.store import Warehouse
 from tl_hubspot_tests.two_way.engine import Did
 from tl_hubspot_tests.two_way.world import FIELDS, KINDS, OTHER, SIDES, Person, Server, World, as_sent
 
+FLOW = load()[0]
 THEIRS = dict(zip(FIELDS, ("givenName", "familyName", "mobilePhone", "directPhone"), strict=True))
-LIFTED = "max_delete_ratio: 1\n    "
 
 
 @dataclass
@@ -60,6 +62,7 @@ class Installation:
 
     def platform(self) -> Platform:
         platform = Platform(configuration.load(self.environment, directory=self.data), RunOptions(command="crmoffice"))
+        platform.__dict__["warehouse"] = self.warehouse
         platform.clock = self.systems.clock.now
         platform.sleep = lambda seconds: None
         return platform
@@ -72,8 +75,13 @@ class Installation:
         finally:
             platform.close()
 
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The working database; one for all cycles, which begin sooner so."""
+        return Warehouse(self.data / "tl_hubspot.duckdb")
+
     def read(self, query: str) -> pl.DataFrame:
-        return self.platform().warehouse.read(query)
+        return self.warehouse.read(query)
 
     def person(self, side: str = "ab", **values: str) -> tuple[str, str]:
         """The same person in both systems, or in one ("" for the other); returns the ids."""
@@ -227,12 +235,11 @@ class HttpEngine:
     def look(self) -> None:
         """What the product remembers now, and how both systems stand."""
         one = self.world.installation
-        platform = one.platform()
-        self.memory = memory.load(platform.warehouse, load()[0])
-        self.conflicts = platform.warehouse.read("two_way.conflicts").to_dicts()
+        self.conflicts = one.read("two_way.conflicts").to_dicts()
+        self.memory = memory.load(one.warehouse, FLOW)
         ids = self.memory.links.select("link_id", "a_id", "b_id")
         self.world.linked = {(side, i) for side in SIDES for i in ids[f"{side}_id"]}
-        known = platform.warehouse.read("two_way.shadows").join(ids, on="link_id").select("a_id", "b_id", "field")
+        known = one.read("two_way.shadows").join(ids, on="link_id").select("a_id", "b_id", "field")
         self.world.agreed = {(side, i, f) for *pair, f in known.rows() for side, i in zip(SIDES, pair, strict=True)}
         for side in SIDES:
             owner, others = self.world.servers[side].owner, self.world.servers[OTHER[side]].owner
@@ -240,5 +247,3 @@ class HttpEngine:
                 if row[f"{OTHER[side]}_id"] in others:
                     owner.setdefault(row[f"{side}_id"], others[row[f"{OTHER[side]}_id"]])
         self.world.refresh()
-
-

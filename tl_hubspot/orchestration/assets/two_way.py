@@ -40,7 +40,7 @@ def crmoffice_contacts(
 ) -> dg.MaterializeResult[Any]:
     with _cycle_of(context, platform):
         facts: Counter[str] = Counter()
-        for flow in cycle.flows(platform):
+        for flow in platform.flows:
             if flow.enabled and flow.fields:
                 facts.update(cycle.read(platform, flow, context.run.run_id))
         return result(platform, "crmoffice.contacts", facts)
@@ -57,7 +57,7 @@ def crmoffice_contacts(
 def two_way_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:
     with _cycle_of(context, platform):
         facts: Counter[str] = Counter()
-        for flow in cycle.flows(platform):
+        for flow in platform.flows:
             if flow.enabled and flow.fields:
                 made = cycle.look(platform, flow, context.run.run_id)
                 facts.update(made.counts)

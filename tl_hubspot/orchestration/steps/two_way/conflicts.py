@@ -27,7 +27,7 @@ def entries(platform: Platform) -> list[dict[str, Any]]:
     """All conflicts ever logged, oldest first; the shape is SPEC's."""
     if not platform.settings.database.exists():
         return []
-    theirs = {(flow.name, field.name): field.b for flow in cycle.flows(platform) for field in flow.fields}
+    theirs = {(flow.name, field.name): field.b for flow in platform.flows for field in flow.fields}
     rows = platform.warehouse.read("select * from two_way.conflicts order by detected_at, conflict_id")
     return [
         {
@@ -60,7 +60,7 @@ def resolve(platform: Platform, conflict_id: str, chosen: System) -> str:
             f"There is no conflict {conflict_id}", mend="`tl-hubspot crmoffice conflicts` lists them with their ids"
         )
     row = rows.row(0, named=True)
-    flow = next((f for f in cycle.flows(platform) if f.name == row["flow"] and row["field"] in f.names), None)
+    flow = next((f for f in platform.flows if f.name == row["flow"] and row["field"] in f.names), None)
     if flow is None:
         raise ConfigurationError(
             f"The field {row['field']} is no longer synchronised", where=f"conflict {conflict_id}",
@@ -91,7 +91,7 @@ def _let_win(platform: Platform, flow: Flow, row: Mapping[str, Any], winner: wor
 def _put_back(platform: Platform, flow: Flow, row: Mapping[str, Any], side: words.Side) -> None:
     """Write the value that lost where it was lost, as a person would: the next cycle carries it over."""
     systems: dict[words.Side, Side] = {
-        "a": HubSpotSide(platform.hubspot, flow, platform.mapping.protected_names),
+        "a": HubSpotSide(platform.hubspot, flow, lambda: platform.mapping.protected_names),
         "b": CrmofficeSide(platform.crmoffice, flow),
     }
     record, name = row[f"{side}_id"], row["field"]

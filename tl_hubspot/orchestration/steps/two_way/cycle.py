@@ -14,7 +14,6 @@ from typing import Any
 
 import polars as pl
 
-from tl_hubspot.config import two_way as flows_file
 from tl_hubspot.errors import ExitCode, TlHubspotError
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps.two_way import memory, planning, reading, recovering
@@ -43,11 +42,6 @@ class Cycle:
         return codes.get(self.status, ExitCode.DONE)
 
 
-def flows(platform: Platform) -> tuple[Flow, ...]:
-    """The configured flows; ConfigurationError names every mistake in their file."""
-    return flows_file.load(platform.settings.two_way.flows)
-
-
 def sync(platform: Platform, *, full: bool = False, run_id: str | None = None) -> list[Cycle]:
     """One cycle of every flow, under the run lock. Raises what stopped it, after every outcome was stored."""
     return _every(platform, run_id or str(uuid.uuid4()), full=full, writes=True)
@@ -69,16 +63,15 @@ def exit_code(cycles: list[Cycle]) -> ExitCode:
 
 
 def _every(platform: Platform, run_id: str, *, full: bool, writes: bool, reads: bool = True) -> list[Cycle]:
-    chosen = flows(platform)
     enter(platform)
-    return [_one(platform, flow, run_id, full=full, writes=writes, reads=reads) for flow in chosen]
+    return [_one(platform, flow, run_id, full=full, writes=writes, reads=reads) for flow in platform.flows]
 
 
 def enter(platform: Platform) -> None:
     """ConfigurationError before anything is read; then nobody else works on the data folder."""
     platform.settings.require_hubspot()
     platform.settings.require_crmoffice()
-    flows(platform)
+    _ = platform.flows
     platform.take_lock()
 
 
@@ -116,7 +109,7 @@ def look(platform: Platform, flow: Flow, run_id: str) -> Cycle:
 def act(platform: Platform, flow: Flow, run_id: str) -> Cycle:
     """Settle, plan and carry out a flow whose mirrors were read."""
     systems: dict[words.Side, Side] = {
-        "a": HubSpotSide(platform.hubspot, flow, platform.mapping.protected_names),
+        "a": HubSpotSide(platform.hubspot, flow, lambda: platform.mapping.protected_names),
         "b": CrmofficeSide(platform.crmoffice, flow),
     }
     counts = Counter(recovering.recover(platform, flow, systems, run_id))
@@ -167,7 +160,7 @@ def _links_only(platform: Platform, flow: Flow, *, writes: bool) -> Cycle:
     """Links that follow from another flow's; a flow without fields and without keys links nothing."""
     if flow.establish != "derived":
         return Cycle(flow, "done" if writes else "planned", Plan(), _planned(platform, flow, Plan()))
-    parent = next((f for f in flows(platform) if f.a == "Contact" and f.b == flow.b and f.fields), None)
+    parent = next((f for f in platform.flows if f.a == "Contact" and f.b == flow.b and f.fields), None)
     query = (
         "select from_id || '-' || to_id as id, from_id as contact_id from hubspot.associations"
         " where from_type = 'contact' and to_type = 'company' order by all"

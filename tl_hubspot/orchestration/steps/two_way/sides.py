@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal, Protocol
 
@@ -27,6 +27,8 @@ from tl_hubspot.hubspot.reactions import AnswerLost, Problem, Refused
 from tl_hubspot.pushing.wire import Wire
 from tl_hubspot.two_way.flows import Flow
 
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a property was written that has no history."""
 Values = Mapping[str, str | None]
 """Field → text; "" is an empty value, None one that the system did not tell."""
 
@@ -43,8 +45,10 @@ class Seen:
 
     def changed_at(self, name: str) -> datetime | None:
         """When the field (HubSpot) or the record (Crmoffice) was changed last, if that is known."""
+        if self.contact is not None:
+            return self.modified_at
         entries = self.history.get(name)
-        return entries[0].at if entries else self.modified_at
+        return entries[0].at if entries else NEVER
 
 
 @dataclass(frozen=True)
@@ -80,18 +84,21 @@ class Side(Protocol):
 
 
 class HubSpotSide:
-    """HubSpot's contacts. Protected properties are refused by the wire, before anything of a call is sent."""
+    """HubSpot's contacts. Protected properties are refused by the wire, before anything of a call is sent.
+
+    `protected_names` is asked when something is written.
+    """
 
     batch = objects.BATCH
 
-    def __init__(self, gateway: HubSpotGateway, flow: Flow, protected_names: Iterable[str]) -> None:
-        self._gateway, self._flow, self._protected = gateway, flow, tuple(protected_names)
+    def __init__(self, gateway: HubSpotGateway, flow: Flow, protected_names: Callable[[], Iterable[str]]) -> None:
+        self._gateway, self._flow, self._protected = gateway, flow, protected_names
 
     @cached_property
     def _wire(self) -> Wire:
         definitions = mirror.read_properties(self._gateway, "contact")
         labels = {("contact", row["name"]): row["label"] for row in definitions}
-        return Wire(self._gateway, self._protected, labels)
+        return Wire(self._gateway, self._protected(), labels)
 
     def read(self, ids: Iterable[str]) -> dict[str, Seen]:
         return {told.id: _seen(told, self._flow) for told in read_with_history(self._gateway, ids, self._flow.names)}
