@@ -1,4 +1,4 @@
-"""One installation beside a local HubSpot and Crmoffice, and people who edit there; a cycle is what `crmoffice sync` does.
+"""One installation beside a local HubSpot and Crmoffice, and people who edit there; a cycle is `crmoffice sync`.
 
 `Portals` is the world of the planner's tests with real systems in it, so that the same promises can be asked of it.
 """
@@ -108,21 +108,22 @@ class Installation:
         self.systems.clock.advance(1)
 
     def written(self) -> list[tuple[str, str]]:
-        """Side and record of every change that was sent since `forget`, once per call."""
+        """Side and record of every change that was sent since `forget` and not refused, once per call."""
         calls: list[tuple[str, str]] = []
         for entry in self.systems.hubspot.log.writes():
             if entry["path"].endswith("/batch/update"):
                 body = entry["body"] if isinstance(entry["body"], dict) else json.loads(entry["body"])
                 calls += [("a", item["id"]) for item in body["inputs"]]
         for entry in self.crmoffice.log.writes():
-            if entry["method"] in ("PATCH", "PUT"):
+            if entry["method"] in ("PATCH", "PUT") and entry["status"] != 422:
                 calls.append(("b", entry["path"].rpartition("/")[2]))
         return calls
 
     def made(self) -> int:
-        """Records that were asked for since `forget`."""
+        """Records that were asked for since `forget` and not refused."""
         posts = [e for e in self.systems.hubspot.log.writes() if e["path"].rstrip("/").endswith("/objects/contacts")]
-        return len(posts) + sum(1 for e in self.crmoffice.log.writes() if e["method"] == "POST")
+        posts += [e for e in self.crmoffice.log.writes() if e["method"] == "POST"]
+        return sum(1 for entry in posts if entry["status"] not in (400, 422))
 
     def forget(self) -> None:
         """Empty the request logs."""
@@ -227,7 +228,8 @@ class HttpEngine:
             made = one.cycle()
             assert made.status != "held", made.plan.stops
             calls = one.written()
-            refused = made.counts.get("failed", 0) + made.counts.get("waiting", 0)
+            waits = made.plan.held.filter(~pl.col("reason").is_in(["conflict", "writing_off"])).height
+            refused = made.counts.get("failed", 0) + made.counts.get("waiting", 0) + waits
             return Did(made.plan, calls if self.calm else sorted(set(calls)), one.made(), refused)
         finally:
             self.look()
