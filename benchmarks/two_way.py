@@ -63,6 +63,7 @@ def main() -> None:
             {"givenName": p["firstname"], "familyName": p["lastname"], "mobilePhone": p["mobilephone"]} for p in people
         )
         bench = Bench(systems, Path(folder), limits=given.limits)
+        systems.clock.advance(timedelta(hours=1).total_seconds())
         bench.cycle(f"First link of {given.contacts:,} contacts in both")
         systems.clock.advance(timedelta(hours=1).total_seconds())
         bench.cycle("Nothing changed, Crmoffice cannot filter")

@@ -79,7 +79,7 @@ def test_the_job_in_dagster(make: Make) -> None:
     assert one.crmoffice.count() == 1
 
 
-@pytest.mark.parametrize(("method", "skip"), [("POST", 2), ("PATCH", 2)])
+@pytest.mark.parametrize(("method", "skip"), [("POST", 2), ("PATCH", 3)])
 def test_a_process_that_is_killed_makes_nothing_twice_and_the_next_one_ends_the_work(
     make: Make, method: str, skip: int
 ) -> None:

@@ -71,7 +71,7 @@ def test_a_conflict_is_logged_with_the_value_that_lost_which_can_be_put_back(mak
         resolve(one, "nonsense", "hubspot")
 
 
-@pytest.mark.parametrize("use", ["hubspot", "crmoffice"])
+@pytest.mark.parametrize("use", ["crmoffice"])
 def test_a_held_conflict_waits_until_a_person_decides(make: Make, use: str) -> None:
     one = make()
     one.flows(lambda text: text.replace("policy: newest", "policy: hold"))
