@@ -22,7 +22,7 @@ from tl_hubspot_tests.two_way import promises
 from tl_hubspot_tests.two_way_engine.conftest import Make
 from tl_hubspot_tests.two_way_engine.installation import HttpEngine, Portals
 
-PEOPLE = 34
+PEOPLE = 35
 ALL = "givenName+familyName+mobilePhone+directPhone"
 WORLDS = {
     "usual": "",
