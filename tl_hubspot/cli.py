@@ -23,7 +23,20 @@ import typer
 from rich.console import Console
 
 from tl_hubspot import __version__
-from tl_hubspot.commands import ageing, audit, auth, consent, digest, explain, plan, report, runs, undo, webhooks
+from tl_hubspot.commands import (
+    ageing,
+    audit,
+    auth,
+    consent,
+    crmoffice,
+    digest,
+    explain,
+    plan,
+    report,
+    runs,
+    undo,
+    webhooks,
+)
 from tl_hubspot.errors import ConfigurationError, ExitCode, TlHubspotError
 
 app = typer.Typer(
@@ -35,6 +48,7 @@ app = typer.Typer(
 )
 app.add_typer(auth.app, name="auth")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(crmoffice.app, name="crmoffice")
 app.command("plan")(plan.plan)
 app.command("explain")(explain.explain)
 app.command("ageing")(ageing.ageing)

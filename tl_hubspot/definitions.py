@@ -5,8 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 from tl_hubspot.config import settings as configuration
-from tl_hubspot.orchestration import automation, checks
-from tl_hubspot.orchestration.assets import decisions, hubspot, sync, teamleader
+from tl_hubspot.orchestration import automation, checks, two_way_checks
+from tl_hubspot.orchestration.assets import decisions, hubspot, sync, teamleader, two_way
 from tl_hubspot.orchestration.resources import WarehouseResource, platform_resource
 from tl_hubspot.orchestration.run import Platform
 
@@ -20,8 +20,8 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
     settings = platform.settings if platform else configuration.load()
     warehouse = WarehouseResource(database=str(settings.database), lock_timeout_seconds=settings.lock_timeout_seconds)
     return dg.Definitions(
-        assets=[*teamleader.ASSETS, *hubspot.ASSETS, *decisions.ASSETS, *sync.ASSETS],
-        asset_checks=checks.CHECKS,
+        assets=[*teamleader.ASSETS, *hubspot.ASSETS, *decisions.ASSETS, *sync.ASSETS, *two_way.ASSETS],
+        asset_checks=[*checks.CHECKS, *two_way_checks.CHECKS],
         jobs=automation.jobs(settings),
         schedules=automation.schedules(settings),
         sensors=automation.sensors(settings),

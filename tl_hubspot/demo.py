@@ -23,6 +23,8 @@ from tl_hubspot.config import settings as configuration
 from tl_hubspot.errors import ConfigurationError, TlHubspotError
 from tl_hubspot.orchestration.execute import dagster_home, execute
 from tl_hubspot.orchestration.run import Platform, Progress, RunOptions
+from tl_hubspot.orchestration.steps.two_way import cycle
+from tl_hubspot.reporting import two_way
 from tl_hubspot.reporting.summary import print_summary
 
 WORLDS = ("demo", "subset")
@@ -51,8 +53,9 @@ def run_demo(
     again = (data / "tl_hubspot.duckdb").exists()
     with _sandbox(world, data / "sandbox", hubspot_limit=limits) as environment:
         console.print(
-            "Teamleader and HubSpot run on this machine, filled with invented people. Teamleader's limit of 200 calls a"
-            f" minute is lifted; HubSpot's {'limit of 190 calls per 10 s holds' if limits else 'limits are lifted'}."
+            "Teamleader, HubSpot and Crmoffice run on this machine, filled with invented people. Teamleader's limit of"
+            " 200 calls a minute is lifted; HubSpot's"
+            f" {'limit of 190 calls per 10 s holds' if limits else 'limits are lifted'}."
         )
         if again:
             console.print("Going on with the data of the earlier demo: nothing changed since, so nothing is written.")
@@ -65,10 +68,27 @@ def run_demo(
         seconds = time.perf_counter() - started
         print_summary(finished.run, platform.warehouse.read, console)
         console.print(f"\nThe run took {seconds:.1f} s, decided as of {finished.run['as_of']:%Y-%m-%d %H:%M} UTC.\n")
+        _crmoffice(platform.settings, console, progress)
         skipped = "select teamleader_id from sync.outcomes where entity_type = 'contact' and bucket = 'skipped' limit 1"
         someone = platform.warehouse.read(skipped)
         _where_to_look(console, data, str(someone.item()) if someone.height else "ID")
     return finished.exit_code
+
+
+def _crmoffice(
+    settings: configuration.Settings, console: Console, progress: Callable[[], AbstractContextManager[Progress]]
+) -> None:
+    """One cycle of the two-way flow on what the run before has left."""
+    platform = Platform(settings, RunOptions(command="crmoffice"))
+    started = time.perf_counter()
+    try:
+        with progress() as bars:
+            platform.progress = bars
+            [contacts, *_] = cycle.sync(platform)
+    finally:
+        platform.close()
+    console.print(two_way.summary(contacts.flow, contacts.status, contacts.counts, contacts.plan))
+    console.print(f"  It took {time.perf_counter() - started:.1f} s.\n")
 
 
 def run_dev(port: int, *, console: Console) -> int:

@@ -200,7 +200,7 @@ class GuardSettings(_Group):
     vanished_share: _Share = 0.2
 
 
-Part = Literal["interval", "sweep", "retention", "changes", "webhooks", "digest", "alerts"]
+Part = Literal["interval", "sweep", "retention", "changes", "webhooks", "digest", "alerts", "crmoffice"]
 """What can run by itself."""
 
 
@@ -222,6 +222,8 @@ class AutomationSettings(_Group):
     digest_period: Literal["daily", "weekly"] = "daily"
     digest_at: _TimeOfDay = "07:30"
     alerts: bool = False
+    crmoffice: bool = False
+    crmoffice_minutes: Annotated[int, AfterValidator(_interval)] = 15
 
     def runs(self, part: Part) -> bool:
         """Whether this part runs by itself: as it is set, else as `on` says."""
@@ -267,6 +269,12 @@ class MailSettings(_Group):
         return self
 
 
+class TwoWaySettings(_Group):
+    """The flows between HubSpot and Crmoffice. `flows`: a file of one's own instead of the shipped one."""
+
+    flows: Path | None = None
+
+
 class ReportSettings(_Group):
     """The HTML reports. `after_each_run`: written by every run too, not only by `tl-hubspot report`; takes seconds."""
 
@@ -279,6 +287,7 @@ class Settings(_Group):
     teamleader: TeamleaderSettings = TeamleaderSettings()
     hubspot: HubSpotSettings = HubSpotSettings()
     crmoffice: CrmofficeSettings = CrmofficeSettings()
+    two_way: TwoWaySettings = TwoWaySettings()
     consent: ConsentSettings = ConsentSettings()
     deals: DealSettings = DealSettings()
     marketing: MarketingSettings = MarketingSettings()

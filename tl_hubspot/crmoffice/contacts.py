@@ -52,6 +52,8 @@ class Reading:
         self._pages = lists.pages(client, "contacts", since=self._since)
         self.watermark: datetime | None = None
         """`since` of the next reading of changes; None until the first batch has come."""
+        self.until: datetime | None = None
+        """When the latest batch was answered, by Crmoffice's clock."""
 
     @property
     def is_complete(self) -> bool:
@@ -61,6 +63,7 @@ class Reading:
     def __iter__(self) -> Iterator[list[Contact]]:
         for page in self._pages:
             self.watermark = self.watermark or page.server_time - OVERLAP
+            self.until = page.server_time
             yield [contact_of(item) for item in page.items]
 
 

@@ -7,7 +7,7 @@ remembered of it, is decided in `pushing`; rows for the warehouse are made in `m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 
@@ -184,6 +184,17 @@ def batch_read(
     return answer.results
 
 
+def create_record(gateway: HubSpotGateway, entity_type: str, properties: Mapping[str, str]) -> Record:
+    """A new record, as it was stored. Refused when there is none; AnswerLost when nobody knows whether there is."""
+    record: Record = gateway.call(
+        routes.CREATE,
+        answer=Record,
+        path={"type": OBJECT_TYPES[entity_type]},
+        body={"properties": dict(properties)},
+    )
+    return record
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """One input of a batch write: `key` is a record id (update) or the value of the unique property (upsert)."""
@@ -195,12 +206,16 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of one input. `missing`: the answer does not mention it, so it may or may not have been written."""
+    """What became of one input. `missing`: the answer does not mention it, so it may or may not have been written.
+
+    `properties`: those of the answer, as they are stored now; of one that is not there nothing is known.
+    """
 
     state: Literal["done", "failed", "missing"]
     hubspot_id: str | None = None
     new: bool | None = None
     problem: Problem | None = None
+    properties: Mapping[str, str | None] = field(default_factory=dict)
 
 
 MISSING = Written("missing")
@@ -289,7 +304,7 @@ def _write(
         own_key = result.properties.get(id_property) if id_property else result.id
         trace = by_trace.get(result.objectWriteTraceId or "") or by_key.get(own_key or "")
         if trace:
-            outcome[trace] = Written("done", hubspot_id=result.id, new=result.new)
+            outcome[trace] = Written("done", hubspot_id=result.id, new=result.new, properties=result.properties)
     nobodys: list[Problem] = []
     for error in answer.errors:
         found = problem(error, 207)

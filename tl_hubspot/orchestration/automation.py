@@ -28,7 +28,8 @@ PUBLISHED = ["published", "analytics"]
 PART = "tl_hubspot/automation"
 """Tag of a run that started by itself; its value is the part that asked for it."""
 
-_EVERYTHING = dg.AssetSelection.all().materializable()
+_CRMOFFICE = dg.AssetSelection.groups("crmoffice", "two_way")
+_EVERYTHING = dg.AssetSelection.all().materializable() - _CRMOFFICE
 _STARTING_UP = 120.0
 """Seconds that a run may take from its start until it holds the run lock."""
 _LONGEST_PAUSE = 3600.0
@@ -47,7 +48,7 @@ def _tags(settings: Settings) -> dict[str, str]:
 
 
 def jobs(settings: Settings) -> list[Any]:
-    """Every job: `sync`, `plan_only`, `approve`, `tidy`, `digest`."""
+    """Every job: `sync`, `plan_only`, `approve`, `crmoffice`, `tidy`, `digest`."""
     return [
         dg.define_asset_job(
             "sync",
@@ -66,6 +67,12 @@ def jobs(settings: Settings) -> list[Any]:
             selection=dg.AssetSelection.assets(PLAN, SYNC, PUBLISHED),
             tags=_tags(settings),
             description="Push a plan that was held; started by `tl-hubspot approve DIGEST`.",
+        ),
+        dg.define_asset_job(
+            "crmoffice",
+            selection=_CRMOFFICE,
+            tags=_tags(settings),
+            description="One cycle between HubSpot and Crmoffice: read both, plan, write what differs, publish.",
         ),
         dg.GraphDefinition(
             "tidy",
@@ -149,7 +156,7 @@ def _request(part: Part, options: Mapping[str, Any], *, key: str | None = None) 
 
 
 def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """Interval, nightly sweep, retention, digest."""
+    """Interval, nightly sweep, retention, digest, and the flow between HubSpot and Crmoffice."""
     chosen = settings.automation
     minutes = chosen.interval_minutes
     return [
@@ -157,7 +164,7 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             settings,
             "interval",
             "interval_sync",
-            f"*/{minutes} * * * *" if minutes < 60 else f"0 */{minutes // 60} * * *",
+            _every(minutes),
             f"Runs `sync` every {minutes} minutes; not while another run waits or goes on.",
         ),
         _schedule(
@@ -187,7 +194,19 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             " on Mondays, about what the runs wrote, what failed, what waits for a person; none when there is nothing.",
             job="digest",
         ),
+        _schedule(
+            settings,
+            "crmoffice",
+            "crmoffice_sync",
+            _every(chosen.crmoffice_minutes),
+            f"Runs `crmoffice` every {chosen.crmoffice_minutes} minutes. Waits for its turn while another run goes on.",
+            job="crmoffice",
+        ),
     ]
+
+
+def _every(minutes: int) -> str:
+    return f"*/{minutes} * * * *" if minutes < 60 else f"0 */{minutes // 60} * * *"
 
 
 def _daily(at: str) -> str:

@@ -50,7 +50,7 @@ class Check:
     blocking: bool = False
 
 
-def _checks(asset: str, *checks: Check) -> dg.AssetChecksDefinition:
+def asset_checks(asset: str, *checks: Check) -> dg.AssetChecksDefinition:
     """All checks of one asset in one step: Dagster's events for a step cost more than most checks."""
     key = dg.AssetKey(asset.split("."))
 
@@ -141,7 +141,7 @@ _VAT = ("id", "vat_number", "primary_address")
 _GUARDS = ("creates", "updates", "unsubscribes", "new_marketing")
 
 CHECKS = [
-    _checks(
+    asset_checks(
         "decisions.contacts",
         Check(
             "duplicate_addresses",
@@ -164,7 +164,7 @@ CHECKS = [
             lambda w: rules.contacts_with_future_date(w.read(_CONTACTS)),
         ),
     ),
-    _checks(
+    asset_checks(
         "decisions.companies",
         Check(
             "missing_vat",
@@ -189,7 +189,7 @@ CHECKS = [
             lambda w: rules.companies_fitting_several_groups(w.read("decisions.companies")),
         ),
     ),
-    _checks(
+    asset_checks(
         "decisions.deals",
         Check(
             "deals_without_contact",
@@ -202,7 +202,7 @@ CHECKS = [
             lambda w: w.read("decisions.deals").filter(pl.col("reason") == "unmapped_stage"),
         ),
     ),
-    _checks(
+    asset_checks(
         "teamleader.contact_company_links",
         Check(
             "links_to_unknown_ids",
@@ -215,7 +215,7 @@ CHECKS = [
         ),
     ),
     *(
-        _checks(
+        asset_checks(
             f"teamleader.{stream}",
             Check(
                 "unreadable_dates",
@@ -230,7 +230,7 @@ CHECKS = [
         )
         for stream in ("contacts", "companies", "deals")
     ),
-    _checks(
+    asset_checks(
         "plan",
         Check(
             "ambiguous_company_match",

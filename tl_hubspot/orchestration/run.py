@@ -21,6 +21,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from tl_hubspot.config import mapping as mapping_file
+from tl_hubspot.config import two_way as flows_file
 from tl_hubspot.config.settings import Settings
 from tl_hubspot.crmoffice.client import CrmofficeClient
 from tl_hubspot.errors import ConfigurationError, WarehouseError
@@ -33,6 +34,7 @@ from tl_hubspot.teamleader.calls import CallBook
 from tl_hubspot.teamleader.client import TeamleaderClient
 from tl_hubspot.teamleader.webhooks import Named, named
 from tl_hubspot.transport.meter import CallMeter
+from tl_hubspot.two_way.flows import Flow
 from tl_hubspot.warehouse import history
 from tl_hubspot.warehouse.store import Warehouse, frame_of, insert
 from tl_hubspot.webhooks.spool import Spool
@@ -131,6 +133,11 @@ class Platform:
     def mapping(self) -> Mapping:
         """The mapping file."""
         return mapping_file.load(self.settings.mapping)
+
+    @cached_property
+    def flows(self) -> tuple[Flow, ...]:
+        """The flows between HubSpot and Crmoffice; ConfigurationError names every mistake in their file."""
+        return flows_file.load(self.settings.two_way.flows)
 
     @cached_property
     def teamleader(self) -> TeamleaderClient:

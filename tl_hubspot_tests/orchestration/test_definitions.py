@@ -24,6 +24,8 @@ ASSETS = {
     "decisions": {"contacts", "companies", "deals"},
     "eligible": {"contacts", "companies", "deals", "relations"},
     "published": {"analytics"},
+    "crmoffice": {"contacts"},
+    "two_way": {"plan", "sync"},
 }
 KINDS = {
     "teamleader_focus": {"teamleader"},
@@ -92,9 +94,17 @@ def test_each_asset_can_be_materialized_alone_with_its_checks(definitions: dg.De
 
 
 def test_jobs(definitions: dg.Definitions) -> None:
-    assert {job.name for job in definitions.jobs or ()} == {"sync", "plan_only", "approve", "tidy", "digest"}
+    assert {job.name for job in definitions.jobs or ()} == {
+        "sync",
+        "plan_only",
+        "approve",
+        "crmoffice",
+        "tidy",
+        "digest",
+    }
     nodes = {name: set(definitions.resolve_job_def(name).graph.node_dict) for name in ("sync", "plan_only", "approve")}
     assert "hubspot_sync" in nodes["sync"]
+    assert not any(node.startswith(("two_way", "crmoffice")) for node in nodes["sync"] | nodes["plan_only"])
     assert not {"hubspot_sync", "published__analytics"} & nodes["plan_only"]
     assert {"plan", "hubspot_sync"} <= nodes["approve"]
     assert not any(node.startswith("teamleader__") for node in nodes["approve"])

@@ -144,9 +144,9 @@ class World:
         server = self.servers[side]
         return [i for i, owner in server.owner.items() if owner == person.number and i in server.records]
 
-    def edit(self, person: Person, rng: Random) -> None:
+    def edit(self, person: Person, rng: Random, sides: str = "ab") -> None:
         """Somebody types something into one of the records of a person; into its keys only once it is linked."""
-        side, name = rng.choice(SIDES), rng.choice(FIELDS)
+        side, name = rng.choice(sides), rng.choice(FIELDS)
         ids = self.ids(side, person)
         if not all((side, i) in self.linked for i in ids):
             name = "phone"

@@ -1,0 +1,99 @@
+"""`tl-hubspot crmoffice …`: the two-way flow between HubSpot and Crmoffice.
+
+What is done stands in `orchestration.steps.two_way`, what is said about it in `reporting.two_way`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from tl_hubspot.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from tl_hubspot.orchestration.steps.two_way.cycle import Cycle
+
+app = typer.Typer(help="Keep contacts equal in HubSpot and Crmoffice, whichever side is edited.", no_args_is_help=True)
+_out = Console(highlight=False)
+
+Full = Annotated[bool, typer.Option("--full", help="Read both systems whole, not only what changed.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+@app.command()
+def sync(full: Full = False, as_json: Json = False) -> None:
+    """One cycle: read both sides, link, and write what differs to the other side."""
+    _cycle(full=full, as_json=as_json, writes=True)
+
+
+@app.command()
+def plan(full: Full = False, as_json: Json = False) -> None:
+    """What `crmoffice sync` would do now, with old and new values; writes to neither system."""
+    _cycle(full=full, as_json=as_json, writes=False)
+
+
+@app.command()
+def conflicts(as_json: Json = False) -> None:
+    """Every conflict there was: both values, who won, and the value that lost."""
+    from tl_hubspot import cli
+    from tl_hubspot.orchestration.steps.two_way import conflicts as log
+    from tl_hubspot.reporting import two_way as printed
+
+    entries = log.entries(cli._platform("crmoffice"))
+    if as_json:
+        cli._print_json({"conflicts": entries})
+    else:
+        _out.print(printed.conflicts_table(entries))
+
+
+@app.command()
+def resolve(
+    conflict: Annotated[str, typer.Argument(metavar="CONFLICT", help="Id, as `crmoffice conflicts` shows it.")],
+    use: Annotated[str, typer.Option("--use", metavar="hubspot|crmoffice", help="Whose value counts.")],
+) -> None:
+    """Decide a conflict that waits for you, or put back the value that lost."""
+    from tl_hubspot import cli
+    from tl_hubspot.orchestration.steps.two_way import conflicts as log
+
+    if use not in ("hubspot", "crmoffice"):
+        raise ConfigurationError(f"'{use}' is no side", where="--use", mend="Write hubspot or crmoffice")
+    platform = cli._platform("crmoffice")
+    try:
+        said = log.resolve(platform, conflict, "hubspot" if use == "hubspot" else "crmoffice")
+    finally:
+        platform.close()
+    _out.print(said, markup=False, soft_wrap=True)
+
+
+def _cycle(*, full: bool, as_json: bool, writes: bool) -> None:
+    from tl_hubspot import cli
+    from tl_hubspot.orchestration.steps import publish
+    from tl_hubspot.orchestration.steps.two_way import cycle
+    from tl_hubspot.reporting import two_way as printed
+
+    platform = cli._platform("crmoffice")
+    try:
+        with cli._progress() as progress:
+            platform.progress = progress
+            cycles = (cycle.sync if writes else cycle.plan)(platform, full=full)
+        if writes:
+            publish.publish(platform)
+    finally:
+        platform.close()
+    code = cycle.exit_code(cycles)
+    if as_json:
+        cli._print_json({"flows": [_as_json(made) for made in cycles]})
+    else:
+        for made in cycles:
+            _out.print(printed.summary(made.flow, made.status, made.counts, made.plan), soft_wrap=True)
+            if not writes:
+                _out.print(printed.plan_page(made.flow, made.plan))
+    cli._exit(code)
+
+
+def _as_json(made: Cycle) -> dict[str, object]:
+    from tl_hubspot.reporting import two_way as printed
+
+    return printed.plan_json(made.flow, made.plan) | {"status": made.status, "counts": made.counts}
