@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 
 from tl_hubspot import __version__
-from tl_hubspot.commands import ageing, audit, auth, consent, digest, explain, plan, report, runs, undo, webhooks
+from tl_hubspot.commands import ageing, audit, auth, consent, digest, explain, plan, report, runs, sql, undo, webhooks
 from tl_hubspot.errors import ConfigurationError, ExitCode, TlHubspotError
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ app.command("runs")(runs.runs)
 app.command("run")(runs.run)
 app.command("report")(report.report)
 app.command("digest")(digest.digest)
+app.command("sql")(sql.sql)
 app.add_typer(consent.app, name="consent")
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
