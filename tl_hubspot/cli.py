@@ -23,7 +23,21 @@ import typer
 from rich.console import Console
 
 from tl_hubspot import __version__
-from tl_hubspot.commands import ageing, audit, auth, consent, digest, explain, plan, report, runs, sql, undo, webhooks
+from tl_hubspot.commands import (
+    ageing,
+    audit,
+    auth,
+    consent,
+    digest,
+    explain,
+    mapping,
+    plan,
+    report,
+    runs,
+    sql,
+    undo,
+    webhooks,
+)
 from tl_hubspot.errors import ConfigurationError, ExitCode, TlHubspotError
 
 app = typer.Typer(
@@ -46,6 +60,7 @@ app.command("report")(report.report)
 app.command("digest")(digest.digest)
 app.command("sql")(sql.sql)
 app.add_typer(consent.app, name="consent")
+app.add_typer(mapping.app, name="mapping")
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
+from tl_hubspot.config import mapping_schema
 from tl_hubspot.reference import tables
 
-PAGES: dict[str, Callable[[], str]] = {"tables.md": tables.page}
+
+def _schema() -> str:
+    return json.dumps(mapping_schema.schema(), ensure_ascii=False, indent=2) + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {"tables.md": tables.page, mapping_schema.FILE: _schema}
 """File in `docs/` → what makes its text."""
