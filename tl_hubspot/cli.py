@@ -72,14 +72,22 @@ Only = Annotated[
     str | None, typer.Option("--only", metavar="LIST", help="Change only these: contacts,companies,deals.")
 ]
 Full = Annotated[bool, typer.Option("--full", help="Read all of Teamleader again: finds silent changes and deletions.")]
+Subset = Annotated[
+    str | None,
+    typer.Option(
+        "--subset",
+        metavar="N,N,N",
+        help="To begin with: only so many contacts, companies and deals that belong together: 50,10,10.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Entity = Annotated[str, typer.Argument(metavar="contact|company|deal")]
 
 
 @app.command()
-def sync(as_of: AsOf = None, only: Only = None, full: Full = False) -> None:
+def sync(as_of: AsOf = None, only: Only = None, full: Full = False, subset: Subset = None) -> None:
     """Read Teamleader, decide, plan, and push the differences to HubSpot."""
-    _run("sync", as_of=as_of, only=only, full=full)
+    _run("sync", as_of=as_of, only=only, full=full, subset=subset)
 
 
 def _plan_calls(as_of: str | None, full: bool, as_json: bool) -> None:
@@ -276,11 +284,18 @@ def _platform(
     full: bool = False,
     approved: str | None = None,
     webhook_batch: str | None = None,
+    subset: str | None = None,
 ) -> Any:
     from tl_hubspot.orchestration.run import Platform, RunOptions
 
     options = RunOptions(
-        as_of=as_of, full=full, only=_only(only), command=command, approved=approved, webhook_batch=webhook_batch
+        as_of=as_of,
+        full=full,
+        only=_only(only),
+        command=command,
+        approved=approved,
+        webhook_batch=webhook_batch,
+        subset=_subset(subset),
     )
     return Platform(_settings(), options)
 
@@ -337,6 +352,18 @@ def _only(text: str | None) -> tuple[str, ...]:
             f"'{unknown[0]}' is nothing that can be synchronised", where="--only", mend="Write contacts,companies,deals"
         )
     return tuple(names[part] for part in given)
+
+
+def _subset(text: str | None) -> str | None:
+    if text is None:
+        return None
+    from tl_hubspot.planning.subset import Sizes
+
+    try:
+        Sizes.of(text)
+    except ValueError as error:
+        raise ConfigurationError(f"'{text}' is no subset: {error}", where="--subset") from None
+    return text
 
 
 def _entity(text: str) -> str:
