@@ -120,14 +120,19 @@ def release(entity: Entity, record: Annotated[str, typer.Argument(metavar="ID")]
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    as_json: Json = False,
+    seen: Annotated[
+        str, typer.Option("--seen", metavar="TOPICS", help="What you have seen to yourself, like Companies,HubSpot.")
+    ] = "",
+) -> None:
     """Check configuration, credentials, scopes, properties, pipelines and limits; say how to mend each."""
     from tl_hubspot.orchestration.steps.doctor import examine
     from tl_hubspot.reporting import checklist
 
     with _progress() as progress:
         findings = []
-        for finding in examine(_settings):
+        for finding in checklist.seen(examine(_settings), seen.split(",")):
             findings.append(finding)
             progress("Looking", len(findings), None)
     if as_json:

@@ -6,12 +6,18 @@ import json
 from collections.abc import Callable
 
 from tl_hubspot.config import mapping_schema
-from tl_hubspot.reference import tables
+from tl_hubspot.reference import commands, reasons, settings, tables
 
 
 def _schema() -> str:
     return json.dumps(mapping_schema.schema(), ensure_ascii=False, indent=2) + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"tables.md": tables.page, mapping_schema.FILE: _schema}
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands.page,
+    "reasons.md": reasons.page,
+    "settings.md": settings.page,
+    "tables.md": tables.page,
+    mapping_schema.FILE: _schema,
+}
 """File in `docs/` → what makes its text."""
