@@ -15,9 +15,9 @@ def page() -> str:
     """The page as Markdown."""
     parts = [
         "# Commands",
-        "`tl-hubspot COMMAND --help` says the same. Exit codes: 0 done, 1 done but some records failed, 2 wrong usage or"
-        " configuration, 3 held by a guard, 4 stopped. With `--json` standard output holds one JSON document, everything"
-        " else goes to standard error.",
+        "`tl-hubspot COMMAND --help` says the same. Exit codes: 0 done, 1 done but some records failed, 2 wrong usage"
+        " or configuration, 3 held by a guard, 4 stopped. With `--json` standard output holds one JSON document,"
+        " everything else goes to standard error.",
     ]
     for name, command in sorted(_commands(typer.main.get_command(cli.app), "tl-hubspot")):
         arguments = [_shown(p) for p in command.params if p.param_type_name == "argument"]

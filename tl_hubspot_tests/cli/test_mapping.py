@@ -7,8 +7,13 @@ from typing import Any
 
 import yaml
 
+from tl_hubspot.config import settings as configuration
 from tl_hubspot.config.mapping import parse
+from tl_hubspot.orchestration.run import Platform
+from tl_hubspot.orchestration.steps import preflight
 from tl_hubspot.sandbox.serve import LocalSystems
+from tl_hubspot.teamleader.extraction import Extraction
+from tl_hubspot.warehouse.store import frame_of
 from tl_hubspot_tests.cli.terminal import Ended, Terminal, environment_of
 
 CUSTOM = {
@@ -49,7 +54,11 @@ def test_a_file_is_begun_once_and_mistakes_have_their_line(terminal: Terminal) -
 
 def test_with_a_portal_that_was_read(terminal: Terminal) -> None:
     with LocalSystems("subset", teamleader_limit=False, hubspot_limit=False) as systems:
-        assert terminal("plan", **environment_of(systems)).code == 0
+        values = environment_of(systems) | {"TL_HUBSPOT_DATA": str(terminal.folder / "data")}
+        platform = Platform(configuration.load(values, directory=terminal.folder))
+        platform.warehouse.replace("hubspot.properties", preflight.properties(platform))
+        reference = frame_of("teamleader.reference", Extraction(platform.teamleader).reference())
+        platform.warehouse.replace("teamleader.reference", reference)
 
     shown = {(f["entity_type"], f["property"]): f for f in data(terminal("mapping", "show", "--json"))["fields"]}
     email = shown["contact", "email"]

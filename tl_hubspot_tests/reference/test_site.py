@@ -1,4 +1,4 @@
-"""What people read: worked dates are what the rules compute, every alert has its remedy, the site has no broken link."""
+"""What people read: worked dates are what the rules compute, every alert has its remedy, no link is broken."""
 
 from __future__ import annotations
 
