@@ -127,12 +127,17 @@ def doctor(
     ] = "",
 ) -> None:
     """Check configuration, credentials, scopes, properties, pipelines and limits; say how to mend each."""
-    from tl_hubspot.orchestration.steps.doctor import examine
+    from tl_hubspot.orchestration.steps.doctor import TOPICS, examine
     from tl_hubspot.reporting import checklist
 
+    topics = [topic.strip() for topic in seen.split(",") if topic.strip()]
+    if unknown := [t for t in topics if t.casefold() not in {known.casefold() for known in TOPICS}]:
+        raise ConfigurationError(
+            f"'{unknown[0]}' is nothing that the doctor looks at", where="--seen", mend=f"Write {', '.join(TOPICS)}"
+        )
     with _progress() as progress:
         findings = []
-        for finding in checklist.seen(examine(_settings), seen.split(",")):
+        for finding in checklist.seen(examine(_settings), topics):
             findings.append(finding)
             progress("Looking", len(findings), None)
     if as_json:

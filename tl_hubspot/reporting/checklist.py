@@ -25,13 +25,17 @@ _MARKS: dict[Level, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: `topic`, a sentence, and for what is not fine how to mend it. Never holds a secret."""
+    """One finding: `topic`, a sentence, and for what is not fine how to mend it. Never holds a secret.
+
+    `looked`: False for what could not be looked at because of another problem.
+    """
 
     topic: str
     level: Level
     sentence: str
     mend: str = ""
     exit_code: ExitCode = ExitCode.DONE
+    looked: bool = True
 
     @classmethod
     def of(cls, topic: str, error: TlHubspotError) -> Finding:
@@ -70,8 +74,9 @@ def render(findings: Sequence[Finding]) -> RenderableType:
 
 def seen(findings: Iterable[Finding], topics: Collection[str]) -> Iterator[Finding]:
     """The findings; warnings of topics that a person has seen to are fine. Problems stay problems."""
+    names = {topic.strip().casefold() for topic in topics}
     for finding in findings:
-        if finding.level == "warning" and finding.topic.casefold() in {t.casefold() for t in topics}:
+        if finding.level == "warning" and finding.looked and finding.topic.casefold() in names:
             finding = replace(finding, level="ok", sentence=f"{finding.sentence} Seen to by you.", mend="")
         yield finding
 
@@ -80,6 +85,8 @@ def _short(topic: str, findings: Sequence[Finding]) -> Text:
     levels = {f.level for f in findings if f.topic == topic}
     if "problem" in levels:
         return Text(f"✗ {topic}", style="red")
+    if not all(f.looked for f in findings if f.topic == topic):
+        return Text(f"• {topic}: not looked at yet", style="yellow")
     if "warning" in levels:
         return Text(f"• {topic}: see to it yourself", style="yellow")
     return Text(f"✓ {topic}", style="green")

@@ -57,6 +57,8 @@ def test_from_nothing_it_says_where_to_click_and_what_to_run(terminal: Terminal)
     client = {"TEAMLEADER_CLIENT_ID": "id", "TEAMLEADER_CLIENT_SECRET": "secret"}
     assert "Run `tl-hubspot auth teamleader`" in mend("Teamleader", **client)
     assert "Usage & Limits" in mend("Marketing")
+    assert "• Calls: not looked at yet" in terminal("doctor", "--seen", "Calls").out
+    assert "nothing that the doctor looks at" in terminal("doctor", "--seen", "Company").line
     assert "TL_HUBSPOT_MARKETING__RENEWAL" in mend("Marketing", TL_HUBSPOT_MARKETING__TIER="1000")
     assert "TL_HUBSPOT_MAIL__HOST" in " ".join(
         f["sentence"] for f in examined(terminal, 2, TL_HUBSPOT_AUTOMATION__DIGEST="true") if f["topic"] == "Mail"

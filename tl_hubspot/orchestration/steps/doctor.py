@@ -63,6 +63,7 @@ def examine(load: Callable[[], Settings]) -> Iterator[Finding]:
                 "warning",
                 f"Not looked at, because of the problem with {lacking[0]}.",
                 "Mend that first, then run `tl-hubspot doctor` again.",
+                looked=False,
             )
             continue
         try:
@@ -289,3 +290,6 @@ _LOOKS: tuple[tuple[str, Look, tuple[str, ...]], ...] = (
     ("Mail", _chosen(choices.mail), ()),
     (crmoffice_check.TOPIC, _crmoffice, ()),
 )
+
+TOPICS = tuple(topic for topic, _, _ in _LOOKS)
+"""What is looked at, in order."""
