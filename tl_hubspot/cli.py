@@ -29,6 +29,7 @@ from tl_hubspot.commands import (
     auth,
     consent,
     digest,
+    doctor,
     explain,
     mapping,
     plan,
@@ -59,6 +60,7 @@ app.command("run")(runs.run)
 app.command("report")(report.report)
 app.command("digest")(digest.digest)
 app.command("sql")(sql.sql)
+app.command("doctor")(doctor.doctor)
 app.add_typer(consent.app, name="consent")
 app.add_typer(mapping.app, name="mapping")
 _out = Console(highlight=False)
@@ -117,34 +119,6 @@ def release(entity: Entity, record: Annotated[str, typer.Argument(metavar="ID")]
     platform = _platform("release")
     releasing.release(platform, _entity(entity), record)
     _out.print(f"Released: the next sync looks at {entity} {record} as if it were new.")
-
-
-@app.command()
-def doctor(
-    as_json: Json = False,
-    seen: Annotated[
-        str, typer.Option("--seen", metavar="TOPICS", help="What you have seen to yourself, like Companies,HubSpot.")
-    ] = "",
-) -> None:
-    """Check configuration, credentials, scopes, properties, pipelines and limits; say how to mend each."""
-    from tl_hubspot.orchestration.steps.doctor import TOPICS, examine
-    from tl_hubspot.reporting import checklist
-
-    topics = [topic.strip() for topic in seen.split(",") if topic.strip()]
-    if unknown := [t for t in topics if t.casefold() not in {known.casefold() for known in TOPICS}]:
-        raise ConfigurationError(
-            f"'{unknown[0]}' is nothing that the doctor looks at", where="--seen", mend=f"Write {', '.join(TOPICS)}"
-        )
-    with _progress() as progress:
-        findings = []
-        for finding in checklist.seen(examine(_settings), topics):
-            findings.append(finding)
-            progress("Looking", len(findings), None)
-    if as_json:
-        _print_json([f.as_dict() for f in findings])
-    else:
-        _out.print(checklist.render(findings))
-    _exit(checklist.exit_code(findings))
 
 
 @app.command()
