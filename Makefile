@@ -7,7 +7,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 # byte code is cached even where the environment says otherwise: without it every start costs twice the time
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check audit dev bench lock clean
+.PHONY: demo test check audit dev docs bench lock clean
 
 demo: $(STAMP)
 	@$(BIN)/tl-hubspot demo
@@ -30,6 +30,12 @@ audit: $(STAMP)
 
 dev: $(STAMP)
 	@$(BIN)/tl-hubspot dev
+
+# the pages made from code, then the site in build/site
+docs: $(STAMP)
+	@$(BIN)/python -m tl_hubspot.reference
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Documentation: build/site/index.html"
 
 bench: $(STAMP)
 	@$(BIN)/python benchmarks/rules.py --contacts 100000

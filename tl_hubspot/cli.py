@@ -30,10 +30,13 @@ from tl_hubspot.commands import (
     consent,
     crmoffice,
     digest,
+    doctor,
     explain,
+    mapping,
     plan,
     report,
     runs,
+    sql,
     undo,
     webhooks,
 )
@@ -58,7 +61,10 @@ app.command("runs")(runs.runs)
 app.command("run")(runs.run)
 app.command("report")(report.report)
 app.command("digest")(digest.digest)
+app.command("sql")(sql.sql)
+app.command("doctor")(doctor.doctor)
 app.add_typer(consent.app, name="consent")
+app.add_typer(mapping.app, name="mapping")
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
 
@@ -70,14 +76,22 @@ Only = Annotated[
     str | None, typer.Option("--only", metavar="LIST", help="Change only these: contacts,companies,deals.")
 ]
 Full = Annotated[bool, typer.Option("--full", help="Read all of Teamleader again: finds silent changes and deletions.")]
+Subset = Annotated[
+    str | None,
+    typer.Option(
+        "--subset",
+        metavar="N,N,N",
+        help="To begin with: only so many contacts, companies and deals that belong together: 50,10,10.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Entity = Annotated[str, typer.Argument(metavar="contact|company|deal")]
 
 
 @app.command()
-def sync(as_of: AsOf = None, only: Only = None, full: Full = False) -> None:
+def sync(as_of: AsOf = None, only: Only = None, full: Full = False, subset: Subset = None) -> None:
     """Read Teamleader, decide, plan, and push the differences to HubSpot."""
-    _run("sync", as_of=as_of, only=only, full=full)
+    _run("sync", as_of=as_of, only=only, full=full, subset=subset)
 
 
 def _plan_calls(as_of: str | None, full: bool, as_json: bool) -> None:
@@ -107,24 +121,6 @@ def release(entity: Entity, record: Annotated[str, typer.Argument(metavar="ID")]
     platform = _platform("release")
     releasing.release(platform, _entity(entity), record)
     _out.print(f"Released: the next sync looks at {entity} {record} as if it were new.")
-
-
-@app.command()
-def doctor(as_json: Json = False) -> None:
-    """Check configuration, credentials, scopes, properties, pipelines and limits; say how to mend each."""
-    from tl_hubspot.orchestration.steps.doctor import examine
-    from tl_hubspot.reporting import checklist
-
-    with _progress() as progress:
-        findings = []
-        for finding in examine(_settings):
-            findings.append(finding)
-            progress("Looking", len(findings), None)
-    if as_json:
-        _print_json([f.as_dict() for f in findings])
-    else:
-        _out.print(checklist.render(findings))
-    _exit(checklist.exit_code(findings))
 
 
 @app.command()
@@ -274,11 +270,18 @@ def _platform(
     full: bool = False,
     approved: str | None = None,
     webhook_batch: str | None = None,
+    subset: str | None = None,
 ) -> Any:
     from tl_hubspot.orchestration.run import Platform, RunOptions
 
     options = RunOptions(
-        as_of=as_of, full=full, only=_only(only), command=command, approved=approved, webhook_batch=webhook_batch
+        as_of=as_of,
+        full=full,
+        only=_only(only),
+        command=command,
+        approved=approved,
+        webhook_batch=webhook_batch,
+        subset=_subset(subset),
     )
     return Platform(_settings(), options)
 
@@ -335,6 +338,18 @@ def _only(text: str | None) -> tuple[str, ...]:
             f"'{unknown[0]}' is nothing that can be synchronised", where="--only", mend="Write contacts,companies,deals"
         )
     return tuple(names[part] for part in given)
+
+
+def _subset(text: str | None) -> str | None:
+    if text is None:
+        return None
+    from tl_hubspot.planning.subset import Sizes
+
+    try:
+        Sizes.of(text)
+    except ValueError as error:
+        raise ConfigurationError(f"'{text}' is no subset: {error}", where="--subset") from None
+    return text
 
 
 def _entity(text: str) -> str:

@@ -28,6 +28,14 @@ def plan(
     full: Annotated[
         bool, typer.Option("--full", help="Read all of Teamleader again: finds silent changes and deletions.")
     ] = False,
+    subset: Annotated[
+        str | None,
+        typer.Option(
+            "--subset",
+            metavar="N,N,N",
+            help="To begin with: only so many contacts, companies and deals that belong together: 50,10,10.",
+        ),
+    ] = None,
     calls: Annotated[
         bool, typer.Option("--calls", help="Only how many calls to Teamleader the next run needs, and how long.")
     ] = False,
@@ -57,7 +65,7 @@ def plan(
     from tl_hubspot.reporting.plan_view import Chosen
 
     chosen = Chosen(entity or (), action or (), reason or (), record or ())
-    platform = cli._platform("plan", as_of=as_of, only=only, full=full)
+    platform = cli._platform("plan", as_of=as_of, only=only, full=full, subset=subset)
     finished = cli._execute(platform)
     made = planning.stored_plan(platform, finished.run)
     if as_json:

@@ -31,11 +31,11 @@ from tl_hubspot.planning.transforms import TRANSFORMS
 
 DEFAULT_FILE = "mapping.yaml"
 
-_SECTIONS = {"contacts": "contact", "companies": "company", "deals": "deal"}
-_TOP = (*_SECTIONS, "property_group", "default_country", "protected_names", "pipelines")
-_ROW = ("source", "property", "transform", "policy", "create", "when_writable")
-_CREATE = ("type", "field_type", "label", "options", "unique")
-_FIELD_TYPES: dict[str, tuple[str, ...]] = {
+SECTIONS = {"contacts": "contact", "companies": "company", "deals": "deal"}
+TOP = (*SECTIONS, "property_group", "default_country", "protected_names", "pipelines")
+ROW = ("source", "property", "transform", "policy", "create", "when_writable")
+CREATE = ("type", "field_type", "label", "options", "unique")
+FIELD_TYPES: dict[str, tuple[str, ...]] = {
     "string": ("text", "textarea", "phonenumber", "html", "file"),
     "number": ("number",),
     "date": ("date",),
@@ -44,7 +44,7 @@ _FIELD_TYPES: dict[str, tuple[str, ...]] = {
     "bool": ("booleancheckbox",),
 }
 """HubSpot's types and the field types that go with them; the first is the default."""
-_OWN_WAY = {
+OWN_WAY = {
     SECONDARY_EMAILS: "further addresses are written by the sync itself",
     "hs_marketable_status": "marketing status cannot be written; map to teamleader_marketing",
     "hs_email_optout": "opt-outs are carried over by the sync itself",
@@ -52,7 +52,7 @@ _OWN_WAY = {
 }
 _STEERING = ("teamleader_id", "teamleader_marketing", "teamleader_status")
 """Properties by which later runs find their way: always written."""
-_NAME = re.compile(r"^[a-z][a-z0-9_]{0,99}$")
+NAME = re.compile(r"^[a-z][a-z0-9_]{0,99}$")
 
 
 def load(path: Path | str | None = None, *, protected_names: Iterable[str] = DEFAULT_PROTECTED_NAMES) -> Mapping:
@@ -83,7 +83,7 @@ class _Reader(Reader):
     # --- the file ---
 
     def mapping(self, node: yaml.Node, protected_names: tuple[str, ...]) -> Mapping:
-        top = self.members(node, _TOP, "the mapping file")
+        top = self.members(node, TOP, "the mapping file")
         names = dict.fromkeys(protected_names)
         if "protected_names" in top:
             self.place = "protected_names"
@@ -91,7 +91,7 @@ class _Reader(Reader):
                 names[str(entry.value)] = None
         self.names = tuple(names)
         fields: list[FieldRule] = []
-        for section, entity_type in _SECTIONS.items():
+        for section, entity_type in SECTIONS.items():
             self.place = section
             if section in top:
                 fields.extend(self.rows(top[section], section, entity_type))
@@ -160,7 +160,7 @@ class _Reader(Reader):
 
     def row(self, node: yaml.Node, entity_type: str) -> FieldRule | None:
         before = len(self.mistakes)
-        members = self.members(node, _ROW, "a row")
+        members = self.members(node, ROW, "a row")
         source, property_ = self.text(members, "source"), self.text(members, "property")
         if not source or not property_:
             if len(self.mistakes) == before:
@@ -200,7 +200,7 @@ class _Reader(Reader):
 
     def target(self, members: Members, property_: str, entity_type: str) -> None:
         node = members["property"]
-        if not _NAME.match(property_):
+        if not NAME.match(property_):
             self.wrong(
                 node,
                 f"'{property_}' is no internal name of a HubSpot property",
@@ -208,19 +208,19 @@ class _Reader(Reader):
             )
         if is_protected(property_, None, self.names):
             self.wrong(node, f"The property '{property_}' is protected and never written", "Map to another property")
-        if property_ in _OWN_WAY:
-            self.wrong(node, f"'{property_}' cannot be mapped: {_OWN_WAY[property_]}", "Remove the row")
+        if property_ in OWN_WAY:
+            self.wrong(node, f"'{property_}' cannot be mapped: {OWN_WAY[property_]}", "Remove the row")
 
     def create(self, node: yaml.Node, rule: FieldRule) -> FieldRule:
-        members = self.members(node, _CREATE, "create")
+        members = self.members(node, CREATE, "create")
         type_ = self.text(members, "type", rule.type)
         label = self.text(members, "label")
-        if type_ not in _FIELD_TYPES:
-            self.wrong(members["type"], f"Unknown type '{type_}'", did_you_mean(type_, _FIELD_TYPES))
+        if type_ not in FIELD_TYPES:
+            self.wrong(members["type"], f"Unknown type '{type_}'", did_you_mean(type_, FIELD_TYPES))
             return rule
-        field_type = self.text(members, "field_type", _FIELD_TYPES[type_][0])
-        if field_type not in _FIELD_TYPES[type_]:
-            mend = f"Choose among {', '.join(_FIELD_TYPES[type_])}"
+        field_type = self.text(members, "field_type", FIELD_TYPES[type_][0])
+        if field_type not in FIELD_TYPES[type_]:
+            mend = f"Choose among {', '.join(FIELD_TYPES[type_])}"
             self.wrong(members["field_type"], f"A property of type {type_} cannot have field type '{field_type}'", mend)
         if not label:
             self.wrong(node, "A property to create needs a label", "Add `label:`")

@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -59,7 +59,8 @@ class RunOptions:
 
     `as_of`: date or instant, None for the setting or now; `full`: read all of Teamleader again; `only`: entities that
     may be changed (empty: all); `command`: sync, plan, approve or undo; `approved`: digest pushed over the limits;
-    `webhook_batch`: drained webhook events, of Teamleader only the records that they name are read.
+    `webhook_batch`: drained webhook events, of Teamleader only the records that they name are read; `subset`: the most
+    contacts, companies and deals that are changed, like `50,10,10`, None for all.
     """
 
     as_of: str | None = None
@@ -68,6 +69,7 @@ class RunOptions:
     command: str = "sync"
     approved: str | None = None
     webhook_batch: str | None = None
+    subset: str | None = None
 
     @property
     def entities(self) -> tuple[str, ...]:
@@ -220,16 +222,8 @@ class Platform:
         An approved plan is made again at the instant of the run that was held.
         """
         if self.options.approved is not None:
-            query = "select as_of from sync.runs where digest = ? order by started_at desc limit 1"
-            known = self.settings.database.exists()  # to look must not make one
-            held = self.warehouse.read(query, [self.options.approved]) if known else pl.DataFrame()
-            if held.is_empty():
-                raise ConfigurationError(
-                    f"No plan has the digest {self.options.approved}",
-                    where=str(self.settings.data),
-                    mend="Copy the digest from the held run; `tl-hubspot plan` prints it",
-                )
-            return held.item()
+            instant: datetime = self._held_run(self.options.approved)["as_of"]
+            return instant
         text = self.options.as_of or self.settings.as_of
         try:
             return as_of_instant(text, self.settings.timezone, self.clock())
@@ -239,6 +233,19 @@ class Platform:
                 where="--as-of" if self.options.as_of else "TL_HUBSPOT_AS_OF",
                 mend="Write a date (2026-11-21) or an instant (2026-11-21T12:00:00+01:00)",
             ) from None
+
+    def _held_run(self, digest: str) -> dict[str, Any]:
+        """What the latest run with that plan went by; ConfigurationError when there is none."""
+        query = "select as_of, subset from sync.runs where digest = ? order by started_at desc limit 1"
+        known = self.settings.database.exists()  # to look must not make one
+        held = self.warehouse.read(query, [digest]) if known else pl.DataFrame()
+        if held.is_empty():
+            raise ConfigurationError(
+                f"No plan has the digest {digest}",
+                where=str(self.settings.data),
+                mend="Copy the digest from the held run; `tl-hubspot plan` prints it",
+            )
+        return held.row(0, named=True)
 
     def run(self, run_id: str) -> Run:
         """The run of that id; opened in `sync.runs` the first time, and the run lock is taken."""
@@ -296,11 +303,15 @@ class Platform:
     def _open(self, run_id: str) -> Run:
         as_of = self.as_of()
         is_full = self.options.command != "undo" and self.reads_everything(as_of)
-        run = Run(run_id, as_of, is_full, self.options, None if is_full else self._named())
+        options = self.options
+        if options.approved is not None:
+            options = replace(options, subset=self._held_run(options.approved)["subset"])
+        run = Run(run_id, as_of, is_full, options, None if is_full else self._named())
         started_at = self.clock()
         row = {
             "run_id": run_id,
-            "command": self.options.command,
+            "command": options.command,
+            "subset": options.subset,
             "as_of": as_of,
             "is_full": run.is_full,
             "started_at": started_at,

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from tl_hubspot.planning import diff, guards, json_text
+from tl_hubspot.planning import diff, guards, json_text, subset
 from tl_hubspot.planning.desired import KEY, MARKETING, Desired, desired, marked, writable_rules
 from tl_hubspot.planning.guards import Counts, GuardSettings, Limit
 from tl_hubspot.planning.mapping import Mapping as FieldMapping
@@ -76,7 +76,8 @@ class PlanInputs:
     `entities`: by entity type, only those that the run may change; `links`: `sync.links` after adoption; `shadows`,
     `marketing_requests`: their `sync` tables; `reference`: `teamleader.reference`; `relations`, `opt_outs`: rows of
     CHANGES (associate, disassociate; unsubscribe); `notices`: frames of notices found before; `vanished`: per entity
-    type (vanished in this run, known before); `opted_out_records`: `opt_outs.OptOutPlan.records`.
+    type (vanished in this run, known before); `opted_out_records`: `opt_outs.OptOutPlan.records`; `confined_to`: the
+    only records that may change, None for all.
     """
 
     entities: Mapping[str, EntityInputs]
@@ -91,6 +92,7 @@ class PlanInputs:
     )
     notices: Sequence[pl.DataFrame] = ()
     vanished: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    confined_to: subset.Ids | None = None
     opted_out_records: pl.Series = field(default_factory=lambda: pl.Series([], dtype=pl.String))
 
 
@@ -131,11 +133,16 @@ def build(inputs: PlanInputs, settings: PlanSettings) -> Plan:
     marketing = contacts.marketing_rows() if contacts else _no_changes()
     relations = inputs.relations.select(list(CHANGES))
     changes = pl.concat([_no_changes(), *(p.changes for p in parts), relations, unsubscribe, marketing])
+    outcomes = pl.concat([pl.DataFrame(schema=OUTCOMES), *(p.outcomes for p in parts)])
+    settled = pl.concat([pl.DataFrame(schema=SETTLED), *(p.settled for p in parts)])
+    if inputs.confined_to is not None:
+        changes = subset.changes(changes, inputs.confined_to)
+        outcomes = subset.outcomes(outcomes, inputs.confined_to)
     told = [no_notices(), *inputs.notices, *(p.notices for p in parts)]
     return Plan(
         changes=changes,
-        settled=pl.concat([pl.DataFrame(schema=SETTLED), *(p.settled for p in parts)]),
-        outcomes=pl.concat([pl.DataFrame(schema=OUTCOMES), *(p.outcomes for p in parts)]),
+        settled=settled,
+        outcomes=outcomes,
         notices=pl.concat([t.select(list(NOTICES)) for t in told]).unique(maintain_order=True),
         limits=guards.check(_counts(inputs, settings, changes, contacts), settings.guards),
         digest=digest_of(changes),
@@ -454,7 +461,8 @@ class _Entity:
 
 def _counts(inputs: PlanInputs, settings: PlanSettings, changes: pl.DataFrame, contacts: _Entity | None) -> Counts:
     actions = dict(changes.group_by("action").len().iter_rows())
-    existing = inputs.opt_outs["details"].str.json_path_match("$.existing") == "true"
+    opt_outs = inputs.opt_outs if inputs.confined_to is None else subset.changes(inputs.opt_outs, inputs.confined_to)
+    existing = opt_outs["details"].str.json_path_match("$.existing") == "true"
     new_marketing = actions.get("marketing", 0)
     if contacts and settings.marketing_method == "workflow":
         new_marketing = len(contacts.wanted_marketing())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 _LIST = re.compile(r"^(emails|telephones)\[(\w+)\]$")
-_CUSTOM_FIELD = re.compile(r"^custom_fields\[(.+)\]$")
+CUSTOM_FIELD = re.compile(r"^custom_fields\[(.+)\]$")
 _LIST_TYPES = {
     ("contact", "emails"): ("primary",),
     ("contact", "telephones"): ("phone", "mobile", "fax"),
@@ -188,7 +188,7 @@ def is_source(entity_type: str, source: str) -> bool:
 
 def custom_field(source: str) -> str | None:
     """Label or definition id that a `custom_fields[…]` source names; None for any other source."""
-    found = _CUSTOM_FIELD.match(source)
+    found = CUSTOM_FIELD.match(source)
     return found[1].strip() if found else None
 
 

@@ -5,8 +5,8 @@ What is looked at, and in which order, is in `orchestration.steps.doctor`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rich.console import Group, RenderableType
@@ -25,13 +25,17 @@ _MARKS: dict[Level, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: `topic`, a sentence, and for what is not fine how to mend it. Never holds a secret."""
+    """One finding: `topic`, a sentence, and for what is not fine how to mend it. Never holds a secret.
+
+    `looked`: False for what could not be looked at because of another problem.
+    """
 
     topic: str
     level: Level
     sentence: str
     mend: str = ""
     exit_code: ExitCode = ExitCode.DONE
+    looked: bool = True
 
     @classmethod
     def of(cls, topic: str, error: TlHubspotError) -> Finding:
@@ -62,8 +66,30 @@ def render(findings: Sequence[Finding]) -> RenderableType:
         if finding.mend and finding.level != "ok":
             line.append(f" {finding.mend}")
         parts.append(Padding(line, (0, 0, 0, 2)))
+    parts.append(Text("\nIn short", style="bold"))
+    parts += [Padding(_short(topic, findings), (0, 0, 0, 2)) for topic in dict.fromkeys(f.topic for f in findings)]
     parts.append(Text(f"\n{_whole(findings)}", style="bold"))
     return Group(*parts)
+
+
+def seen(findings: Iterable[Finding], topics: Collection[str]) -> Iterator[Finding]:
+    """The findings; warnings of topics that a person has seen to are fine. Problems stay problems."""
+    names = {topic.strip().casefold() for topic in topics}
+    for finding in findings:
+        if finding.level == "warning" and finding.looked and finding.topic.casefold() in names:
+            finding = replace(finding, level="ok", sentence=f"{finding.sentence} Seen to by you.", mend="")
+        yield finding
+
+
+def _short(topic: str, findings: Sequence[Finding]) -> Text:
+    levels = {f.level for f in findings if f.topic == topic}
+    if "problem" in levels:
+        return Text(f"✗ {topic}", style="red")
+    if not all(f.looked for f in findings if f.topic == topic):
+        return Text(f"• {topic}: not looked at yet", style="yellow")
+    if "warning" in levels:
+        return Text(f"• {topic}: see to it yourself", style="yellow")
+    return Text(f"✓ {topic}", style="green")
 
 
 def _whole(findings: Sequence[Finding]) -> str:
@@ -72,4 +98,9 @@ def _whole(findings: Sequence[Finding]) -> str:
     to_look = f"{look} thing{'s' if look != 1 else ''} to look at yourself" if look else "nothing to look at"
     if problems:
         return f"{problems} problem{'s' if problems != 1 else ''} to mend before a sync; {to_look}."
-    return f"Ready to sync; {to_look}."
+    topics = ",".join(dict.fromkeys(f.topic for f in findings if f.level == "warning")).replace(" ", "")
+    done = f"\nHave you seen to them? tl-hubspot doctor --seen {topics}" if look else ""
+    return (
+        f"Ready to sync; {to_look}.{done}"
+        "\nNext: tl-hubspot plan (changes nothing), then tl-hubspot sync --subset 50,10,10"
+    )

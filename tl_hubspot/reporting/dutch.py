@@ -56,6 +56,7 @@ _REASONS = {
     "deleted or archived in HubSpot by a person": "door iemand verwijderd of gearchiveerd in HubSpot",
     "in HubSpot, but no longer belongs there: marked": "in HubSpot, maar hoort er niet meer: gemarkeerd",
     "the plan is over a limit": "het plan gaat over een grens",
+    "not in the small set that the run was confined to": "niet in de kleine groep waartoe de run beperkt was",
 }
 
 _FRAME = {

@@ -37,6 +37,7 @@ MEANING = {
     "deleted_in_hubspot": "deleted or archived in HubSpot by a person",
     "out_of_scope": "in HubSpot, but no longer belongs there: marked",
     "guard": "the plan is over a limit",
+    "not_in_subset": "not in the small set that the run was confined to",
     "changed_while_interrupted": "somebody changed it in HubSpot while a run was interrupted; that value stays",
     "email_taken": "its new address belongs to another HubSpot contact",
     "not_attempted": "the push stopped before it",

@@ -937,6 +937,7 @@ reason | VARCHAR | reason code |
             """
 run_id | VARCHAR | run |
 command | VARCHAR | sync, plan, approve or undo |
+subset | VARCHAR | most contacts, companies and deals that the run was confined to; null: no such limit |
 as_of | TIMESTAMPTZ | instant of evaluation |
 is_full | BOOLEAN | all of Teamleader was read |
 started_at | TIMESTAMPTZ | start |

@@ -14,7 +14,7 @@ from tl_hubspot_tests.cli.terminal import Terminal, environment_of
 
 TOPICS = [
     *("Configuration", "Data folder", "Mapping", "Consent", "Teamleader", "HubSpot"),
-    *("Calls", "Properties", "Pipelines", "Marketing", "Companies"),
+    *("Calls", "Properties", "Pipelines", "Marketing", "Companies", "Mail"),
 ]
 
 
@@ -45,6 +45,26 @@ def test_without_any_credentials_it_says_what_it_can(terminal: Terminal) -> None
     assert list(terminal.folder.iterdir()) == [], "the doctor makes nothing"
 
 
+def test_from_nothing_it_says_where_to_click_and_what_to_run(terminal: Terminal) -> None:
+    def mend(topic: str, **environment: str) -> str:
+        return " ".join(f["mend"] for f in examined(terminal, 2, **environment) if f["topic"] == topic)
+
+    assert "Marketplace, Build" in mend("Teamleader")
+    assert "http://localhost:8765/callback" in mend("Teamleader")
+    assert "Development, Keys, Service keys" in mend("HubSpot")
+    assert "TL_HUBSPOT_CONSENT__FALSE_MEANS=not_asked" in mend("Consent")
+    assert mend("Consent", TL_HUBSPOT_CONSENT__FALSE_MEANS="opt_out") == ""
+    client = {"TEAMLEADER_CLIENT_ID": "id", "TEAMLEADER_CLIENT_SECRET": "secret"}
+    assert "Run `tl-hubspot auth teamleader`" in mend("Teamleader", **client)
+    assert "Usage & Limits" in mend("Marketing")
+    assert "• Calls: not looked at yet" in terminal("doctor", "--seen", "Calls").out
+    assert "nothing that the doctor looks at" in terminal("doctor", "--seen", "Company").line
+    assert "TL_HUBSPOT_MARKETING__RENEWAL" in mend("Marketing", TL_HUBSPOT_MARKETING__TIER="1000")
+    assert "TL_HUBSPOT_MAIL__HOST" in " ".join(
+        f["sentence"] for f in examined(terminal, 2, TL_HUBSPOT_AUTOMATION__DIGEST="true") if f["topic"] == "Mail"
+    )
+
+
 def test_several_problems_at_once(terminal: Terminal) -> None:
     (terminal.folder / "mapping.yaml").write_text("contacts: []\n")
     (terminal.folder / "data").write_text("a file")
@@ -67,7 +87,10 @@ def test_a_configuration_that_cannot_be_read_is_a_finding(terminal: Terminal) ->
 
 def test_a_portal_before_and_after_the_first_sync(terminal: Terminal) -> None:
     with LocalSystems("subset", teamleader_limit=False, hubspot_limit=False) as systems:
-        environment = environment_of(systems) | {"TL_HUBSPOT_MARKETING__TIER": "1000"}
+        environment = environment_of(systems) | {
+            "TL_HUBSPOT_MARKETING__TIER": "1000",
+            "TL_HUBSPOT_MARKETING__RENEWAL": "2027-03-01",
+        }
         before = examined(terminal, 0, **environment)
         sentences = " ".join(f["sentence"] for f in before)
         assert "The first sync creates 1" in sentences
@@ -83,6 +106,12 @@ def test_a_portal_before_and_after_the_first_sync(terminal: Terminal) -> None:
         assert "HubSpot has every property that the mapping writes." in after
         assert "Every pipeline and phase of Teamleader has its place in HubSpot." in after
         assert "The last run (sync, " in after
+        assert "Next: tl-hubspot plan" in terminal("doctor", **environment).out
+        green = terminal("doctor", "--seen", "configuration,companies,HubSpot", **environment)
+        assert green.code == 0
+        short = green.out.partition("In short\n")[2].splitlines()
+        assert [line.strip() for line in short[: len(TOPICS)]] == [f"✓ {topic}" for topic in TOPICS]
+        assert "Ready to sync; nothing to look at." in green.out
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,11 @@ import pytest
 
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.definitions import build_definitions
+from tl_hubspot.orchestration.assets import lineage
+from tl_hubspot.orchestration.assets.descriptions import DESCRIPTIONS
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.sandbox.serve import LocalSystems
+from tl_hubspot.warehouse import schema
 from tl_hubspot.warehouse.store import Warehouse
 from tl_hubspot_tests.cli.terminal import clean, environment_of
 
@@ -60,11 +63,12 @@ def test_assets_groups_and_kinds(definitions: dg.Definitions) -> None:
         group = str(node.group_name)
         name = key.to_user_string().removeprefix(f"{group}/") if group != "sync" else key.to_user_string()
         found.setdefault(group, set()).add(name)
-        assert node.description, f"{key} says nothing"
+        assert node.description == DESCRIPTIONS[key.to_user_string()]
         assert node.owners == ["team:crm"]
         if group in KINDS:
             assert node.kinds == KINDS[group]
     assert found == ASSETS
+    assert len(DESCRIPTIONS) == len(graph.get_all_asset_keys()), "every description is of an asset"
 
 
 def test_nothing_is_decided_before_both_systems_were_read(definitions: dg.Definitions) -> None:
@@ -91,6 +95,30 @@ def test_each_asset_can_be_materialized_alone_with_its_checks(definitions: dg.De
     for key in everything.asset_layer.executable_asset_keys:
         alone = everything.get_subset(asset_selection={key})
         assert {node.name.removesuffix("__checks") for node in alone.graph.nodes} == {key.to_python_identifier()}
+
+
+def test_lineage_leads_from_every_mapped_property_to_a_field_of_teamleader(
+    definitions: dg.Definitions, tmp_path: Path
+) -> None:
+    """Through tables and columns that exist, to assets that exist."""
+    assets = definitions.resolve_asset_graph().get_all_asset_keys()
+    mapping = platform(tmp_path).mapping
+    pushed = lineage.of_mapping(mapping)["dagster/column_lineage"].deps_by_column
+    assert set(pushed) == {f"{rule.entity_type}.{rule.property}" for rule in mapping.fields}
+    for deps in pushed.values():
+        assert deps
+        for dep in deps:
+            assert dep.asset_key in assets
+            assert dep.column_name in schema.table(".".join(dep.asset_key.path)).column_names
+    (mobile,) = pushed["contact.mobilephone"]
+    assert (mobile.asset_key.path, mobile.column_name) == (["teamleader", "contacts"], "telephones")
+    read = lineage.of_table("teamleader.contacts")["dagster/column_lineage"].deps_by_column
+    (field,) = read[mobile.column_name]
+    assert (field.asset_key.path, field.column_name) == (["teamleader_focus", "contacts"], "telephones")
+    assert {"address", "marketing"} == {
+        d.column_name for n in ("email", "teamleader_marketing") for d in pushed[f"contact.{n}"]
+    }
+    assert "changed_at" not in read
 
 
 def test_jobs(definitions: dg.Definitions) -> None:

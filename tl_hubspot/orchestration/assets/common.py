@@ -11,6 +11,8 @@ import dagster as dg
 import polars as pl
 
 from tl_hubspot.orchestration import automation
+from tl_hubspot.orchestration.assets import lineage
+from tl_hubspot.orchestration.assets.descriptions import DESCRIPTIONS
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps import preflight
 from tl_hubspot.warehouse import schema
@@ -42,11 +44,10 @@ def run_of(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Ru
 
 
 def spec(key: list[str], table: str | None = None, **arguments: Any) -> dict[str, Any]:
-    """Arguments of an asset: key, owners, and, for a table, its meaning and column schema."""
+    """Arguments of an asset: key, description, owners, and, for a table, its column schema."""
     metadata: dict[str, Any] = {}
     if table is not None:
         described = schema.table(table)
-        arguments.setdefault("description", described.meaning)
         metadata["dagster/table_name"] = table
         metadata["dagster/column_schema"] = dg.TableSchema(
             columns=[
@@ -54,16 +55,21 @@ def spec(key: list[str], table: str | None = None, **arguments: Any) -> dict[str
                 for c in described.columns
             ]
         )
-    return {"key": key, "owners": OWNERS, "metadata": metadata, **arguments}
+    told = DESCRIPTIONS["/".join(key)]
+    return {"key": key, "description": told, "owners": OWNERS, "metadata": metadata, **arguments}
 
 
 def result(platform: Platform, table: str | None, facts: Mapping[str, Any]) -> dg.MaterializeResult[Any]:
-    """Metadata of a materialization: row count and preview of its table, and the step's numbers."""
+    """Metadata of a materialization: row count, preview and lineage of its table, the step's numbers, and the calls so
+    far in this run, as numbers that Dagster plots."""
     metadata: dict[str, Any] = dict(facts)
     if table is not None:
+        metadata |= lineage.of_table(table)
         metadata["dagster/row_count"] = platform.warehouse.count(table)
         metadata["preview"] = dg.MetadataValue.md(preview(platform, table))
-    metadata["calls"] = platform.meter.snapshot()
+    calls = platform.meter.snapshot()
+    metadata |= {f"{system}_calls": made["reads"] + made["writes"] for system, made in calls.items()}
+    metadata["calls"] = calls
     return dg.MaterializeResult(metadata=metadata)
 
 

@@ -12,16 +12,7 @@ _KINDS = {"hubspot", "duckdb"}
 _DEFINITIONS = ["hubspot", "properties"]
 
 
-@dg.asset(
-    **spec(
-        _DEFINITIONS,
-        "hubspot.properties",
-        group_name="hubspot",
-        kinds=_KINDS,
-        description="What the portal allows: property definitions, and beside them (tables hubspot.pipeline_stages,"
-        " hubspot.owners, hubspot.currencies, hubspot.account) its deal pipelines, owners, currencies and number.",
-    )
-)
+@dg.asset(**spec(_DEFINITIONS, "hubspot.properties", group_name="hubspot", kinds=_KINDS))
 def properties(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:
     with run_of(context, platform) as run:
         return result(platform, "hubspot.properties", mirroring.definitions(platform, run))

@@ -4,9 +4,11 @@ from typing import Any
 
 import dagster as dg
 
-from tl_hubspot.orchestration.assets.common import OWNERS, result, run_of, spec
+from tl_hubspot.orchestration.assets import lineage
+from tl_hubspot.orchestration.assets.common import result, run_of, spec
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps import planning, publish, pushing
+from tl_hubspot.reporting.links import portal_page
 
 
 @dg.asset(
@@ -22,30 +24,25 @@ def plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
         return result(platform, "sync.plan", planning.plan(platform, run))
 
 
-@dg.asset(
-    key=["hubspot_sync"],
-    group_name="sync",
-    kinds={"hubspot"},
-    owners=OWNERS,
-    deps=[["plan"]],
-    description="HubSpot after the plan was pushed: every change confirmed, failed with a reason, or held.",
-)
+@dg.asset(**spec(["hubspot_sync"], group_name="sync", kinds={"hubspot"}), deps=[["plan"]])
 def hubspot_sync(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:
     with run_of(context, platform) as run:
-        return result(platform, None, pushing.push(platform, run))
+        facts = pushing.push(platform, run) | lineage.of_mapping(platform.mapping)
+        account = platform.warehouse.read("hubspot.account")
+        if account.height and (page := portal_page(account.row(0, named=True))):
+            facts["in_hubspot"] = dg.MetadataValue.url(page)
+        return result(platform, None, facts)
 
 
-@dg.asset(
-    key=["published", "analytics"],
-    group_name="published",
-    kinds={"duckdb"},
-    owners=OWNERS,
-    deps=[["hubspot_sync"]],
-    description="analytics.duckdb: a consistent copy of all tables that may be read while a run writes.",
-)
+@dg.asset(**spec(["published", "analytics"], group_name="published", kinds={"duckdb"}), deps=[["hubspot_sync"]])
 def analytics(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:
-    with run_of(context, platform):
-        return result(platform, None, publish.publish(platform))
+    with run_of(context, platform) as run:
+        facts = publish.publish(platform)
+        if "report" in facts:
+            facts["report"] = dg.MetadataValue.path(str(facts["report"]))
+        else:
+            facts["report"] = f"tl-hubspot report {run.run_id[:8]} writes it (docs/reports.md)"
+        return result(platform, None, facts)
 
 
 ASSETS = [plan, hubspot_sync, analytics]

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from tl_hubspot.orchestration.assets.common import OWNERS, result, run_of, spec
+from tl_hubspot.orchestration.assets.common import result, run_of, spec
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps import extract, links, named, phases
 from tl_hubspot.orchestration.steps.calls import counted
@@ -13,13 +13,7 @@ from tl_hubspot.teamleader.extraction import Stream
 _KINDS = {"python", "duckdb"}
 
 SOURCES = [
-    dg.AssetSpec(
-        ["teamleader_focus", name],
-        group_name="teamleader_focus",
-        kinds={"teamleader"},
-        owners=OWNERS,
-        description=f"{name.capitalize()} in Teamleader Focus itself, outside this platform.",
-    )
+    dg.AssetSpec(**spec(["teamleader_focus", name], group_name="teamleader_focus", kinds={"teamleader"}))
     for name in (*extract.STREAMS, "reference")
 ]
 

@@ -21,6 +21,7 @@ from tl_hubspot.hubspot.reactions import Refused
 from tl_hubspot.hubspot.routes import Route
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps import crmoffice_check
+from tl_hubspot.orchestration.steps import doctor_choices as choices
 from tl_hubspot.orchestration.steps import preflight as portal
 from tl_hubspot.planning import preflight, stages
 from tl_hubspot.reporting.checklist import Finding
@@ -62,6 +63,7 @@ def examine(load: Callable[[], Settings]) -> Iterator[Finding]:
                 "warning",
                 f"Not looked at, because of the problem with {lacking[0]}.",
                 "Mend that first, then run `tl-hubspot doctor` again.",
+                looked=False,
             )
             continue
         try:
@@ -128,20 +130,18 @@ def _mapping(patient: _Patient) -> Iterator[Finding]:
 
 
 def _consent(patient: _Patient) -> Iterator[Finding]:
-    means = patient.platform.settings.consent.false_means
-    explained = {
-        "opt_out": "an unticked consent box counts as an opt-out, also when the person was never asked: such people are"
-        " unsubscribed in HubSpot from all e-mail, which the sync never takes back",
-        "not_asked": "an unticked consent box counts as never asked: only a box that goes from ticked to unticked"
-        " between two runs is carried over as an opt-out",
-    }
-    yield Finding("Consent", "ok", f"consent.false_means is {means}: {explained[means]}.")
+    settings = patient.platform.settings
+    begun = settings.database.exists() and Warehouse(settings.database, lock_timeout=_LOCK_SECONDS).count("sync.links")
+    yield from choices.consent(settings, is_first=not begun)
 
 
 # --- Teamleader ------------------------------------------------------------------------------------------------------
 
 
 def _teamleader(patient: _Patient) -> Iterator[Finding]:
+    if missing := choices.teamleader_credentials(patient.platform.settings):
+        yield missing
+        return
     client = patient.platform.teamleader
     extraction = Extraction(client)
     account = extraction.account_id()
@@ -179,9 +179,14 @@ _WRITES = (
 
 
 def _hubspot(patient: _Patient) -> Iterator[Finding]:
+    if missing := choices.hubspot_credentials(patient.platform.settings):
+        yield missing
+        return
     gateway = patient.platform.hubspot
     details = gateway.call(routes.ACCOUNT_DETAILS, answer=dict[str, Any])
-    yield Finding("HubSpot", "ok", f"{gateway.api_url} answers; the token is of portal {details.get('portalId')}.")
+    kind = str(details.get("accountType") or "unknown").lower().replace("_", " ")
+    portal_id = details.get("portalId")
+    yield Finding("HubSpot", "ok", f"{gateway.api_url} answers; the token is of portal {portal_id} (account: {kind}).")
     refused = 0
     for scope, route, path in _READS:
         try:
@@ -192,7 +197,7 @@ def _hubspot(patient: _Patient) -> Iterator[Finding]:
             lacking = CredentialsRefused(
                 f"HubSpot's access token lacks a scope: {scopes}",
                 where=f"{route.method} {route.path}",
-                mend="Add it in HubSpot under Settings, Integrations, Private apps (or Service keys)",
+                mend=f"Add it in HubSpot under {choices.KEYS}",
             )
             yield Finding.of("HubSpot", lacking)
     if not refused:
@@ -202,7 +207,7 @@ def _hubspot(patient: _Patient) -> Iterator[Finding]:
         "HubSpot",
         "warning",
         "The right to write cannot be tried without writing.",
-        f"See in HubSpot under Settings, Integrations, Private apps that the token has {_WRITES}.",
+        f"See in HubSpot under {choices.KEYS} that the token has {_WRITES}.",
     )
 
 
@@ -263,41 +268,11 @@ def _crmoffice(patient: _Patient) -> Iterator[Finding]:
         yield from crmoffice_check.examine(patient.platform.crmoffice)
 
 
-# --- what only a person can see --------------------------------------------------------------------------------------
+# --- what only a person can see or choose -----------------------------------------------------------------------------
 
 
-def _marketing(patient: _Patient) -> Iterator[Finding]:
-    marketing = patient.platform.settings.marketing
-    if marketing.method == "workflow":
-        yield Finding(
-            "Marketing",
-            "warning",
-            "marketing.method is workflow: HubSpot itself must set the marketing status.",
-            "See in HubSpot under Automation, Workflows that one reads the contact property teamleader_marketing.",
-        )
-    elif marketing.method == "property_only":
-        yield Finding("Marketing", "ok", "marketing.method is property_only: only teamleader_marketing is written.")
-    else:
-        yield Finding("Marketing", "ok", "marketing.method is import: marketing status is set by an import of ids.")
-    if marketing.tier is None and marketing.method != "property_only":
-        yield Finding(
-            "Marketing",
-            "warning",
-            "How many marketing contacts the portal has bought is not known, so no limit protects it.",
-            "Look in HubSpot under Account & Billing, Usage & Limits, and set TL_HUBSPOT_MARKETING__TIER to it.",
-        )
-    elif marketing.tier is not None:
-        yield Finding("Marketing", "ok", f"New marketing contacts are held above the tier of {marketing.tier:,}.")
-
-
-def _automatic_companies(patient: _Patient) -> Iterator[Finding]:
-    yield Finding(
-        "Companies",
-        "warning",
-        "Whether HubSpot itself makes companies for new contacts cannot be read by its API.",
-        "Look in HubSpot under Settings, Objects, Companies, and switch off `Create and associate companies with"
-        " contacts`: those companies would stand beside the ones from Teamleader.",
-    )
+def _chosen(look: Callable[[Settings], Iterator[Finding]]) -> Look:
+    return lambda patient: look(patient.platform.settings)
 
 
 _LOOKS: tuple[tuple[str, Look, tuple[str, ...]], ...] = (
@@ -310,7 +285,11 @@ _LOOKS: tuple[tuple[str, Look, tuple[str, ...]], ...] = (
     ("Calls", _calls, ("HubSpot",)),
     ("Properties", _properties, ("Mapping", "HubSpot")),
     ("Pipelines", _pipelines, ("Mapping", "Teamleader", "HubSpot")),
-    ("Marketing", _marketing, ()),
-    ("Companies", _automatic_companies, ()),
+    ("Marketing", _chosen(choices.marketing), ()),
+    ("Companies", _chosen(choices.automatic_companies), ()),
+    ("Mail", _chosen(choices.mail), ()),
     (crmoffice_check.TOPIC, _crmoffice, ()),
 )
+
+TOPICS = tuple(topic for topic, _, _ in _LOOKS)
+"""What is looked at, in order."""

@@ -18,7 +18,7 @@ from tl_hubspot.orchestration.run import ENTITIES, Platform, Run
 from tl_hubspot.orchestration.steps import conclude, deciding, unchanged
 from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
 from tl_hubspot.planning import forecast as forecasts
-from tl_hubspot.planning import match_companies, match_contacts, match_deals, preflight, relations
+from tl_hubspot.planning import match_companies, match_contacts, match_deals, preflight, relations, subset
 from tl_hubspot.planning import plan as plans
 from tl_hubspot.planning.adopt import Adoption, adopt
 from tl_hubspot.planning.forecast import Forecast
@@ -81,6 +81,7 @@ def _facts(platform: Platform, run: Run) -> dict[str, Any]:
         "mapping": asdict(platform.mapping),
         "settings": [group.model_dump() for group in (settings.guards, settings.marketing, settings.relations)],
         "entities": run.options.entities,
+        "subset": run.options.subset,
         "vanished": {e: _vanished(platform, e) for e in run.options.entities},
         "future": platform.warehouse.count("decisions.contacts", "changed_at > as_of"),
     }
@@ -226,6 +227,7 @@ def make(platform: Platform, run: Run) -> Plan:
         marketing_requests=tables("sync.marketing_requests"),
         notices=[*(matched[e].notices for e in entities), *(adopted[e].notices for e in entities), related.notices],
         vanished={e: _vanished(platform, e) for e in entities},
+        confined_to=_chosen(run, tables),
     )
     made = plans.build(
         inputs,
@@ -247,6 +249,14 @@ def make(platform: Platform, run: Run) -> Plan:
             _never("protected_fields", protected, "protected properties are in the plan"),
         ],
     )
+
+
+def _chosen(run: Run, tables: _Tables) -> subset.Ids | None:
+    """The only records that the run may change; None for all."""
+    if run.options.subset is None:
+        return None
+    contacts, companies, deals = (tables(f"eligible.{name}") for name in _PLURALS.values())
+    return subset.choose(contacts, companies, deals, subset.Sizes.of(run.options.subset))
 
 
 def _found(
