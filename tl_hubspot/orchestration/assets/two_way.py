@@ -12,7 +12,7 @@ import dagster as dg
 
 from tl_hubspot.errors import HeldByGuard
 from tl_hubspot.orchestration import automation
-from tl_hubspot.orchestration.assets.common import OWNERS, result, spec
+from tl_hubspot.orchestration.assets.common import result, spec
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps import publish
 from tl_hubspot.orchestration.steps.two_way import cycle
@@ -47,12 +47,8 @@ def crmoffice_contacts(
 
 
 @dg.asset(
-    key=["two_way", "plan"],
-    group_name="two_way",
-    kinds={"polars", "duckdb"},
-    owners=OWNERS,
+    **spec(["two_way", "plan"], group_name="two_way", kinds={"polars", "duckdb"}),
     deps=[["crmoffice", "contacts"]],
-    description="What would be written to HubSpot and Crmoffice now; writes to neither.",
 )
 def two_way_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:
     with _cycle_of(context, platform):
@@ -67,12 +63,8 @@ def two_way_plan(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
 
 
 @dg.asset(
-    key=["two_way", "sync"],
-    group_name="two_way",
-    kinds={"hubspot", "crmoffice"},
-    owners=OWNERS,
+    **spec(["two_way", "sync"], group_name="two_way", kinds={"hubspot", "crmoffice"}),
     deps=[["two_way", "plan"]],
-    description="HubSpot and Crmoffice after the plan: linked records are equal, but for what is held or was refused.",
 )
 def two_way_sync(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult[Any]:
     with _cycle_of(context, platform):
