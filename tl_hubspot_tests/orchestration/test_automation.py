@@ -30,6 +30,7 @@ SCHEDULES = {
     "sweep": "nightly_sweep",
     "retention": "nightly_tidy",
     "digest": "digest_mail",
+    "crmoffice": "crmoffice_sync",
 }
 SENSORS = {"changes": "teamleader_changes", "webhooks": "teamleader_webhooks", "alerts": "failed_run_mail"}
 BRUSSELS = ZoneInfo("Europe/Brussels")
@@ -67,7 +68,7 @@ def schedule(settings: Settings, part: str) -> dg.ScheduleDefinition:
         ({"ON": "true", "INTERVAL": "false", "CHANGES": "true"}, {"sweep", "retention", "changes"}),
         ({"SWEEP": "true"}, {"sweep"}),
         ({"ON": "true", "WEBHOOKS": "true"}, {"interval", "sweep", "retention", "webhooks"}),
-        ({"DIGEST": "true", "ALERTS": "true"}, {"digest", "alerts"}),
+        ({"DIGEST": "true", "ALERTS": "true", "CRMOFFICE": "true"}, {"digest", "alerts", "crmoffice"}),
     ],
 )
 def test_one_switch_and_single_parts(tmp_path: Path, chosen: dict[str, str], running: set[str]) -> None:
