@@ -45,7 +45,7 @@ def conflicts(as_json: Json = False) -> None:
     if as_json:
         cli._print_json({"conflicts": entries})
     else:
-        _out.print(printed.conflicts_table(entries))
+        _out.print(printed.conflict_log(entries), soft_wrap=True)
 
 
 @app.command()

@@ -111,7 +111,10 @@ def _sentences(flow: Flow, status: str, counts: Mapping[str, int], plan: Plan) -
         f" Ended: {counts.get('broken', 0):,}."
     )
     for key, words in (
-        ("conflicts", "Both sides differed, decided by the policy or left to you: {n:,}; `crmoffice conflicts`."),
+        (
+            "conflicts",
+            "Both sides differed: {n:,}; `tl-hubspot crmoffice conflicts` shows who won and what waits for you.",
+        ),
         ("ambiguous", "Not told apart by the key, nothing was done with them: {n:,}."),
         ("held", "Fields that wait: {n:,}."),
         ("given_up", "Edited while the sync ran, left to the next one: {n:,}."),
@@ -140,24 +143,26 @@ def plan_page(flow: Flow, plan: Plan) -> Group:
     return Group(table, Text(more)) if changes else Group()
 
 
-def conflicts_table(entries: Sequence[Mapping[str, Any]]) -> Group | Text:
-    """The conflict log for a person; values are shown."""
+def conflict_log(entries: Sequence[Mapping[str, Any]]) -> Text:
+    """The conflict log for a person, with whole ids that can be copied; values are shown."""
     if not entries:
         return Text("There was no conflict so far.")
-    table = Table("Conflict", "When", "HubSpot", "Crmoffice", "Field", "In HubSpot", "In Crmoffice", "Why", "Outcome")
-    for entry in entries:
-        winner = f"{SYSTEM['a' if entry['winner'] == 'hubspot' else 'b']} won" if entry["winner"] else "open"
-        outcome = "resolved" if entry["state"] == "resolved" else winner
-        cells = (
-            entry["conflict_id"],
-            entry["detected_at"][:16].replace("T", " "),
-            entry["hubspot_id"],
-            entry["crmoffice_id"],
-            entry["field"],
-            entry["hubspot_value"] or "",
-            entry["crmoffice_value"] or "",
-            _WHY[entry["kind"]],
-            outcome,
-        )
-        table.add_row(*map(Text, cells))
-    return Group(table, Text("To put a value right: tl-hubspot crmoffice resolve CONFLICT --use hubspot|crmoffice"))
+    return Text("\n".join([*map(_conflict, entries), "", _HOW_TO_RESOLVE]))
+
+
+def _conflict(entry: Mapping[str, Any]) -> str:
+    when = entry["detected_at"][:16].replace("T", " ")
+    winner = f"{SYSTEM['a' if entry['winner'] == 'hubspot' else 'b']} won" if entry["winner"] else "It waits for you"
+    values = (
+        f"{entry[f'{side}_value'] or '(empty)'} in {name}"
+        for side, name in (("hubspot", SYSTEM["a"]), ("crmoffice", SYSTEM["b"]))
+    )
+    return (
+        f"{entry['conflict_id']}  {when} UTC: {entry['field']} of HubSpot contact {entry['hubspot_id']}"
+        f" and Crmoffice contact {entry['crmoffice_id']}\n"
+        f"    {', '.join(values)}: {_WHY[entry['kind']]}."
+        f" {'Resolved by a person' if entry['state'] == 'resolved' else winner}."
+    )
+
+
+_HOW_TO_RESOLVE = "To put a value right: tl-hubspot crmoffice resolve CONFLICT --use hubspot|crmoffice"
