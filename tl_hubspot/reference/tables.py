@@ -15,6 +15,8 @@ _ROOMS = {
     "decisions": "What the rules say about every record, and what they looked at.",
     "eligible": "What belongs in HubSpot.",
     "sync": "What was intended, done and remembered.",
+    "crmoffice": "Crmoffice as the two-way flow read it last.",
+    "two_way": "What the two-way flow between HubSpot and Crmoffice remembers: links, what each side held, conflicts.",
 }
 
 
