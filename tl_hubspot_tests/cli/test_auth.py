@@ -242,7 +242,7 @@ def test_the_doctor_points_here(terminal: Terminal, systems: LocalSystems, envir
         (problem,) = (f for f in findings if f["topic"] == "Teamleader" and f["level"] == "problem")
         return f"{problem['sentence']} {problem['mend']}"
 
-    assert "without TEAMLEADER_REFRESH_TOKEN" in sentence()
+    assert "Nobody has signed in to Teamleader yet" in sentence()
     assert "`tl-hubspot auth teamleader`" in sentence()
     environment["TEAMLEADER_REFRESH_TOKEN"] = "very-secret"
     assert "refused the refresh token: it is wrong" in sentence()
