@@ -105,7 +105,7 @@ class WarehouseLedger:
 
     def opt_out(self, rows: Sequence[Row]) -> None:
         """Opt-outs carried over; the addresses unsubscribed earlier for the same address stay known."""
-        last = {row["address"]: row for row in rows}
+        last = {row["address"]: row | {"unsubscribed": sorted(set(row["unsubscribed"]))} for row in rows}
         values = [c for c in table("sync.opt_outs").column_names if c not in ("address", "unsubscribed")]
         both = "list_sort(list_distinct(list_concat(t.unsubscribed, s.unsubscribed)))"
         sets = ", ".join([f"unsubscribed = {both}", *(f'"{c}" = s."{c}"' for c in values)])

@@ -13,6 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from tl_hubspot.reporting.words import NAMES
+
 SHOWN = 20
 """Records that are listed; --json has all of them."""
 
@@ -31,12 +33,10 @@ KINDS = {
 }
 """What each kind of drift means."""
 
-_NAMES = {"contact": "contacts", "company": "companies", "deal": "deals"}
-
 
 def render(answer: dict[str, Any]) -> RenderableType:
     """The answer as text."""
-    looked_at = ", ".join(f"{n:,} {_NAMES[kind]}" for kind, n in answer["looked_at"].items())
+    looked_at = ", ".join(f"{n:,} {NAMES[kind][1]}" for kind, n in answer["looked_at"].items())
     parts: list[RenderableType] = [
         Text(_headline(answer["drift_count"]), style="bold"),
         Text(f"Read back: {looked_at}."),
@@ -72,7 +72,7 @@ def _counts(counts: list[dict[str, Any]]) -> Table:
     for name in ("", "field", "times", "what"):
         table.add_column(name, justify="right" if name == "times" else "left", no_wrap=name != "what")
     for row in counts:
-        table.add_row(_NAMES[row["entity_type"]], row["field"] or "", f"{row['count']:,}", KINDS[row["kind"]])
+        table.add_row(NAMES[row["entity_type"]][1], row["field"] or "", f"{row['count']:,}", KINDS[row["kind"]])
     return table
 
 

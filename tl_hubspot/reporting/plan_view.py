@@ -13,14 +13,10 @@ from typing import Any
 import polars as pl
 
 from tl_hubspot.errors import ConfigurationError
-from tl_hubspot.reporting.words import meaning
+from tl_hubspot.reporting.words import NAMES, meaning
 
-KINDS = {
-    "company": ("company", "companies"),
-    "contact": ("contact", "contacts"),
-    "deal": ("deal", "deals"),
-    "relation": ("link", "links"),
-}
+KINDS = {kind: NAMES[kind] for kind in ("company", "contact", "deal", "relation")}
+"""In the order in which they are pushed."""
 ACTIONS = {
     "create": "created",
     "update": "updated",

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tl_hubspot.reporting.reasons import advice
-from tl_hubspot.reporting.words import made_in_portal, meaning, to_do
+from tl_hubspot.reporting.words import NAMES, made_in_portal, meaning, to_do
 
 ENDED = {
     "done": "done, all confirmed",
@@ -26,12 +26,6 @@ ENDED = {
     "stopped": "stopped",
     "killed": "killed",
     "running": "still running",
-}
-NAMES = {
-    "contact": ("contact", "contacts"),
-    "company": ("company", "companies"),
-    "deal": ("deal", "deals"),
-    "relation": ("link", "links"),
 }
 COMMANDS = {
     "sync": "A sync",

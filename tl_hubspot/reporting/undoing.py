@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from tl_hubspot.reporting.words import made_in_portal
+from tl_hubspot.reporting.words import NAMES, made_in_portal
 
 SHOWN = 20
 """Entries of each list before it is cut; --json has all of them."""
@@ -42,13 +42,6 @@ FOR_GOOD = {
     "marketing": "{n} made a marketing contact: that stays until a workflow or a person changes it.",
 }
 """What nobody can take back, by code."""
-
-_NAMES = {
-    "contact": ("contact", "contacts"),
-    "company": ("company", "companies"),
-    "deal": ("deal", "deals"),
-    "relation": ("link", "links"),
-}
 
 
 def render(answer: dict[str, Any]) -> RenderableType:
@@ -116,13 +109,13 @@ def _left(entry: dict[str, Any]) -> str:
 
 def _for_good(code: str, entries: Sequence[dict[str, Any]]) -> str:
     n = sum(entry["code"] == code for entry in entries)
-    contacts = f"{n:,} {_NAMES['contact'][n != 1]} {'was' if n == 1 else 'were'}"
+    contacts = f"{n:,} {NAMES['contact'][n != 1]} {'was' if n == 1 else 'were'}"
     return FOR_GOOD[code].format(n=contacts) if n else ""
 
 
 def _who(entry: dict[str, Any]) -> str:
     record = entry["hubspot_id"] or entry["teamleader_id"]
-    return f"{_NAMES[entry['entity_type']][0]} {record}"
+    return f"{NAMES[entry['entity_type']][0]} {record}"
 
 
 def _next(answer: dict[str, Any]) -> str:

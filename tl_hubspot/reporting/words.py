@@ -8,6 +8,13 @@ from collections.abc import Sequence
 from tl_hubspot.reporting.reasons import ADVICE
 from tl_hubspot.rules.told import told
 
+NAMES = {
+    "contact": ("contact", "contacts"),
+    "company": ("company", "companies"),
+    "deal": ("deal", "deals"),
+    "relation": ("link", "links"),
+}
+"""What a person calls records of each entity type: one, several."""
 MEANING = {
     # contacts
     "no_email": "no e-mail address in Teamleader",

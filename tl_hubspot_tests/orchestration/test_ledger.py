@@ -100,3 +100,24 @@ def test_what_fails_inside_a_block_leaves_nothing(
     ledger.log([entry])
     assert warehouse.count("sync.log") == 1
     assert json.loads((tmp_path / "sync.jsonl").read_text())["teamleader_id"] == "a"
+
+
+def test_a_record_that_is_written_twice_in_one_go_is_merged_in_that_order(
+    warehouse: Warehouse, ledger: WarehouseLedger
+) -> None:
+    first = shadow("a", {"city": "Gent", "fax": None}, {"city": "Gent", "phone": "1"})
+    second = shadow("a", {"city": "Aalst", "zip": "9300"}, {"city": None})
+    ledger.shadow([first, shadow("b", {"city": "Mons"}, {}), second])
+    both = {"a": ({"city": "Aalst", "zip": "9300"}, {"phone": "1"}), "b": ({"city": "Mons"}, {})}
+    assert shadows(warehouse) == both
+    ledger.shadow([shadow("b", {"city": None}, {"zip": "7000"})])
+    assert shadows(warehouse) == both | {"b": ({}, {"zip": "7000"})}
+
+
+def test_the_log_file_says_when_as_the_table_does(
+    warehouse: Warehouse, ledger: WarehouseLedger, tmp_path: Path
+) -> None:
+    ledger.log([{"timestamp": NOW.replace(microsecond=5), "run_id": "run", "action": "skip"}])
+    line = json.loads((tmp_path / "sync.jsonl").read_text())
+    assert line["timestamp"] == "2026-11-02T11:00:00.000005Z"
+    assert datetime.fromisoformat(line["timestamp"]) == warehouse.read("select timestamp from sync.log").item()

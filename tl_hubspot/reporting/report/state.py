@@ -15,6 +15,7 @@ from tl_hubspot.reporting.audit import KINDS
 from tl_hubspot.reporting.links import hubspot_page
 from tl_hubspot.reporting.report.troubles import record
 from tl_hubspot.reporting.report.view import Duplicate, Finding, Record
+from tl_hubspot.reporting.words import NAMES
 from tl_hubspot.rules.windows import spoken
 
 Rows = Sequence[dict[str, Any]]
@@ -142,7 +143,7 @@ def drift(rows: Rows, account: dict[str, Any]) -> tuple[tuple[Any, ...], ...]:
     """Rows kind of record, field, number, what happened, examples as records."""
     return tuple(
         (
-            told.capital(told.NAMES[row["entity_type"]][1]),
+            told.capital(NAMES[row["entity_type"]][1]),
             row["field"] or "",
             row["records"],
             told.capital(KINDS[row["kind"]]),

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tl_hubspot.reporting import runs as told
-from tl_hubspot.reporting.words import made_in_portal, meaning
+from tl_hubspot.reporting.words import NAMES, made_in_portal, meaning
 from tl_hubspot.rules.windows import spoken
 
 TONES = {
@@ -199,7 +199,7 @@ def bucket_rows(run: dict[str, Any]) -> tuple[tuple[Any, ...], ...]:
     for kind in KINDS:
         if buckets := run["by_entity"].get(kind):
             numbers = [buckets.get(b, 0) for b in BUCKETS]
-            rows.append((told.capital(told.NAMES[kind][1]), *numbers, sum(numbers)))
+            rows.append((told.capital(NAMES[kind][1]), *numbers, sum(numbers)))
     return tuple(rows)
 
 
@@ -209,7 +209,7 @@ def reason_rows(run: dict[str, Any]) -> tuple[tuple[Any, ...], ...]:
     for kind in KINDS:
         for reason, n in sorted(run["reasons"].get(kind, {}).items(), key=lambda entry: (-entry[1], entry[0])):
             bucket, _, code = reason.partition("/")
-            rows.append((told.capital(told.NAMES[kind][1]), bucket, n, told.capital(meaning(code, kind))))
+            rows.append((told.capital(NAMES[kind][1]), bucket, n, told.capital(meaning(code, kind))))
     return tuple(rows)
 
 
