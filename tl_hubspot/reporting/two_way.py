@@ -35,7 +35,7 @@ def stops(rows: pl.DataFrame) -> list[str]:
 
 
 def _stop(row: Mapping[str, Any]) -> str:
-    where = SYSTEM[row["side"]]  # type: ignore[index]
+    where = SYSTEM[row["side"]]
     found = (
         f"{where} shows no contact at all, and {row['value']:,} are linked."
         if row["name"] == "empty"

@@ -6,7 +6,7 @@ value of anybody is shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -92,7 +92,7 @@ def _stopped(rows: Sequence[Row], *_: str) -> tuple[str, str]:
 
 def _unclear(rows: Sequence[Row], *_: str) -> tuple[str, str]:
     return (
-        f"{_count(rows, 'contact was', 'contacts were')} being made when the connection broke, and several new ones fit.",
+        f"{_count(rows, 'contact was', 'contacts were')} being made when the connection broke; several new ones fit.",
         "See which one was made, delete the others, and link it:",
     )
 
@@ -139,7 +139,7 @@ def _ended(rows: Sequence[Row], *_: str) -> tuple[str, str]:
     )
 
 
-_SAID = {
+_SAID: dict[str, Callable[[Sequence[Row], str, str], tuple[str, str]]] = {
     "stopped": _stopped, "unclear": _unclear, "conflict": _conflict, "refused": _refused, "ambiguous": _ambiguous,
     "not_written": _not_written, "ended": _ended,
 }  # fmt: skip

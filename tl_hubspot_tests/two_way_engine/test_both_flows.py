@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tl_hubspot.orchestration.steps import digesting, explaining, reports
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot.sandbox.worlds import reference
+from tl_hubspot_tests.cli.conftest import terminal  # noqa: F401 - a fixture
+from tl_hubspot_tests.cli.terminal import Terminal
 from tl_hubspot_tests.e2e.builders import NO_PACING, START, Story
 from tl_hubspot_tests.e2e.conftest import Product
 from tl_hubspot_tests.two_way_engine.installation import Installation
@@ -70,3 +74,104 @@ def test_where_both_changed_teamleader_wins_whatever_the_policy(both: tuple[Stor
     assert one.crm(crm["id"])["firstname"] == one.hubspot(record)["firstname"] == "Anna", "a person's edit has no owner"
     losers = one.read("select field, losing_side, losing_value from two_way.conflicts order by all").rows()
     assert losers == [("firstname", "a", "Anne"), ("phone", "b", "+32 2 999 88 77")]
+
+
+@pytest.mark.parametrize("teamleader_first", [True, False])
+def test_nobody_s_edit_travels_in_circles_whoever_runs_first(
+    both: tuple[Story, Installation], teamleader_first: bool
+) -> None:
+    story, one = both
+    contact = story.contact("an@example.com", telephones=[("phone", "+32 2 555 11 22")])
+    story.sync()
+    one.cycle()
+    [crm] = list(one.crmoffice.all())
+    record = story.id_of("contacts", contact)
+
+    def runs() -> None:
+        for run in (story.sync, one.cycle) if teamleader_first else (one.cycle, story.sync):
+            run()
+
+    def phone(number: int) -> str:
+        return f"+32 2 555 {number:02} 00"
+
+    # each round somebody else types; the value stands on both sides after one or two rounds, and stays
+    for number, types in enumerate(
+        (
+            lambda n: one.edit("b", crm["id"], phone=phone(n)),
+            lambda n: story.edit("contacts", contact, telephones=[{"type": "phone", "number": phone(n)}]),
+            lambda n: one.edit("a", record, phone=phone(n)),
+            lambda n: one.edit("b", crm["id"], phone=""),
+            lambda n: story.edit("contacts", contact, telephones=[{"type": "phone", "number": phone(n)}]),
+        ),
+        start=10,
+    ):
+        types(number)
+        runs()
+        runs()
+        values = {"".join(v["phone"].split()) for v in (one.hubspot(record), one.crm(crm["id"]))}
+        assert values == {"" if number == 13 else "".join(phone(number).split())}
+    one.forget()
+    runs()
+    runs()
+    assert one.written() == [] and one.made() == 0 and story.product.writes() == []
+    assert one.read("two_way.conflicts").is_empty(), "nobody typed at the same time"
+    [field] = [
+        f for f in explaining.explain(one.platform(), "contact", record)["crmoffice"]["fields"] if f["field"] == "phone"
+    ]
+    assert (field["teamleader"], field["owner"], field["rule"], field["writes"]) == (True, "teamleader", "M4", [])
+
+
+def test_explain_and_the_report_tell_both_sides(
+    both: tuple[Story, Installation],
+    terminal: Terminal,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    story, one = both
+    contact = story.contact("an@example.com", telephones=[("phone", "+32 2 555 11 22")])
+    story.sync()
+    reports.write(one.platform(), "latest")
+    assert "Crmoffice" not in (tmp_path / "reports" / "index.html").read_text(), "not in use yet"
+    one.cycle()
+    [crm] = list(one.crmoffice.all())
+    record = story.id_of("contacts", contact)
+    story.edit("contacts", contact, telephones=[{"type": "phone", "number": "+32 2 444 33 22"}])
+    story.sync()
+    one.edit("b", crm["id"], phone="+32 2 999 88 77", firstname="Anna")
+    one.cycle(writes=False)
+
+    environment = one.environment
+    answers = [
+        json.loads(terminal("explain", "contact", meant, "--json", **environment).out)
+        for meant in (contact, record, f"crmoffice:{crm['id']}", "an@example.com")
+    ]
+    assert all(answer == answers[0] for answer in answers)
+    told = answers[0]["crmoffice"]
+    fields = {field["field"]: field for field in told["fields"]}
+    assert (
+        fields["firstname"]["writes"] == [{"system": "hubspot", "old": "Ann", "new": "Anna"}]
+        or fields["firstname"]["rule"] == "M7"
+    )
+    assert (fields["phone"]["rule"], fields["phone"]["teamleader"]) == ("M8", True)
+    assert fields["phone"]["last_agreed"]["crmoffice"] and fields["phone"]["crmoffice_changed"]
+    assert (fields["lastname"]["rule"], fields["lastname"]["writes"]) == ("M4", [])
+    assert any("Both sides were edited since they agreed." in sentence for sentence in told["sentences"])
+    dutch = terminal("explain", "contact", contact, "--lang", "nl", **environment).out
+    assert "Beide kanten werden bewerkt" in dutch and "Both sides" not in dutch
+
+    one.cycle()
+    stranger, _ = one.person("a", lastname="Peeters", phone="call me")
+    one.cycle()
+    shown = " ".join(terminal("explain", "contact", contact, **environment).out.split())
+    assert "HubSpot won" in shown and "+32 2 999 88 77" in shown, "what lost can be seen"
+    alone = " ".join(terminal("explain", "contact", stranger, **environment).out.split())
+    assert f"HubSpot contact {stranger} does not come from Teamleader" in alone
+    assert terminal("explain", "contact", "999999", **environment).code == 2
+
+    page = reports.write(one.platform(), "latest").read_text()
+    assert "HubSpot and Crmoffice" in page and "HubSpot won" in page and "Crmoffice refused 1 contact" in page
+    assert "999 88 77" not in page and "call me" not in page, "values stay out of the report"
+    for text in (page, digesting.of_period(one.platform(), "daily").text):
+        assert "tl-hubspot" in text and "it is no telephone number" in text
+    first = story.product.read("select run_id from sync.runs order by started_at limit 1").item()
+    assert "Cycle by cycle" not in reports.write(one.platform(), first).read_text(), "the tables are of the latest run"
+    assert "Cycle by cycle" in (tmp_path / "reports" / "index.html").read_text()

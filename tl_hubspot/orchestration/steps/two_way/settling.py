@@ -109,7 +109,7 @@ def _release_ended(platform: Platform, row: Mapping[str, Any]) -> str:
         source = platform.warehouse.read(query, [row["a_id"]])["teamleader_id"].to_list()
         if source:
             raise ConfigurationError(
-                f"HubSpot contact {row['a_id']} came from Teamleader; made anew from Crmoffice it would be a second one",
+                f"HubSpot contact {row['a_id']} came from Teamleader; Crmoffice would make a second one",
                 where=row["link_id"],
                 mend=f"Run `tl-hubspot release contact {source[0]}` and `tl-hubspot sync`; then release this pair",
             )

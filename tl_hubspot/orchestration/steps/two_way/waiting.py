@@ -43,12 +43,15 @@ order by all
 """A refusal is over when the value is no longer the one to send, or has been taken since."""
 _REFUSED_NEW = """
 with hold as (
-  select *, split_part(link_id, ':', 3) as source_id from two_way.holds where flow = $flow and starts_with(link_id, 'new:')
+  select *, split_part(link_id, ':', 3) as source_id from two_way.holds
+  where flow = $flow and starts_with(link_id, 'new:')
 )
 select link_id as pair, if(side = 'b', source_id, null) as a_id, if(side = 'a', source_id, null) as b_id,
   null as field, side, reason, attempts, until
 from hold h
-where not exists (select 1 from two_way.links l where l.flow = h.flow and h.source_id = if(h.side = 'b', l.a_id, l.b_id))
+where not exists (
+    select 1 from two_way.links l where l.flow = h.flow and h.source_id = if(h.side = 'b', l.a_id, l.b_id)
+  )
   and exists (select 1 from {mirrors} m where m.source = if(h.side = 'b', 'a', 'b') and m.id = h.source_id)
 qualify row_number() over (partition by link_id order by until desc) = 1
 order by all
