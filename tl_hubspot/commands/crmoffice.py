@@ -79,7 +79,7 @@ def held(as_json: Json = False) -> None:
     if as_json:
         cli._print_json({"waiting": printed.as_json(rows)})
     else:
-        _out.print(printed.render(rows))
+        _out.print(printed.render(rows), crop=False)
 
 
 @app.command()

@@ -83,6 +83,11 @@ TWO_WAY = {
     "`tl-hubspot crmoffice held` shows how to say who belongs to whom.": (
         "`tl-hubspot crmoffice held` toont hoe u zegt wie bij wie hoort."
     ),
+    "It is not linked: {system} refused to make it ({why}), tried {n} times; the same values are not sent before"
+    " {until} UTC.": (
+        "Het is niet gekoppeld: {system} weigerde het te maken ({why}), {n} keer geprobeerd; dezelfde waarden worden"
+        " niet verstuurd voor {until} UTC."
+    ),
     "It is not linked: {why}.": "Het is niet gekoppeld: {why}.",
     "It is not linked yet; the next `tl-hubspot crmoffice sync` looks for its counterpart.": (
         "Het is nog niet gekoppeld; de volgende `tl-hubspot crmoffice sync` zoekt de tegenhanger."

@@ -98,6 +98,16 @@ def _alone(facts: Facts) -> Iterator[Told | str]:
         if others:
             yield told("In {there} these fit: {ids}.", there=there, ids=others)
         yield "`tl-hubspot crmoffice held` shows how to say who belongs to whom."
+    elif facts["not_made"]:
+        refused = facts["not_made"][0]
+        yield told(
+            "It is not linked: {system} refused to make it ({why}), tried {n} times; the same values are not sent"
+            " before {until} UTC.",
+            system=refused["system"],
+            why=refusal(refused["system"], refused["reason"]),
+            n=refused["attempts"],
+            until=refused["until"][:16].replace("T", " "),
+        )
     elif facts["unmatched"]:
         yield told("It is not linked: {why}.", why=_UNMATCHED.get(facts["unmatched"], facts["unmatched"]))
     else:

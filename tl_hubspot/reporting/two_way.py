@@ -37,7 +37,7 @@ def stops(rows: pl.DataFrame) -> list[str]:
 def _stop(row: Mapping[str, Any]) -> str:
     where = SYSTEM[row["side"]]
     found = (
-        f"{where} shows no contact at all, and {row['value']:,} are linked."
+        f"{where} shows no contact at all; linked: {row['value']:,}."
         if row["name"] == "empty"
         else f"{row['value']:,} linked contacts seem deleted in {where}, {row['maximum']:,} are allowed."
     )

@@ -41,16 +41,19 @@ class Waiting:
 def told(rows: Iterable[Row]) -> tuple[Waiting, ...]:
     """The rows of `waiting.waiting` by kind, and those refused by system and reason."""
     found = []
-    for (kind, system, reason), same in groupby(rows, key=_alike):
+    for (_, kind, system, reason, _), same in groupby(sorted(rows, key=_alike), key=_alike):
         own = tuple(same)
         what, do = _SAID[kind](own, system, reason)
         found.append(Waiting(kind, what, do, tuple(_item(row) for row in own), own))
     return tuple(found)
 
 
-def _alike(row: Row) -> tuple[str, str, str]:
-    is_refused = row["kind"] == "refused"
-    return row["kind"], row.get("system") or "" if is_refused else "", row["reason"] if is_refused else ""
+def _alike(row: Row) -> tuple[int, str, str, str, bool]:
+    """What is told together, in the order in which it is told."""
+    kind, place = row["kind"], [*_SAID].index(row["kind"])
+    if kind != "refused":
+        return place, kind, "", "", False
+    return place, kind, row["system"], row["reason"], row["field"] is None
 
 
 def as_json(rows: Sequence[Row]) -> list[Row]:

@@ -16,7 +16,7 @@ from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps.two_way.waiting import is_in_use
 from tl_hubspot.two_way import frames, merge
 from tl_hubspot.two_way.clocks import INTERVALS
-from tl_hubspot.two_way.flows import SIDES, SYSTEM, Field, Flow, Side
+from tl_hubspot.two_way.flows import OTHER, SIDES, SYSTEM, Field, Flow, Side
 from tl_hubspot.two_way.frames import Memory, Plan, System
 from tl_hubspot.two_way.plan import plan
 from tl_hubspot.warehouse.store import Warehouse
@@ -67,7 +67,8 @@ def explain(platform: Platform, warehouse: Warehouse, contact: Contact) -> dict[
     """What is known about the contact; None where Crmoffice is not in use, or neither side of it was read.
 
     `link`: the pair, or None; `fields`: per field both values, what both were last known to hold, the clocks, the
-    policy, and what would be done next; `conflicts`: newest first; `ambiguous`, `unmatched`: why there is no pair.
+    policy, and what would be done next; `conflicts`: newest first; `ambiguous`, `unmatched`, `not_made`: why there is
+    no pair.
     """
     flow = _flow(platform, warehouse)
     if flow is None:
@@ -83,6 +84,10 @@ def explain(platform: Platform, warehouse: Warehouse, contact: Contact) -> dict[
     side: Side = "a" if contact.hubspot_id else "b"
     alone = [flow.name, ids[side], side]
     unmatched = warehouse.read(query, alone)["reason"].to_list()
+    refused = (
+        "select reason, attempts, until from two_way.holds where flow = ? and link_id = ? order by until desc limit 1"
+    )
+    not_made = warehouse.read(refused, [flow.name, f"new:{OTHER[side]}:{ids[side]}"]).to_dicts() if not link else []
     number = contact.hubspot_id
     there = _record(warehouse, flow, "b", number) if number and number != contact.crmoffice_id else None
     return {
@@ -97,6 +102,7 @@ def explain(platform: Platform, warehouse: Warehouse, contact: Contact) -> dict[
         if link
         else [],
         "unmatched": unmatched[0] if unmatched and not link else None,
+        "not_made": [_plain(row) | {"system": SYSTEM[OTHER[side]]} for row in not_made],
         "ambiguous": [row["candidates"] for row in warehouse.read(shared, alone).to_dicts()] if not link else [],
     }
 
