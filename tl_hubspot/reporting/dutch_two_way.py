@@ -83,9 +83,9 @@ TWO_WAY = {
     "`tl-hubspot crmoffice held` shows how to say who belongs to whom.": (
         "`tl-hubspot crmoffice held` toont hoe u zegt wie bij wie hoort."
     ),
-    "It is not linked: {system} refused to make it ({why}), tried {n} times; the same values are not sent before"
+    "It is not linked: {system} refused to make it ({why}), tried {times}; the same values are not sent before"
     " {until} UTC.": (
-        "Het is niet gekoppeld: {system} weigerde het te maken ({why}), {n} keer geprobeerd; dezelfde waarden worden"
+        "Het is niet gekoppeld: {system} weigerde het te maken ({why}), {times} geprobeerd; dezelfde waarden worden"
         " niet verstuurd voor {until} UTC."
     ),
     "It is not linked: {why}.": "Het is niet gekoppeld: {why}.",
@@ -99,9 +99,15 @@ TWO_WAY = {
     "The clocks of the two may be {seconds} seconds apart; the next sync asks HubSpot for the exact time.": (
         "De klokken van beide kunnen {seconds} seconden verschillen; de volgende sync vraagt HubSpot de juiste tijd."
     ),
-    "Teamleader has this field too: what changes there goes to HubSpot and from there to Crmoffice. What is edited in"
+    "{system} wins: {why}.": "{system} wint: {why}.",
+    "the file of flows says so": "zo staat het in het bestand van stromen",
+    "Teamleader made the change": "de verandering kwam uit Teamleader",
+    "its edit is later": "de bewerking daar is later",
+    "nobody can tell which edit is later": "niemand kan zeggen welke bewerking later is",
+    "When both are edited": "Als beide worden bewerkt",
+    "Teamleader has this too: what changes there goes to HubSpot and from there to Crmoffice. What is edited in"
     " Crmoffice goes to HubSpot and stays there until somebody changes it in Teamleader.": (
-        "Teamleader heeft dit veld ook: wat daar verandert gaat naar HubSpot en vandaar naar Crmoffice. Wat in"
+        "Teamleader heeft dit ook: wat daar verandert gaat naar HubSpot en vandaar naar Crmoffice. Wat in"
         " Crmoffice wordt bewerkt gaat naar HubSpot en blijft daar tot iemand het in Teamleader verandert."
     ),
     "A change that Teamleader made in HubSpot wins over one in Crmoffice.": (
@@ -114,8 +120,8 @@ TWO_WAY = {
     "A write of it was interrupted; the next sync looks what became of it.": (
         "Het schrijven werd onderbroken; de volgende sync kijkt wat ervan werd."
     ),
-    "{system} refused the value ({why}), tried {n} times; the same one is not sent before {until} UTC.": (
-        "{system} weigerde de waarde ({why}), {n} keer geprobeerd; dezelfde wordt niet verstuurd voor {until} UTC."
+    "{system} refused the value ({why}), tried {times}; the same one is not sent before {until} UTC.": (
+        "{system} weigerde de waarde ({why}), {times} geprobeerd; dezelfde wordt niet verstuurd voor {until} UTC."
     ),
     "It waits for you: `tl-hubspot crmoffice held` shows the command that decides it.": (
         "Het wacht op u: `tl-hubspot crmoffice held` toont het commando dat beslist."
@@ -134,4 +140,13 @@ TWO_WAY = {
     "a person resolved it": "een mens loste het op",
     "it waits for a person": "het wacht op een mens",
     "(not known)": "(niet bekend)",
+    "it is no text": "het is geen tekst",
+    "it is too long": "het is te lang",
+    "it holds characters that are not allowed": "er staan tekens in die niet mogen",
+    "it is no telephone number": "het is geen telefoonnummer",
+    "the field may not be empty": "het veld mag niet leeg zijn",
+    "a contact needs at least one value": "een contact heeft minstens één waarde nodig",
+    "Crmoffice did not tell the whole contact, and writing it would empty the rest": (
+        "Crmoffice gaf niet het hele contact, en schrijven zou de rest leegmaken"
+    ),
 }

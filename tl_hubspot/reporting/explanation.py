@@ -172,6 +172,7 @@ def _between(say: Say, answer: dict[str, Any]) -> list[RenderableType]:
     for heading, sentences in explanation_pair.fields(facts):
         parts.append(Padding(Text(say(heading), style="bold"), (0, 0, 0, 3)))
         parts += [Padding(Text(say(sentence)), (0, 0, 0, 6)) for sentence in sentences]
+    parts += _section(say, "When both are edited", explanation_pair.rules(facts))
     return parts + _section(say, "Conflicts between HubSpot and Crmoffice", explanation_pair.conflicts(facts))
 
 
@@ -180,6 +181,7 @@ def _sentences_between(facts: dict[str, Any]) -> Iterator[str]:
     for heading, sentences in explanation_pair.fields(facts):
         yield heading
         yield from sentences
+    yield from explanation_pair.rules(facts)
     yield from explanation_pair.conflicts(facts)
 
 

@@ -47,6 +47,12 @@ _RULES = {
     "M8": "Both sides were edited since they agreed.",
     "M0": "One side did not tell the value, so nothing is done.",
 }
+_WINS = {
+    "policy": "the file of flows says so",
+    "teamleader": "Teamleader made the change",
+    "later": "its edit is later",
+    "tie": "nobody can tell which edit is later",
+}
 _UNMATCHED = {
     "no_match": "nobody there fits the key, and the file of flows does not have it made",
     "writing_off": "the file of flows says that the other side is not written",
@@ -101,11 +107,11 @@ def _alone(facts: Facts) -> Iterator[Told | str]:
     elif facts["not_made"]:
         refused = facts["not_made"][0]
         yield told(
-            "It is not linked: {system} refused to make it ({why}), tried {n} times; the same values are not sent"
+            "It is not linked: {system} refused to make it ({why}), tried {times}; the same values are not sent"
             " before {until} UTC.",
             system=refused["system"],
             why=refusal(refused["system"], refused["reason"]),
-            n=refused["attempts"],
+            times=_times(refused["attempts"]),
             until=refused["until"][:16].replace("T", " "),
         )
     elif facts["unmatched"]:
@@ -116,6 +122,8 @@ def _alone(facts: Facts) -> Iterator[Told | str]:
 
 def fields(facts: Facts) -> Iterator[tuple[Told, list[Told | str]]]:
     """Per field a heading with both values, and sentences: what was agreed, when it changed, who wins, what is next."""
+    if facts["link"] and facts["link"]["state"] == "broken":
+        return
     for field in facts["fields"]:
         heading = told(
             "{hubspot} in HubSpot, {crmoffice} in Crmoffice: {a} and {b}",
@@ -135,22 +143,39 @@ def _of_field(field: Facts) -> Iterator[Told | str]:
         yield _RULES[field["rule"]]
     for system in ("hubspot", "crmoffice"):
         yield from _changed(_NAMES[system], field[f"{system}_changed"])
-    yield told(_POLICY[field["policy"]], tie=_NAMES[field["tie_side"]])
-    if field["policy"] == "newest" and field["rule"] in ("M3", "M8"):
+    if field["wins_by"]:
+        yield told("{system} wins: {why}.", system=_NAMES[field["winner"]], why=_WINS[field["wins_by"]])
+    if field["wins_by"] in ("later", "tie"):
         yield told(
             "The clocks of the two may be {seconds} seconds apart; the next sync asks HubSpot for the exact time.",
             seconds=field["max_skew_seconds"],
         )
-    if field["teamleader"]:
-        yield (
-            "Teamleader has this field too: what changes there goes to HubSpot and from there to Crmoffice. What is"
-            " edited in Crmoffice goes to HubSpot and stays there until somebody changes it in Teamleader."
-        )
-        if field["owner"] == "teamleader" and field["policy"] != "hold":
-            yield "A change that Teamleader made in HubSpot wins over one in Crmoffice."
     if field["changed_by_teamleader"]:
         yield "HubSpot's value came from Teamleader."
     yield from _next(field)
+
+
+def rules(facts: Facts) -> Iterator[Told | str]:
+    """What holds whenever both sides are edited, the same for several fields told once."""
+    link = facts["link"]
+    if not link or link["state"] == "broken":
+        return
+    found: dict[tuple[Told, bool, bool], list[str]] = {}
+    for field in facts["fields"]:
+        policy = told(_POLICY[field["policy"]], tie=_NAMES[field["tie_side"]])
+        owned = field["teamleader"] and field["owner"] == "teamleader" and field["policy"] != "hold"
+        found.setdefault((policy, field["teamleader"], owned), []).append(field["field"])
+    for (policy, in_teamleader, owned), names in found.items():
+        if len(names) < len(facts["fields"]):
+            yield ", ".join(names)
+        yield policy
+        if in_teamleader:
+            yield (
+                "Teamleader has this too: what changes there goes to HubSpot and from there to Crmoffice. What is"
+                " edited in Crmoffice goes to HubSpot and stays there until somebody changes it in Teamleader."
+            )
+        if owned:
+            yield "A change that Teamleader made in HubSpot wins over one in Crmoffice."
 
 
 def _changed(system: str, bounds: list[str | None] | None) -> Iterator[Told]:
@@ -170,10 +195,10 @@ def _next(field: Facts) -> Iterator[Told | str]:
         yield "A write of it was interrupted; the next sync looks what became of it."
     for refused in field["refused"]:
         yield told(
-            "{system} refused the value ({why}), tried {n} times; the same one is not sent before {until} UTC.",
+            "{system} refused the value ({why}), tried {times}; the same one is not sent before {until} UTC.",
             system=refused["system"],
             why=refusal(refused["system"], refused["reason"]),
-            n=refused["attempts"],
+            times=_times(refused["attempts"]),
             until=refused["until"][:16].replace("T", " "),
         )
     if field["held"] == "conflict":
@@ -203,6 +228,10 @@ _OUTCOMES = {
     "resolved": "a person resolved it",
     None: "it waits for a person",
 }
+
+
+def _times(attempts: int) -> str:
+    return "once" if attempts == 1 else told("{attempts} times", attempts=attempts)
 
 
 def _value(value: str | None) -> Told | str:

@@ -156,7 +156,7 @@ ENDED = {
     "unlinked": "separated by a person",
 }
 """Why a pair has ended."""
-_CRMOFFICE = {
+CRMOFFICE = {
     "type": "it is no text",
     "too_long": "it is too long",
     "invalid": "it holds characters that are not allowed",
@@ -165,13 +165,14 @@ _CRMOFFICE = {
     "empty_record": "a contact needs at least one value",
     "keys_unknown": "Crmoffice did not tell the whole contact, and writing it would empty the rest",
 }
+"""What Crmoffice's codes mean, in a few words."""
 
 
 def refusal(system: str, reason: str) -> str:
     """Why a system refused a value, in a few words."""
     codes = reason.split(", ")
     if system == "Crmoffice":
-        return " and ".join(_CRMOFFICE.get(code, code.replace("_", " ")) for code in codes)
+        return " and ".join(CRMOFFICE.get(code, code.replace("_", " ")) for code in codes)
     return " and ".join(advice(code).means for code in codes)
 
 

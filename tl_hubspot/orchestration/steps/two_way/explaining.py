@@ -15,7 +15,7 @@ import polars as pl
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps.two_way.waiting import is_in_use
 from tl_hubspot.two_way import frames, merge
-from tl_hubspot.two_way.clocks import INTERVALS
+from tl_hubspot.two_way.clocks import INTERVALS, later
 from tl_hubspot.two_way.flows import OTHER, SIDES, SYSTEM, Field, Flow, Side
 from tl_hubspot.two_way.frames import Memory, Plan, System
 from tl_hubspot.two_way.plan import plan
@@ -180,7 +180,8 @@ def _field(
     for side in SIDES:
         row |= {f"{side}_{bound}": clocks[side][bound] for bound in ("earliest", "latest")}
     row["a_by_teamleader"] = bool(clocks["a"]["by_teamleader"])
-    [judged] = merge.merge(pl.DataFrame([row], schema=merge.ROWS), field, flow).to_dicts()
+    judged = merge.merge(pl.DataFrame([row], schema=merge.ROWS), field, flow)
+    rule, effect, winner = judged.select("rule", "effect", "winner").row(0)
     writes = made.writes.filter(link_id=link["link_id"], field=name).to_dicts()
     held = made.held.filter(link_id=link["link_id"], field=name)["reason"].to_list()
     refused = memory.holds.filter(pl.col("field") == name).to_dicts()
@@ -200,9 +201,10 @@ def _field(
         "owner": field.owner,
         "tie_side": SYSTEM[flow.tie_side].lower(),
         "max_skew_seconds": int(flow.max_skew.total_seconds()),
-        "rule": judged["rule"] if active else None,
-        "winner": SYSTEM[judged["winner"]].lower() if active and judged["winner"] else None,
-        "next": "unsettled" if unsettled else judged["effect"] if active else "none",
+        "rule": rule if active else None,
+        "winner": SYSTEM[winner].lower() if active and winner else None,
+        "wins_by": _wins_by(judged, field, flow, winner) if active and winner and rule in ("M3", "M8") else None,
+        "next": "unsettled" if unsettled else effect if active else "none",
         "writes": [{"system": SYSTEM[w["side"]].lower(), "old": w["pre_image"], "new": w["value"]} for w in writes],
         "held": held[0] if held else None,
         "refused": [
@@ -211,6 +213,15 @@ def _field(
             if hold["value"] == values["b" if hold["side"] == "a" else "a"] != base["b" if hold["side"] == "a" else "a"]
         ],
     }
+
+
+def _wins_by(judged: pl.DataFrame, field: Field, flow: Flow, winner: Side) -> str:
+    """Why one of two edits wins: policy, teamleader, later, or tie, where nobody can tell which is later."""
+    if field.policy != "newest":
+        return "policy"
+    if field.owner == "teamleader" and judged["rule"][0] == "M8" and judged["a_by_teamleader"][0]:
+        return "teamleader"
+    return "later" if judged.select(later(winner, OTHER[winner], flow.max_skew)).item() else "tie"
 
 
 def _memory(warehouse: Warehouse, flow: Flow, link: dict[str, Any]) -> Memory:
