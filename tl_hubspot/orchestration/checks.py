@@ -18,7 +18,7 @@ import msgspec
 import polars as pl
 
 from tl_hubspot.orchestration.assets.common import PREVIEW
-from tl_hubspot.orchestration.run import Platform
+from tl_hubspot.orchestration.resources import WarehouseResource
 from tl_hubspot.orchestration.steps import unchanged
 from tl_hubspot.rules import checks as rules
 from tl_hubspot.warehouse import typed
@@ -65,11 +65,11 @@ def asset_checks(asset: str, *checks: Check, of: Sequence[str] = ()) -> dg.Asset
         name=f"{asset.replace('.', '__')}__checks",
         specs=[dg.AssetCheckSpec(c.name, asset=key, description=c.description, blocking=c.blocking) for c in checks],
     )
-    def results(platform: dg.ResourceParam[Platform]) -> Iterator[dg.AssetCheckResult]:
-        known = _Known(platform.warehouse, asset, of) if of else None
+    def results(warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
+        known = _Known(warehouse.store, asset, of) if of else None
         found = known.results() if known else None
         if found is None:
-            tables = Tables(platform.warehouse)
+            tables = Tables(warehouse.store)
             found = [_found(check, tables) for check in checks]
             if known:
                 known.remember(found)

@@ -28,7 +28,8 @@ _VERSIONED = {
     *("teamleader.contact_company_links", "teamleader.deal_phase_history"),
     *(f"hubspot.{name}" for name in ("contacts", "companies", "deals")),
 }
-"""Tables whose rows get another `_loaded_at` exactly when a field differs: their times stand for their content."""
+"""Tables whose rows get another `_loaded_at` exactly when a field differs: their number and times stand for their
+content."""
 _STAMPED = {"sync.shadows": "run_id"}
 """Tables whose rows get the id of the run that writes them: it stands for their content."""
 
@@ -68,7 +69,7 @@ def _content(con: duckdb.DuckDBPyConnection, name: str) -> str:
     columns = [c for c in schema.table(name).columns if not c.name.endswith("_read_at")]
     key = set(schema.table(name).key)
     if name in _VERSIONED:
-        chosen = [c.name for c in columns if c.name in key or c.type == "TIMESTAMPTZ"]
+        chosen = [c.name for c in columns if c.type == "TIMESTAMPTZ"]
     elif name in _STAMPED:
         chosen = [*sorted(key), _STAMPED[name]]
     else:
