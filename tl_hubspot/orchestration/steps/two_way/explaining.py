@@ -176,8 +176,9 @@ def _field(
     for side in SIDES:
         own = made.intervals.filter(side=side, id=link[f"{side}_id"], field=name).to_dicts()
         clocks[side] = own[0] if own and own[0]["value"] == values[side] else dict.fromkeys(INTERVALS)
-    row: dict[str, Any] = {**values, **{f"base_{side}": base[side] for side in SIDES}}
+    row: dict[str, Any] = {}
     for side in SIDES:
+        row |= {side: values[side], f"base_{side}": base[side]}
         row |= {f"{side}_{bound}": clocks[side][bound] for bound in ("earliest", "latest")}
     row["a_by_teamleader"] = bool(clocks["a"]["by_teamleader"])
     judged = merge.merge(pl.DataFrame([row], schema=merge.ROWS), field, flow)
