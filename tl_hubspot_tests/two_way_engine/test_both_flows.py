@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tl_hubspot.orchestration.steps import digesting, explaining, reports
+from tl_hubspot.orchestration.steps import digesting, explaining, gathering, reports
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot.sandbox.worlds import reference
 from tl_hubspot_tests.cli.conftest import terminal  # noqa: F401 - a fixture
@@ -93,9 +93,7 @@ def test_explain_and_the_report_tell_both_sides(
     story, one = both
     contact = story.contact("an@example.com", telephones=[("phone", "+32 2 555 11 22")])
     story.sync()
-    reports.write(one.platform(), "latest")
-    index = one.platform().settings.reports_folder / reports.INDEX
-    assert "Crmoffice" not in index.read_text(), "not in use yet"
+    assert gathering.gather(one.platform(), "latest").two_way is None, "not in use yet"
     one.cycle()
     [crm] = list(one.crmoffice.all())
     record = story.id_of("contacts", contact)
@@ -137,5 +135,5 @@ def test_explain_and_the_report_tell_both_sides(
     for text in (page, digesting.of_period(one.platform(), "daily").text):
         assert "tl-hubspot" in text and "it is no telephone number" in text
     first = story.product.read("select run_id from sync.runs order by started_at limit 1").item()
-    assert "Cycle by cycle" not in reports.write(one.platform(), first).read_text(), "the tables are of the latest run"
-    assert "Cycle by cycle" in index.read_text()
+    assert gathering.gather(one.platform(), first).two_way is None, "the tables are of the latest run"
+    assert "Cycle by cycle" in (one.platform().settings.reports_folder / reports.INDEX).read_text()
