@@ -49,6 +49,7 @@ bench: $(STAMP)
 	@$(BIN)/python benchmarks/rate.py
 	@$(BIN)/python benchmarks/push.py --contacts 100000
 	@$(BIN)/python benchmarks/journal.py
+	@$(BIN)/python benchmarks/push_rate.py
 	@$(BIN)/python benchmarks/whole_run.py --contacts 2000
 
 $(STAMP): requirements.lock pyproject.toml
