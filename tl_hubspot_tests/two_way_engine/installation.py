@@ -121,9 +121,13 @@ class Installation:
 
     def made(self) -> int:
         """Records that were asked for since `forget` and not refused."""
-        posts = [e for e in self.systems.hubspot.log.writes() if e["path"].rstrip("/").endswith("/objects/contacts")]
-        posts += [e for e in self.crmoffice.log.writes() if e["method"] == "POST"]
-        return sum(1 for entry in posts if entry["status"] not in (400, 422))
+        made = 0
+        for entry in self.systems.hubspot.log.writes():
+            if entry["path"].endswith("/batch/create") and entry["status"] != 400:
+                body = entry["body"] if isinstance(entry["body"], dict) else json.loads(entry["body"])
+                made += len(body["inputs"])
+        posts = [e for e in self.crmoffice.log.writes() if e["method"] == "POST"]
+        return made + sum(1 for entry in posts if entry["status"] != 422)
 
     def forget(self) -> None:
         """Empty the request logs."""

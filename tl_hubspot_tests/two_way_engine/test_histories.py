@@ -96,7 +96,7 @@ class Course:
         for _ in range(lost):
             one.crmoffice.faults.add(Fault("drop", "contacts", "POST", when="after", skip=1))
             one.crmoffice.faults.add(Fault("status", r"contacts/\d", "P(ATCH|UT)", when="after", status=502, skip=1))
-            one.systems.hubspot.faults.add(Fault("status", r"objects/contacts$", "POST", when="after", status=502))
+            one.systems.hubspot.faults.add(Fault("status", "batch/create$", "POST", when="after", status=502))
         self.engine.calm = not lost
         with suppress(Crashed):
             promises.after_every_cycle(self.engine, self.engine.cycle(self.rng))  # type: ignore[arg-type]

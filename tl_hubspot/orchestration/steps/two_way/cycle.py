@@ -167,7 +167,7 @@ def _links_only(platform: Platform, flow: Flow, *, writes: bool) -> Cycle:
     )
     associations = System(platform.warehouse.read(query))
     with platform.warehouse.transaction() as con:
-        of_contacts = memory.links(con, parent) if parent else empty(LINKS)
+        of_contacts = memory.links(con, parent) if parent and associations.records.height else empty(LINKS)
         known = memory.links(con, flow)
         changed, unmatched = derived(associations, known, of_contacts, platform.clock())
         made = replace(Plan(), links=changed, unmatched=unmatched)

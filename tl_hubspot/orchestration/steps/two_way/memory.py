@@ -6,15 +6,15 @@ into one transaction.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import duckdb
 import msgspec
 import polars as pl
 
-from tl_hubspot.two_way import frames
 from tl_hubspot.two_way.clocks import INSTANT, INTERVALS
-from tl_hubspot.two_way.flows import Flow
+from tl_hubspot.two_way.flows import SIDES, Flow
 from tl_hubspot.two_way.frames import CONFLICTS, CREATIONS, HOLDS, LINKS, SHADOWS, WRITES, Memory, Plan
 from tl_hubspot.warehouse.store import Warehouse, delete, fetch, frame_of, upsert
 
@@ -28,7 +28,7 @@ def load(warehouse: Warehouse, flow: Flow) -> Memory:
         intents = write_intents(con, flow)
         return Memory(
             links=_read(con, "links", flow, LINKS),
-            shadows=frames.wide(shadows(con, flow), flow.names),
+            shadows=_wide_shadows(con, flow),
             intervals=_read(con, "intervals", flow, INTERVALS),
             holds=_read(con, "holds", flow, HOLDS),
             writes=intents.select(list(WRITES)),
@@ -37,19 +37,38 @@ def load(warehouse: Warehouse, flow: Flow) -> Memory:
         )
 
 
-def _read(con: duckdb.DuckDBPyConnection, table: str, flow: Flow, shape: dict[str, pl.DataType]) -> pl.DataFrame:
+def _read(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    flow: Flow,
+    shape: dict[str, pl.DataType],
+    key: str = "",
+    wanted: Iterable[str] | None = None,
+) -> pl.DataFrame:
+    """Rows of the flow; where `wanted` is given, only those whose `key` is in it."""
     query = f"select {', '.join(shape)} from two_way.{table} where flow = ?"
-    return fetch(con, query, [flow.name]).cast(shape)  # type: ignore[arg-type]
+    if wanted is None:
+        return fetch(con, query, [flow.name]).cast(shape)  # type: ignore[arg-type]
+    query += f" and {key} in (select unnest(?::varchar[]))"
+    return fetch(con, query, [flow.name, list(wanted)]).cast(shape)  # type: ignore[arg-type]
 
 
-def links(con: duckdb.DuckDBPyConnection, flow: Flow) -> pl.DataFrame:
-    """LINKS."""
-    return _read(con, "links", flow, LINKS)
+def links(con: duckdb.DuckDBPyConnection, flow: Flow, wanted: Iterable[str] | None = None) -> pl.DataFrame:
+    """LINKS: all of them, or those with the `wanted` link ids."""
+    return _read(con, "links", flow, LINKS, "link_id", wanted)
 
 
-def shadows(con: duckdb.DuckDBPyConnection, flow: Flow) -> pl.DataFrame:
-    """SHADOWS."""
-    return _read(con, "shadows", flow, SHADOWS)
+def shadows(con: duckdb.DuckDBPyConnection, flow: Flow, wanted: Iterable[str]) -> pl.DataFrame:
+    """SHADOWS of the links with these ids."""
+    return _read(con, "shadows", flow, SHADOWS, "link_id", wanted)
+
+
+def _wide_shadows(con: duckdb.DuckDBPyConnection, flow: Flow) -> pl.DataFrame:
+    """All shadows with a row per link, as `Memory` has them."""
+    columns = [f'max({side}) filter (field = ?) as "{side}:{name}"' for name in flow.names for side in SIDES]
+    given = [name for name in flow.names for _ in SIDES]
+    query = f"select {', '.join(['link_id', *columns])} from two_way.shadows where flow = ? group by link_id"
+    return fetch(con, query, [*given, flow.name])
 
 
 def write_intents(con: duckdb.DuckDBPyConnection, flow: Flow) -> pl.DataFrame:
@@ -87,7 +106,7 @@ def put(con: duckdb.DuckDBPyConnection, table: str, flow: Flow, rows: pl.DataFra
 
 def log(con: duckdb.DuckDBPyConnection, flow: Flow, entries: pl.DataFrame) -> None:
     """Add to the conflict log what is not in it."""
-    known = fetch(con, "select conflict_id from two_way.conflicts where flow = ?", [flow.name])
+    known = _read(con, "conflicts", flow, {"conflict_id": pl.String()}, "conflict_id", entries["conflict_id"].to_list())
     state = pl.when(pl.col("kind") == "held").then(pl.lit("open")).otherwise(pl.lit("decided"))
     fresh = entries.select(list(CONFLICTS)).join(known, on="conflict_id", how="anti")
     put(con, "conflicts", flow, fresh.unique("conflict_id").with_columns(state=state))
