@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.warehouse import copying, history, schema, upgrade
+from tl_hubspot.warehouse.schema import teamleader
 
 _CONFIG = {
     "autoinstall_known_extensions": "false",
@@ -342,10 +343,10 @@ _POLARS: dict[str, Any] = {
     "DATE": pl.Date(),
     "TIMESTAMPTZ": pl.Datetime("us", "UTC"),
     "VARCHAR[]": pl.List(pl.String()),
-    schema._EMAILS: _pair("email"),
-    schema._TELEPHONES: _pair("number"),
-    schema._CUSTOM: pl.List(pl.Struct({"id": pl.String(), "value": pl.String()})),
-    schema._ADDRESS: pl.Struct(dict.fromkeys(("line_1", "postal_code", "city", "country"), pl.String())),
+    teamleader.EMAILS: _pair("email"),
+    teamleader.TELEPHONES: _pair("number"),
+    teamleader.CUSTOM: pl.List(pl.Struct({"id": pl.String(), "value": pl.String()})),
+    teamleader.ADDRESS: pl.Struct(dict.fromkeys(("line_1", "postal_code", "city", "country"), pl.String())),
 }
 
 
