@@ -6,9 +6,11 @@ frames. `mutants` show that the checks would notice an engine that lacks a safet
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from random import Random
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -24,6 +26,10 @@ from tl_hubspot_tests.two_way.world import FIELDS, World
 PEOPLE = 150
 WORLDS = 20
 """Together 3,000 histories."""
+TROUBLE = (
+    "unknown", "stale", "doubled", "race", "late race", "lost answer", "lost request", "silent", "skewed", "deletion",
+)  # fmt: skip
+"""Each of them happens a hundred times and more."""
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -38,6 +44,7 @@ class Histories(RuleBasedStateMachine):
     """Two systems, their people, one synchronisation."""
 
     lived = 0
+    happened: ClassVar[Counter[str]] = Counter()
 
     @initialize(
         seed=SEEDS, policy=st.sampled_from(["newest", "prefer_a", "prefer_b", "hold"]), tie=st.sampled_from("ab")
@@ -58,20 +65,22 @@ class Histories(RuleBasedStateMachine):
     def people_delete(self, seed: int) -> None:
         rng = Random(seed)
         for person in self.world.people:
-            if rng.random() < 0.03 and all(self.world.ids(side, person) for side in "ab"):
+            if rng.random() < 0.1 and all(self.world.ids(side, person) for side in "ab"):
                 self.world.delete(person, rng)
+                self.engine.happened["deletion"] += person.ended
 
     @rule(
         seed=SEEDS,
         faults=st.builds(
             Faults,
             unknown=st.sampled_from([0, 0.1]),
-            stale=st.sampled_from([0, 0.2]),
+            stale=st.sampled_from([0, 0.6]),
             race=st.sampled_from([0, 0.2]),
             late_race=st.sampled_from([0, 0.2]),
             lost_answer=st.sampled_from([0, 0.3]),
             lost_request=st.sampled_from([0, 0.3]),
-            silent=st.sampled_from([0, 0.1]),
+            silent=st.sampled_from([0, 0.4]),
+            doubled=st.sampled_from([0, 0.1]),
             crash=st.sampled_from(["", "", *CRASHES]),
             skewed=st.booleans(),
         ),
@@ -91,6 +100,7 @@ class Histories(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "engine"):
             Histories.lived += PEOPLE
+            Histories.happened.update(self.engine.happened)
             promises.settle(self.engine)
             promises.at_rest(self.engine, forgot=self.forgot)
 
@@ -109,6 +119,9 @@ def test_p1_to_p26_hold_in_every_history() -> None:
         ),
     )
     assert Histories.lived >= 3_000
+    happened = Histories.happened
+    assert {what for what in TROUBLE if happened[what] < 100} == set(), happened
+    assert {crash for crash in CRASHES if not happened[f"crash {crash}"]} == set(), happened
 
 
 def scripted(seed: int, without: str = "") -> None:

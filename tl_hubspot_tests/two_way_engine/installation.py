@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,11 +61,12 @@ class Installation:
         path.write_text(changed, encoding="utf-8")
         self.more["TL_HUBSPOT_TWO_WAY__FLOWS"] = str(path)
 
-    def platform(self) -> Platform:
-        platform = Platform(configuration.load(self.environment, directory=self.data), RunOptions(command="crmoffice"))
+    def platform(self, **options: Any) -> Platform:
+        settings = configuration.load(self.environment, directory=self.data)
+        platform = Platform(settings, RunOptions(command="crmoffice", **options))
         platform.__dict__["warehouse"] = self.warehouse
         platform.clock = self.systems.clock.now
-        platform.sleep = lambda seconds: None
+        platform.sleep = lambda seconds: time.sleep(min(seconds, 0.05))
         return platform
 
     def cycle(self, *, writes: bool = True, full: bool = False) -> Cycle:
@@ -72,6 +74,14 @@ class Installation:
         platform = self.platform()
         try:
             return (cycle.sync if writes else cycle.plan)(platform, full=full)[0]
+        finally:
+            platform.close()
+
+    def approve(self, digest: str) -> Cycle:
+        """`tl-hubspot approve DIGEST`."""
+        platform = self.platform(approved=digest)
+        try:
+            return cycle.approve(platform)[0]
         finally:
             platform.close()
 
@@ -227,6 +237,7 @@ class HttpEngine:
     def cycle(self, rng: Random) -> Did:
         one = self.world.installation
         self.world.tick(300)
+        self.before_calls()
         one.forget()
         try:
             made = one.cycle()

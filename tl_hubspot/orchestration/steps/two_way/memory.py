@@ -6,7 +6,6 @@ into one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 import duckdb
@@ -16,6 +15,7 @@ import polars as pl
 from tl_hubspot.two_way.clocks import INSTANT, INTERVALS
 from tl_hubspot.two_way.flows import SIDES, Flow
 from tl_hubspot.two_way.frames import CONFLICTS, CREATIONS, HOLDS, LINKS, SHADOWS, WRITES, Memory, Plan
+from tl_hubspot.warehouse.history import registered
 from tl_hubspot.warehouse.store import Warehouse, delete, fetch, frame_of, upsert
 
 INTENTS: dict[str, pl.DataType] = {**WRITES, "read_at": INSTANT}
@@ -37,30 +37,33 @@ def load(warehouse: Warehouse, flow: Flow) -> Memory:
         )
 
 
-def _read(
-    con: duckdb.DuckDBPyConnection,
-    table: str,
-    flow: Flow,
-    shape: dict[str, pl.DataType],
-    key: str = "",
-    wanted: Iterable[str] | None = None,
-) -> pl.DataFrame:
-    """Rows of the flow; where `wanted` is given, only those whose `key` is in it."""
+def _read(con: duckdb.DuckDBPyConnection, table: str, flow: Flow, shape: dict[str, pl.DataType]) -> pl.DataFrame:
     query = f"select {', '.join(shape)} from two_way.{table} where flow = ?"
-    if wanted is None:
+    return fetch(con, query, [flow.name]).cast(shape)  # type: ignore[arg-type]
+
+
+def _of(
+    con: duckdb.DuckDBPyConnection, table: str, flow: Flow, shape: dict[str, pl.DataType], keys: pl.DataFrame
+) -> pl.DataFrame:
+    """The rows whose key is in the one column of `keys`."""
+    query = f"select {', '.join(shape)} from two_way.{table} where flow = ? and {keys.columns[0]} in (from _keys)"
+    with registered(con, _keys=keys):
         return fetch(con, query, [flow.name]).cast(shape)  # type: ignore[arg-type]
-    query += f" and {key} in (select unnest(?::varchar[]))"
-    return fetch(con, query, [flow.name, list(wanted)]).cast(shape)  # type: ignore[arg-type]
 
 
-def links(con: duckdb.DuckDBPyConnection, flow: Flow, wanted: Iterable[str] | None = None) -> pl.DataFrame:
-    """LINKS: all of them, or those with the `wanted` link ids."""
-    return _read(con, "links", flow, LINKS, "link_id", wanted)
+def links(con: duckdb.DuckDBPyConnection, flow: Flow) -> pl.DataFrame:
+    """LINKS."""
+    return _read(con, "links", flow, LINKS)
 
 
-def shadows(con: duckdb.DuckDBPyConnection, flow: Flow, wanted: Iterable[str]) -> pl.DataFrame:
-    """SHADOWS of the links with these ids."""
-    return _read(con, "shadows", flow, SHADOWS, "link_id", wanted)
+def links_of(con: duckdb.DuckDBPyConnection, flow: Flow, rows: pl.DataFrame) -> pl.DataFrame:
+    """LINKS that rows with a `link_id` are about."""
+    return _of(con, "links", flow, LINKS, rows.select(pl.col("link_id").drop_nulls()))
+
+
+def shadows_of(con: duckdb.DuckDBPyConnection, flow: Flow, rows: pl.DataFrame) -> pl.DataFrame:
+    """SHADOWS of the links that rows with a `link_id` are about."""
+    return _of(con, "shadows", flow, SHADOWS, rows.select("link_id"))
 
 
 def _wide_shadows(con: duckdb.DuckDBPyConnection, flow: Flow) -> pl.DataFrame:
@@ -106,7 +109,7 @@ def put(con: duckdb.DuckDBPyConnection, table: str, flow: Flow, rows: pl.DataFra
 
 def log(con: duckdb.DuckDBPyConnection, flow: Flow, entries: pl.DataFrame) -> None:
     """Add to the conflict log what is not in it."""
-    known = _read(con, "conflicts", flow, {"conflict_id": pl.String()}, "conflict_id", entries["conflict_id"].to_list())
+    known = _of(con, "conflicts", flow, {"conflict_id": pl.String()}, entries.select("conflict_id"))
     state = pl.when(pl.col("kind") == "held").then(pl.lit("open")).otherwise(pl.lit("decided"))
     fresh = entries.select(list(CONFLICTS)).join(known, on="conflict_id", how="anti")
     put(con, "conflicts", flow, fresh.unique("conflict_id").with_columns(state=state))
