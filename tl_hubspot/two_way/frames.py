@@ -103,7 +103,7 @@ SHADOWS: dict[str, pl.DataType] = {
     "a": pl.String(),
     "b": pl.String(),
 }
-"""Shadows as rows: what each side held at the last agreement of the field."""
+"""Shadows as rows: what each side held at the last agreement of the field. `wide` has a row per link."""
 
 HELD: dict[str, pl.DataType] = {"link_id": pl.String(), "field": pl.String(), "reason": pl.String()}
 STOPS: dict[str, pl.DataType] = {
@@ -120,6 +120,15 @@ records that seem deleted, on both sides; the same in every row."""
 def empty(schema: Mapping[str, pl.DataType], fields: Iterable[str] = ()) -> pl.DataFrame:
     """A frame of that shape without rows; `fields`: further text columns."""
     return pl.DataFrame(schema={**schema, **dict.fromkeys(fields, pl.String())})
+
+
+def wide(shadows: pl.DataFrame, fields: Iterable[str]) -> pl.DataFrame:
+    """`link_id`, `a:<field>` and `b:<field>` of each field (null: no shadow) from rows of SHADOWS."""
+    frame = shadows.select("link_id").unique(maintain_order=True)
+    for name in fields:
+        own = shadows.filter(pl.col("field") == name).select("link_id", **{f"a:{name}": "a", f"b:{name}": "b"})
+        frame = frame.join(own, on="link_id", how="left", maintain_order="left", validate="1:1")
+    return frame
 
 
 @dataclass(frozen=True)
@@ -145,8 +154,7 @@ class System:
 
 @dataclass(frozen=True)
 class Memory:
-    """What the flow remembers: LINKS; shadows, a row per link: `link_id`, `a:<field>` and
-    `b:<field>` of each field (null: no shadow); INTERVALS; HOLDS; open intents (WRITES and CREATIONS, which
+    """What the flow remembers: LINKS; shadows (see `wide`); INTERVALS; HOLDS; open intents (WRITES and CREATIONS, which
     recovery could not settle); the ids of conflicts that are logged."""
 
     links: pl.DataFrame = field(default_factory=lambda: empty(LINKS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -52,17 +51,8 @@ def linked(*pairs: tuple[str, str, dict[str, str]], state: str = "linked", reaso
         for a, b, values in pairs
         for name, value in values.items()
     ]
-    shadows = wide(pl.DataFrame(rows, schema=frames.SHADOWS), NAMES)
+    shadows = frames.wide(pl.DataFrame(rows, schema=frames.SHADOWS), NAMES)
     return Memory(pl.DataFrame(links, schema=frames.LINKS), shadows)
-
-
-def wide(shadows: pl.DataFrame, fields: Iterable[str]) -> pl.DataFrame:
-    """`link_id`, `a:<field>` and `b:<field>` of each field (null: no shadow) from rows of SHADOWS."""
-    frame = shadows.select("link_id").unique(maintain_order=True)
-    for name in fields:
-        own = shadows.filter(pl.col("field") == name).select("link_id", **{f"a:{name}": "a", f"b:{name}": "b"})
-        frame = frame.join(own, on="link_id", how="left", maintain_order="left", validate="1:1")
-    return frame
 
 
 def planned(a: System, b: System, memory: Memory | None = None, flow: Flow = FLOW) -> Plan:

@@ -19,7 +19,6 @@ from tl_hubspot.two_way.clocks import TIMES
 from tl_hubspot.two_way.flows import Flow
 from tl_hubspot.two_way.frames import Memory, Plan, System
 from tl_hubspot.two_way.plan import plan
-from tl_hubspot_tests.two_way.builders import wide
 from tl_hubspot_tests.two_way.world import FIELDS, OTHER, POISON, SIDES, World
 
 TEXTS = dict.fromkeys(("id", *FIELDS), pl.String())
@@ -166,7 +165,7 @@ class Engine:
         if self.without == "second shadow":
             rows = rows.with_columns(b="a")
         shadows = pl.concat([self.shadow_rows(), rows]).unique(["link_id", "field"], keep="last", maintain_order=True)
-        self.memory = replace(self.memory, shadows=wide(shadows, FIELDS))
+        self.memory = replace(self.memory, shadows=frames.wide(shadows, FIELDS))
         known = shadows.join(self.memory.links, on="link_id").select("a_id", "b_id", "field")
         self.world.agreed = {(side, i, f) for *ids, f in known.rows() for side, i in zip(SIDES, ids, strict=True)}
 

@@ -67,7 +67,7 @@ def shadows_of(con: duckdb.DuckDBPyConnection, flow: Flow, rows: pl.DataFrame) -
 
 
 def _wide_shadows(con: duckdb.DuckDBPyConnection, flow: Flow) -> pl.DataFrame:
-    """All shadows with a row per link, as `Memory` has them."""
+    """All shadows as `frames.wide` makes them of SHADOWS; the database does it before so many rows are carried over."""
     columns = [f'max({side}) filter (field = ?) as "{side}:{name}"' for name in flow.names for side in SIDES]
     given = [name for name in flow.names for _ in SIDES]
     query = f"select {', '.join(['link_id', *columns])} from two_way.shadows where flow = ? group by link_id"
