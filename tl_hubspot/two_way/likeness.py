@@ -37,9 +37,10 @@ def whose(wanted: Mapping[str, Values], made: Mapping[str, Values], flow: Flow) 
     by_look: dict[tuple[str, ...], list[str]] = {}
     for i, values in made.items():
         by_look.setdefault(_look(values, flow), []).append(i)
-    found = {key: ids[0] for key, v in wanted.items() if len(ids := by_look.get(_look(v, flow), [])) == 1}
-    keys, ids = wanted.keys() - found.keys(), made.keys() - found.values()
-    return found | (dict(zip(keys, ids, strict=True)) if len(keys) == len(ids) == 1 else {})
+    same = {key: by_look.get(_look(values, flow), []) for key, values in wanted.items()}
+    found = {key: ids[0] for key, ids in same.items() if len(ids) == 1}
+    keys, rest = wanted.keys() - found.keys(), made.keys() - found.values()
+    return found | (dict(zip(keys, rest, strict=True)) if len(keys) == len(rest) == 1 else {})
 
 
 def _look(values: Values, flow: Flow) -> tuple[str, ...]:
