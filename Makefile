@@ -42,7 +42,7 @@ bench: $(STAMP)
 	@$(BIN)/python benchmarks/planning.py --contacts 100000
 	@$(BIN)/python benchmarks/decide_and_plan.py --contacts 100000
 	@$(BIN)/python benchmarks/two_way_planner.py --links 1000000
-	@$(BIN)/python benchmarks/two_way.py --contacts 10000
+	@$(BIN)/python benchmarks/two_way.py
 	@$(BIN)/python benchmarks/load.py --contacts 100000
 	@$(BIN)/python benchmarks/calls.py --contacts 1000
 	@$(BIN)/python benchmarks/mirror.py

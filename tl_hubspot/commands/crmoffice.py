@@ -5,6 +5,8 @@ What is done stands in `orchestration.steps.two_way`, what is said about it in `
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +15,7 @@ from rich.console import Console
 from tl_hubspot.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from tl_hubspot.orchestration.run import Platform
     from tl_hubspot.orchestration.steps.two_way.cycle import Cycle
 
 app = typer.Typer(help="Keep contacts equal in HubSpot and Crmoffice, whichever side is edited.", no_args_is_help=True)
@@ -67,17 +70,34 @@ def resolve(
     _out.print(said, markup=False, soft_wrap=True)
 
 
+def approve(digest: str) -> None:
+    """One cycle of the flow that was held with this digest, and the end; comes back when there is no such flow."""
+    from tl_hubspot import cli
+    from tl_hubspot.orchestration.steps.two_way import cycle
+
+    platform = cli._platform("crmoffice", approved=digest)
+    if cycle.held_flow(platform) is not None:
+        _told(platform, cycle.approve, as_json=False, writes=True)
+
+
 def _cycle(*, full: bool, as_json: bool, writes: bool) -> None:
+    from tl_hubspot import cli
+    from tl_hubspot.orchestration.steps.two_way import cycle
+
+    steps = partial(cycle.sync if writes else cycle.plan, full=full)
+    _told(cli._platform("crmoffice"), steps, as_json=as_json, writes=writes)
+
+
+def _told(platform: Platform, steps: Callable[[Platform], list[Cycle]], *, as_json: bool, writes: bool) -> None:
     from tl_hubspot import cli
     from tl_hubspot.orchestration.steps import publish
     from tl_hubspot.orchestration.steps.two_way import cycle
     from tl_hubspot.reporting import two_way as printed
 
-    platform = cli._platform("crmoffice")
     try:
         with cli._progress() as progress:
             platform.progress = progress
-            cycles = (cycle.sync if writes else cycle.plan)(platform, full=full)
+            cycles = steps(platform)
         if writes:
             publish.publish(platform)
     finally:

@@ -31,7 +31,8 @@ def plan_json(flow: Flow, plan: Plan) -> dict[str, Any]:
     return {
         "flow": flow.name,
         "held": plan.stops.height > 0,
-        "limits": plan.stops.to_dicts(),
+        "digest": plan.digest,
+        "limits": plan.stops.drop("digest").to_dicts(),
         "changes": list(_changes(plan, flow)),
         "links": plan.links.select("link_id", "a_id", "b_id", "state", "reason", "how").to_dicts(),
         "conflicts": plan.conflicts.height,
@@ -83,8 +84,9 @@ def _sentences(flow: Flow, status: str, counts: Mapping[str, int], plan: Plan) -
             where = SYSTEM[stop["side"]]
             yield (
                 f"  Stopped, nothing was written: {stop['value']:,} linked records seem deleted in {where},"
-                f" {stop['maximum']:,} are allowed. Check {where}; when it is right, raise `max_delete_ratio`."
+                f" {stop['maximum']:,} are allowed. Look whether somebody deleted them in {where}."
             )
+        yield f"  To end these links once: tl-hubspot approve {plan.digest}"
         return
     if not flow.fields:
         linked = counts.get("linked", 0)

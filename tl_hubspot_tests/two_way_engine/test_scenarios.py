@@ -10,6 +10,7 @@ import pytest
 from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.orchestration.steps.two_way import conflicts, memory, reading
 from tl_hubspot.pushing.wire import ProtectedProperty
+from tl_hubspot.sandbox.control import Fault
 from tl_hubspot_tests.two_way_engine.conftest import Make
 from tl_hubspot_tests.two_way_engine.installation import Installation
 
@@ -212,6 +213,39 @@ def test_too_many_deletions_stop_the_flow_before_anything_is_written(make: Make)
     assert made.plan.stops.select("name", "side", "value", "maximum").rows() == [("deletions", "b", 21, 20)]
     assert one.written() == [] and one.made() == 0
     assert one.read("select count(*) from two_way.links where state = 'broken'").item() == 0
+    digest = str(made.digest)
+    assert one.cycle(writes=False).digest == digest
+
+    one.systems.hubspot.archive("contacts", pairs[21][0])
+    with pytest.raises(ConfigurationError, match="not those that were approved"):
+        one.approve(digest)
+    assert one.written() == []
+    again = str(one.cycle().digest)
+    assert again != digest
+    assert one.approve(again).counts["broken"] == 22
+    with pytest.raises(ConfigurationError, match="carried out already"):
+        one.approve(again)
+    quiet(one)
+
+
+def test_p15_new_contacts_go_to_hubspot_in_one_call_and_a_lost_answer_makes_no_second(make: Make) -> None:
+    one = make("canonicalises=mobilePhone")
+    alike = {"lastname": "Twin", "mobilephone": ""}
+    people = [one.person("b", firstname=f"Ann{n}", mobilephone=f"+47 9123456{n}")[1] for n in range(4)]
+    people += [one.person("b", firstname="Bo", **alike)[1] for _ in range(2)]
+    one.systems.hubspot.faults.add(Fault("status", "batch/create$", "POST", when="after", status=502))
+    made = one.cycle()
+    assert (made.counts["created_in_hubspot"], made.counts["open"], made.exit_code) == (1, 5, 1)
+    assert one.systems.hubspot.log.count("/crm/v3/objects/contacts/batch/create") == 2, "one call for those unlike"
+    one.systems.clock.advance(60)
+    one.forget()
+    made = one.cycle()
+    assert one.made() == 0 and one.written() == []
+    assert (made.counts["linked"], made.exit_code) == (6, 0)
+    hubspot = {record["id"]: one.hubspot(record["id"]) for record in one.systems.hubspot.all("contacts")}
+    links = dict(one.read("select b_id, a_id from two_way.links").rows())
+    assert {b: hubspot[a] for b, a in links.items()} == {b: one.crm(b) for b in people}
+    quiet(one)
 
 
 def test_a_plan_and_a_dry_run_write_nothing(make: Make) -> None:

@@ -74,7 +74,11 @@ class Execution:
         settled = creations.filter(pl.col("source_id").is_in([*done, *refused]))
         with self.platform.warehouse.transaction() as con:
             new_links, shadows = bookkeeping.created(
-                creations, pl.DataFrame(rows, schema=shape), memory.links(con, flow), flow, at
+                creations,
+                pl.DataFrame(rows, schema=shape),
+                memory.links_of(con, flow, creations),
+                flow,
+                at,
             )
             memory.put(con, "links", flow, new_links)
             memory.put(con, "shadows", flow, shadows)
@@ -124,7 +128,8 @@ class Execution:
                 seen = self.systems[side].read(part["id"])
                 self.systems[side].delete(sorted(seen), seen)
                 with self.platform.warehouse.transaction() as con:
-                    memory.put(con, "links", self.flow, bookkeeping.deleted(part, memory.links(con, self.flow)))
+                    known = memory.links_of(con, self.flow, part)
+                    memory.put(con, "links", self.flow, bookkeeping.deleted(part, known))
                     reading.forget(con, self.flow, side, part["id"])
                 self.done["deleted"] += part.height
 
@@ -140,14 +145,17 @@ class Execution:
     def _write_part(self, writes: pl.DataFrame, conflicts: pl.DataFrame) -> None:
         flow, at = self.flow, self.platform.clock()
         asked = {side: recovering.ids_of(writes, side) for side in SIDES}
-        seen = {side: self.systems[side].read(asked[side]) for side in SIDES}
+        # HubSpot last, in one call: what is read of Crmoffice record by record would be time for edits there
+        seen = {side: self.systems[side].read(asked[side]) for side in reversed(SIDES)}
         now = {side: bookkeeping.values(side, recovering.frame(seen[side], flow), flow) for side in SIDES}
         go, given_up = bookkeeping.rechecked(writes, pl.concat(now.values()))
         marks = [seen[r["side"]][r["id"]].changed_at(r["field"]) for r in go.iter_rows(named=True)]
         intents = go.with_columns(read_at=pl.Series(marks, dtype=memory.INTENTS["read_at"]))
         with self.platform.warehouse.transaction() as con:
             for side in SIDES:
-                reading.remember(con, flow, side, {i: s.values for i, s in seen[side].items()}, at, self.run_id)
+                # what may go is as the mirror has it
+                other = {i: seen[side][i].values for i in recovering.ids_of(given_up, side) if i in seen[side]}
+                reading.remember(con, flow, side, other, at, self.run_id)
                 reading.forget(con, flow, side, set(asked[side]) - seen[side].keys())
             memory.intend_writes(con, flow, intents, at)
             memory.log(con, flow, conflicts.join(go, on=["link_id", "field"], how="semi"))
@@ -187,10 +195,10 @@ class Execution:
         # HubSpot tells afterwards whether an edit landed in between; Crmoffice has If-Match for that, or nothing
         after = self.systems["a"].read(done) if side == "a" and done else {}
         with self.platform.warehouse.transaction() as con:
-            links = memory.links(con, flow)
+            links = memory.links_of(con, flow, writes)
             memory.put(con, "shadows", flow, confirmed.shadows)
             if side == "b":
-                passed = bookkeeping.after_put(memory.shadows(con, flow), written, before, told)
+                passed = bookkeeping.after_put(memory.shadows_of(con, flow, writes), written, before, told)
                 memory.put(con, "shadows", flow, passed)
             memory.log(con, flow, recovering.lost_edits(confirmed.settled, intents, after, links, flow, at))
             memory.put(con, "holds", flow, bookkeeping.refused(writes, _reasons(reasons), self._holds(), at))

@@ -13,6 +13,7 @@ import msgspec
 import polars as pl
 
 from tl_hubspot.crmoffice import contacts
+from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.hubspot import mirror
 from tl_hubspot.hubspot.property_history import read_with_history
 from tl_hubspot.orchestration.run import Platform
@@ -36,10 +37,16 @@ class Made:
 
 
 def make(platform: Platform, flow: Flow, run_id: str) -> Made:
-    """The plan of this moment."""
+    """The plan of this moment. Where a person approved deletions (`RunOptions.approved`) it goes on beyond the breaker
+    when they are those very ones; ConfigurationError when they are not."""
     at, known = platform.clock(), memory.load(platform.warehouse, flow)
     sides = reading.systems(platform, flow)
     made = plan(sides["a"], sides["b"], known, flow, at)
+    approved = platform.options.approved
+    if approved is not None:
+        _require(made.digest, approved)
+        flow = replace(flow, max_delete_ratio=1.0)
+        made = plan(sides["a"], sides["b"], known, flow, at)
     if made.suspected.height:
         for side in SIDES:
             ids = made.suspected.filter(pl.col("side") == side)["id"].to_list()
@@ -49,6 +56,15 @@ def make(platform: Platform, flow: Flow, run_id: str) -> Made:
         sides["a"] = replace(sides["a"], times=_times(platform, flow, made.conflicts["a_id"]))
         made = plan(sides["a"], sides["b"], known, flow, at)
     return Made(made, known, at)
+
+
+def _require(digest: str | None, approved: str) -> None:
+    if digest != approved:
+        raise ConfigurationError(
+            "The deletions are not those that were approved: others were found since, or they were carried out already",
+            where=f"their digest is now {digest}" if digest else "no breaker stops the flow",
+            mend="Run `tl-hubspot crmoffice plan`, look at it, and approve the digest that it prints",
+        )
 
 
 # ---------------------------------------------------------------------- look-ups

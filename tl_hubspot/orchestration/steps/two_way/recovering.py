@@ -59,12 +59,14 @@ def _writes(
     seen = {side: systems[side].read(ids_of(intents, side)) for side in SIDES}
     found = [_found(side, intents, seen[side], flow) for side in SIDES]
     with platform.warehouse.transaction() as con:
-        settled = recovery.recovered(intents.drop("read_at"), pl.concat(found), memory.shadows(con, flow), flow)
+        shadows = memory.shadows_of(con, flow, intents)
+        settled = recovery.recovered(intents.drop("read_at"), pl.concat(found), shadows, flow)
         gone = pl.concat(
             intents.filter((pl.col("side") == side) & ~pl.col("id").is_in(list(seen[side]))) for side in SIDES
         )
         memory.put(con, "shadows", flow, settled.shadows)
-        memory.log(con, flow, lost_edits(settled.settled, intents, seen["a"], memory.links(con, flow), flow, at))
+        links = memory.links_of(con, flow, intents)
+        memory.log(con, flow, lost_edits(settled.settled, intents, seen["a"], links, flow, at))
         memory.settle(con, "write_intents", flow, settled.settled)
         # of a record that is gone nothing can be said any more: the plan makes a deletion of it
         memory.settle(con, "write_intents", flow, gone)

@@ -25,6 +25,7 @@ from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.property_history import Entry, Told, read_with_history
 from tl_hubspot.hubspot.reactions import AnswerLost, Problem, Refused
 from tl_hubspot.pushing.wire import Wire
+from tl_hubspot.two_way import likeness
 from tl_hubspot.two_way.flows import Flow
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -119,21 +120,18 @@ class HubSpotSide:
         return _refused(written.problem, self._flow) if written.problem else Answer("unknown")
 
     def create(self, wanted: Mapping[str, Values]) -> Iterator[tuple[str, Answer]]:
-        wire = self._wire
-
-        def make(item: tuple[str, Values]) -> Answer:
+        for group in likeness.apart(wanted, self._flow):
+            sent = {key: {name: value for name, value in values.items() if value} for key, values in group.items()}
             try:
-                record = wire.create("contact", {name: value for name, value in item[1].items() if value})
-            except Refused as refused:
-                return _refused(refused.problem, self._flow)
-            except AnswerLost:
-                return Answer("unknown")
+                made = self._wire.create("contact", sent)
             except TlHubspotError as error:
-                return Answer("unknown", stopped=error)
-            return Answer("done", record.id, stored(record.properties, self._flow))
-
-        for item, answer in self._gateway.run(make, wanted.items()):
-            yield item[0], answer
+                yield from dict.fromkeys(group, Answer("unknown", stopped=error)).items()
+                return
+            told = {key: self._answer(written) for key, written in made.outcome.items()}
+            untold = {record.id: stored(record.properties, self._flow) for record in made.untold}
+            missing = {key: group[key] for key, answer in told.items() if answer.state == "unknown"}
+            found = likeness.whose(missing, untold, self._flow)
+            yield from (told | {key: Answer("done", i, untold[i]) for key, i in found.items()}).items()
 
     def delete(self, ids: Sequence[str], seen: Mapping[str, Seen]) -> None:
         problem = objects.batch_archive(self._gateway, "contact", ids)
