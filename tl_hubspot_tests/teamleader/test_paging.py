@@ -350,7 +350,7 @@ def test_a_record_that_shows_its_new_time_at_its_old_place_does_not_carry_the_re
 
 
 def test_properties_in_another_order_each_time_end_no_later(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    ids = fill(account, "contacts", spread(30))
+    ids = fill(account, "contacts", spread(1))
     random, call, calls = Random(4), TeamleaderClient.call, 0
 
     def in_any_order(client: TeamleaderClient, endpoint: str, body: dict[str, Any]) -> Answer:
