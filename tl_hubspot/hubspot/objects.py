@@ -168,7 +168,12 @@ def batch_read(
     _check_batch(keys)
     if not keys:
         return []
-    body: dict[str, Any] = {"inputs": [{"id": key} for key in keys], "properties": list(properties)}
+    # the published document requires all three
+    body: dict[str, Any] = {
+        "inputs": [{"id": key} for key in keys],
+        "properties": list(properties),
+        "propertiesWithHistory": [],
+    }
     if id_property:
         body["idProperty"] = id_property
     answer: Page[Any] = (
