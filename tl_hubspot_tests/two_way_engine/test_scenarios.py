@@ -110,6 +110,22 @@ def test_an_edit_in_the_moment_of_the_write_is_found_in_hubspot_s_history(
     assert (entry["kind"], entry["losing_side"], entry["losing_value"]) == ("lost_edit", "hubspot", "+47 44444444")
 
 
+def test_a_list_that_still_shows_what_was_before_does_not_undo_an_edit(make: Make) -> None:
+    one = make()
+    a, b = one.person()
+    one.cycle()
+    one.systems.clock.advance(60)
+    one.crmoffice.set_switches(list_lag=30.0)
+    one.edit("a", a, lastname="Maas")
+    one.cycle()
+    one.edit("a", a, lastname="Maes")
+    one.cycle()
+    one.systems.clock.advance(60)
+    one.cycle()
+    assert one.hubspot(a)["lastname"] == one.crm(b)["lastname"] == "Maes"
+    quiet(one)
+
+
 def test_an_edit_after_the_plan_is_left_to_the_next_cycle(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     one = make()
     a, b = one.person()
