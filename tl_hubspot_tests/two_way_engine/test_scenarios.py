@@ -126,6 +126,21 @@ def test_a_list_that_still_shows_what_was_before_does_not_undo_an_edit(make: Mak
     quiet(one)
 
 
+def test_an_edit_of_another_field_in_the_moment_of_the_write_is_carried_over(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = make()
+    a, b = one.person()
+    one.cycle()
+    one.edit("a", a, lastname="Maas")
+    inner = memory.intend_writes
+    monkeypatch.setattr(memory, "intend_writes", _then(inner, lambda: one.edit("b", b, phone="+47 44444444")))
+    one.cycle()
+    monkeypatch.undo()
+    one.cycle()
+    assert one.hubspot(a)["phone"] == one.crm(b)["phone"] == "+47 44444444"
+
+
 def test_an_edit_after_the_plan_is_left_to_the_next_cycle(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     one = make()
     a, b = one.person()

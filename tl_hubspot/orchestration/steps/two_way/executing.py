@@ -189,7 +189,7 @@ class Execution:
         with self.platform.warehouse.transaction() as con:
             links = memory.links(con, flow)
             memory.put(con, "shadows", flow, confirmed.shadows)
-            if side == "b":
+            if self.systems[side].writes_whole:
                 passed = bookkeeping.after_put(memory.shadows(con, flow), written, before, told)
                 memory.put(con, "shadows", flow, passed)
             memory.log(con, flow, recovering.lost_edits(confirmed.settled, intents, after, links, flow, at))

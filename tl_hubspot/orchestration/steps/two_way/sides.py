@@ -69,6 +69,8 @@ class Side(Protocol):
 
     batch: int
     """Records that are written together."""
+    writes_whole: bool
+    """Whether a write sends the fields that stay as they are too, and the system may rewrite those."""
 
     def read(self, ids: Iterable[str]) -> dict[str, Seen]:
         """The records as they are now; those that are gone are absent."""
@@ -90,6 +92,7 @@ class HubSpotSide:
     """
 
     batch = objects.BATCH
+    writes_whole = False
 
     def __init__(self, gateway: HubSpotGateway, flow: Flow, protected_names: Callable[[], Iterable[str]]) -> None:
         self._gateway, self._flow, self._protected = gateway, flow, protected_names
@@ -148,6 +151,7 @@ class CrmofficeSide:
 
     def __init__(self, client: CrmofficeClient, flow: Flow) -> None:
         self._client, self._flow = client, flow
+        self.writes_whole = client.capabilities.write == "put_full"
         self._names = {f.b: f.name for f in flow.fields}
         self._theirs = {f.name: f.b for f in flow.fields}
 
