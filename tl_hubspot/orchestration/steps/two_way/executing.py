@@ -187,12 +187,11 @@ class Execution:
         # HubSpot tells afterwards whether an edit landed in between; Crmoffice has If-Match for that, or nothing
         after = self.systems["a"].read(done) if side == "a" and done else {}
         with self.platform.warehouse.transaction() as con:
-            links = memory.links(con, flow)
+            memory.log(con, flow, recovering.lost_edits(con, confirmed, intents, after, flow, at))
             memory.put(con, "shadows", flow, confirmed.shadows)
             if self.systems[side].writes_whole:
                 passed = bookkeeping.after_put(memory.shadows(con, flow), written, before, told)
                 memory.put(con, "shadows", flow, passed)
-            memory.log(con, flow, recovering.lost_edits(confirmed.settled, intents, after, links, flow, at))
             memory.put(con, "holds", flow, bookkeeping.refused(writes, _reasons(reasons), self._holds(), at))
             memory.settle(con, "write_intents", flow, confirmed.settled)
             memory.settle(con, "write_intents", flow, writes.filter(pl.col("id").is_in(over)))
