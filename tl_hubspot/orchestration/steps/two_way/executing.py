@@ -200,6 +200,7 @@ class Execution:
             reading.forget(con, flow, side, [i for i in over if answers[i].state == "gone"])
         self.done["updated"] += len(done)
         self.done[f"updated_in_{SYSTEM[side].lower()}"] += len(done)
+        self.done["unguarded"] += 0 if self.systems[side].sees_edits else len(done)
         self.done["given_up"] += sum(1 for i in over if answers[i].state != "refused")
         self.done["failed"] += sum(1 for i in over if answers[i].state == "refused")
         self.done["unknown"] += len(answers) - len(done) - len(over)

@@ -71,6 +71,8 @@ class Side(Protocol):
     """Records that are written together."""
     writes_whole: bool
     """Whether a write sends the fields that stay as they are too, and the system may rewrite those."""
+    sees_edits: bool
+    """Whether an edit in the moment of a write is prevented, or found afterwards."""
 
     def read(self, ids: Iterable[str]) -> dict[str, Seen]:
         """The records as they are now; those that are gone are absent."""
@@ -93,6 +95,7 @@ class HubSpotSide:
 
     batch = objects.BATCH
     writes_whole = False
+    sees_edits = True
 
     def __init__(self, gateway: HubSpotGateway, flow: Flow, protected_names: Callable[[], Iterable[str]]) -> None:
         self._gateway, self._flow, self._protected = gateway, flow, protected_names
@@ -152,6 +155,7 @@ class CrmofficeSide:
     def __init__(self, client: CrmofficeClient, flow: Flow) -> None:
         self._client, self._flow = client, flow
         self.writes_whole = client.capabilities.write == "put_full"
+        self.sees_edits = client.capabilities.etag
         self._names = {f.b: f.name for f in flow.fields}
         self._theirs = {f.name: f.b for f in flow.fields}
 
