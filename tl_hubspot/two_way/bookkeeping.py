@@ -165,10 +165,11 @@ def deleted(deletions: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
 def refused(writes: pl.DataFrame, reasons: pl.DataFrame, holds: pl.DataFrame, at: datetime) -> pl.DataFrame:
     """HOLDS of writes that a system refused.
 
-    reasons: `side`, `id`, `field` (null: the answer named none, then all fields of the call are meant), `reason`.
+    reasons: `side`, `id`, `field` (null: the answer named none), `reason`. Where no field of the call is meant, because
+    the answer named none or one that was not sent, all fields of the call are.
     """
-    named = reasons.drop_nulls("field")
-    whole = reasons.filter(pl.col("field").is_null()).drop("field").unique(["side", "id"])
+    named = reasons.join(writes.select(_FIELD_OF_SIDE), on=_FIELD_OF_SIDE, how="semi")
+    whole = reasons.join(named, on=_FIELD_OF_SIDE, how="anti").drop("field").unique(["side", "id"])
     hit = pl.concat(
         [
             writes.join(named, on=_FIELD_OF_SIDE),
