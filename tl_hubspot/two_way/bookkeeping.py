@@ -155,6 +155,17 @@ def created(
     return new_links.cast(LINKS).sort("link_id"), pl.concat(parts).sort("link_id", "field")  # type: ignore[arg-type]
 
 
+def unedited(deletions: pl.DataFrame, read: pl.DataFrame, shadows: pl.DataFrame) -> pl.DataFrame:
+    """DELETIONS of records that hold what was agreed last, or are gone; the others wait for the next cycle.
+
+    read: VALUES of the records as they are now; shadows: SHADOWS.
+    """
+    own = deletions.join(read, on=["side", "id"]).join(shadows, on=["link_id", "field"], how="left")
+    agreed = pl.when(pl.col("side") == "a").then("a").otherwise("b")
+    edited = own.filter(pl.col("value").is_not_null() & pl.col("value").ne_missing(agreed))
+    return deletions.join(edited, on="link_id", how="anti")
+
+
 def deleted(deletions: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     """LINKS that are broken because the record that was left was archived as well."""
     side = pl.col("side").replace(OTHER)

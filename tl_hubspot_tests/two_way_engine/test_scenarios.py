@@ -12,7 +12,7 @@ import pytest
 from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.hubspot.property_history import Entry
 from tl_hubspot.orchestration.steps.two_way import conflicts, memory, reading, recovering
-from tl_hubspot.orchestration.steps.two_way.sides import Seen
+from tl_hubspot.orchestration.steps.two_way.sides import CrmofficeSide, Seen
 from tl_hubspot.pushing.wire import ProtectedProperty
 from tl_hubspot.two_way.bookkeeping import Settled
 from tl_hubspot.two_way.frames import SHADOWS
@@ -253,6 +253,22 @@ def test_other_policies_of_deletion(make: Make, policy: str) -> None:
         assert {r["givenName"] for r in one.crmoffice.all()} == {"Ann0", "Ann1"}
         assert d in {r["id"] for r in one.crmoffice.all()}
     quiet(one)
+
+
+def test_a_record_that_is_edited_while_its_pair_ends_is_not_deleted(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = make("etag=1")
+    one.flows(lambda text: text.replace("delete: unlink", "delete: archive_other"))
+    (a, b), (c, d) = (one.person(firstname=f"Ann{n}", mobilephone=f"+47 9123456{n}") for n in range(2))
+    one.cycle()
+    one.systems.hubspot.archive("contacts", a)
+    one.systems.hubspot.archive("contacts", c)
+    look = CrmofficeSide.read
+    monkeypatch.setattr(memory, "store", _then(memory.store, lambda: one.edit("b", b, lastname="Maas")))
+    monkeypatch.setattr(CrmofficeSide, "read", lambda *given: (look(*given), one.edit("b", d, lastname="Mees"))[0])
+    one.cycle()
+    assert {record["familyName"] for record in one.crmoffice.all()} == {"Maas", "Mees"}
 
 
 def test_too_many_deletions_stop_the_flow_before_anything_is_written(make: Make) -> None:

@@ -122,7 +122,11 @@ class Execution:
             for start in range(0, own.height, self.systems[side].batch):
                 part = own.slice(start, self.systems[side].batch)
                 seen = self.systems[side].read(part["id"])
-                self.systems[side].delete(sorted(seen), seen)
+                now = bookkeeping.values(side, recovering.frame(seen, self.flow), self.flow)
+                with self.platform.warehouse.connect() as con:
+                    part = bookkeeping.unedited(part, now, memory.shadows(con, self.flow))
+                edited = self.systems[side].delete([i for i in part["id"] if i in seen], seen)
+                part = part.filter(~pl.col("id").is_in(sorted(edited)))
                 with self.platform.warehouse.transaction() as con:
                     memory.put(con, "links", self.flow, bookkeeping.deleted(part, memory.links(con, self.flow)))
                     reading.forget(con, self.flow, side, part["id"])

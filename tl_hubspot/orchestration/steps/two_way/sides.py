@@ -83,8 +83,8 @@ class Side(Protocol):
     def create(self, wanted: Mapping[str, Values]) -> Iterator[tuple[str, Answer]]:
         """A new record for every key; answers as they come."""
 
-    def delete(self, ids: Sequence[str], seen: Mapping[str, Seen]) -> None:
-        """Delete, or move to the recycle bin, records that were just `seen`."""
+    def delete(self, ids: Sequence[str], seen: Mapping[str, Seen]) -> set[str]:
+        """Delete, or move to the recycle bin, records that were just `seen`; returns those that were edited since."""
 
 
 class HubSpotSide:
@@ -141,10 +141,11 @@ class HubSpotSide:
         for item, answer in self._gateway.run(make, wanted.items()):
             yield item[0], answer
 
-    def delete(self, ids: Sequence[str], seen: Mapping[str, Seen]) -> None:
+    def delete(self, ids: Sequence[str], seen: Mapping[str, Seen]) -> set[str]:
         problem = objects.batch_archive(self._gateway, "contact", ids)
         if problem is not None:
             raise Refused(problem, where="archive")
+        return set()
 
 
 class CrmofficeSide:
@@ -187,11 +188,16 @@ class CrmofficeSide:
         for item, answer in self._each(make, wanted):
             yield item[0], answer
 
-    def delete(self, ids: Sequence[str], seen: Mapping[str, Seen]) -> None:
+    def delete(self, ids: Sequence[str], seen: Mapping[str, Seen]) -> set[str]:
+        edited = set()
         for i in ids:
             found = seen[i].contact
             assert found is not None
-            writes.delete(self._client, found)
+            try:
+                writes.delete(self._client, found)
+            except Changed:
+                edited.add(i)
+        return edited
 
     def _sent(self, values: Values) -> dict[str, str | None]:
         return {self._theirs[name]: value or None for name, value in values.items()}
