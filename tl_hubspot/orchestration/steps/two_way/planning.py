@@ -46,8 +46,10 @@ def make(platform: Platform, flow: Flow, run_id: str) -> Made:
             ids = made.suspected.filter(pl.col("side") == side)["id"].to_list()
             sides[side] = _looked_up(platform, flow, side, sides[side], ids, at, run_id)
         made = plan(sides["a"], sides["b"], known, flow, at)
-    if agreed := _agreed_by_list(made, known, flow):
-        sides["b"] = _looked_up(platform, flow, "b", sides["b"], agreed, at, run_id)
+    agreed = {side: _agreed_by_list(made, known, flow, side) for side in SIDES}
+    if any(agreed.values()):
+        for side, ids in agreed.items():
+            sides[side] = _looked_up(platform, flow, side, sides[side], ids, at, run_id) if ids else sides[side]
         made = plan(sides["a"], sides["b"], known, flow, at)
     if made.conflicts.height:
         sides["a"] = replace(sides["a"], times=_times(platform, flow, made.conflicts["a_id"]))
@@ -58,13 +60,13 @@ def make(platform: Platform, flow: Flow, run_id: str) -> Made:
 # ---------------------------------------------------------------------- look-ups
 
 
-def _agreed_by_list(made: Plan, known: Memory, flow: Flow) -> list[str]:
-    """Contacts of Crmoffice of which a list alone says that they were changed to what HubSpot holds. A list may show
+def _agreed_by_list(made: Plan, known: Memory, flow: Flow, side: Side) -> list[str]:
+    """Records of `side` of which a list alone says that they were changed to what the other side holds. A list may show
     what was there before the flow's own write; nothing is written in this case, so that no re-reading would find it."""
     own = made.shadows.join(known.shadows, on="link_id")
-    moved = [(pl.col("field") == name) & (pl.col("b") != pl.col(base("b", name))) for name in flow.names]
+    moved = [(pl.col("field") == name) & (pl.col(side) != pl.col(base(side, name))) for name in flow.names]
     links = own.filter(pl.any_horizontal(pl.lit(False), *moved)).select("link_id").unique()
-    return known.links.join(links, on="link_id", how="semi")["b_id"].sort().to_list()
+    return known.links.join(links, on="link_id", how="semi")[f"{side}_id"].sort().to_list()
 
 
 def _looked_up(
