@@ -10,10 +10,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration import checks as checking
 from tl_hubspot.orchestration.checks import CHECKS
-from tl_hubspot.orchestration.run import Platform
+from tl_hubspot.orchestration.resources import WarehouseResource
 from tl_hubspot.warehouse.store import Warehouse, frame_of, polars_schema
 
 NOW = datetime(2026, 11, 2, 11, tzinfo=UTC)
@@ -113,12 +112,12 @@ CASES: dict[str, tuple[Rows, Rows]] = {
 
 
 def checked(name: str, tables: Rows, folder: Path, loaded_at: datetime = NOW) -> Any:
-    platform = Platform(configuration.load({"TL_HUBSPOT_DATA": str(folder)}, directory=folder))
+    warehouse = WarehouseResource(database=str(folder / "tl_hubspot.duckdb"))
     for table, rows in tables.items():
         stamp = {"_loaded_at": loaded_at} if "_loaded_at" in polars_schema(table) else {}
-        platform.warehouse.append(table, frame_of(table, [row | stamp for row in rows]))
+        warehouse.store.append(table, frame_of(table, [row | stamp for row in rows]))
     checks, spec = BY_NAME[name]
-    results = list(checks(platform=platform))  # type: ignore[call-overload]
+    results = list(checks(warehouse=warehouse))  # type: ignore[call-overload]
     assert {(r.asset_key, r.check_name) for r in results} == {(s.asset_key, s.name) for s in checks.check_specs}
     return next(r for r in results if (r.asset_key, r.check_name) == (spec.asset_key, spec.name))
 
