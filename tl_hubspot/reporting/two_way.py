@@ -120,6 +120,11 @@ def _sentences(flow: Flow, status: str, counts: Mapping[str, int], plan: Plan) -
         ("ambiguous", "Not told apart by the key, nothing was done with them: {n:,}."),
         ("held", "Fields that wait: {n:,}."),
         ("given_up", "Edited while the sync ran, left to the next one: {n:,}."),
+        (
+            "unguarded",
+            "Written in Crmoffice without comparing versions: {n:,}; an edit there in the moment between the last"
+            " look and the write would have been overwritten unseen (`etag=1` prevents that).",
+        ),
         ("failed", "Refused by a system: {n:,}; the table two_way.holds says why."),
         ("open", "Calls of which nobody knows yet what became: {n:,}; the next sync looks."),
     ):

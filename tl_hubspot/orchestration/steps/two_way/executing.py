@@ -126,7 +126,11 @@ class Execution:
             for start in range(0, own.height, self.systems[side].batch):
                 part = own.slice(start, self.systems[side].batch)
                 seen = self.systems[side].read(part["id"])
-                self.systems[side].delete(sorted(seen), seen)
+                now = bookkeeping.values(side, recovering.frame(seen, self.flow), self.flow)
+                with self.platform.warehouse.connect() as con:
+                    part = bookkeeping.unedited(part, now, memory.shadows_of(con, self.flow, part))
+                edited = self.systems[side].delete([i for i in part["id"] if i in seen], seen)
+                part = part.filter(~pl.col("id").is_in(sorted(edited)))
                 with self.platform.warehouse.transaction() as con:
                     known = memory.links_of(con, self.flow, part)
                     memory.put(con, "links", self.flow, bookkeeping.deleted(part, known))
@@ -195,12 +199,11 @@ class Execution:
         # HubSpot tells afterwards whether an edit landed in between; Crmoffice has If-Match for that, or nothing
         after = self.systems["a"].read(done) if side == "a" and done else {}
         with self.platform.warehouse.transaction() as con:
-            links = memory.links_of(con, flow, writes)
+            memory.log(con, flow, recovering.lost_edits(con, confirmed, intents, after, flow, at))
             memory.put(con, "shadows", flow, confirmed.shadows)
-            if side == "b":
+            if self.systems[side].writes_whole:
                 passed = bookkeeping.after_put(memory.shadows_of(con, flow, writes), written, before, told)
                 memory.put(con, "shadows", flow, passed)
-            memory.log(con, flow, recovering.lost_edits(confirmed.settled, intents, after, links, flow, at))
             memory.put(con, "holds", flow, bookkeeping.refused(writes, _reasons(reasons), self._holds(), at))
             memory.settle(con, "write_intents", flow, confirmed.settled)
             memory.settle(con, "write_intents", flow, writes.filter(pl.col("id").is_in(over)))
@@ -209,6 +212,7 @@ class Execution:
             reading.forget(con, flow, side, [i for i in over if answers[i].state == "gone"])
         self.done["updated"] += len(done)
         self.done[f"updated_in_{SYSTEM[side].lower()}"] += len(done)
+        self.done["unguarded"] += 0 if self.systems[side].sees_edits else len(done)
         self.done["given_up"] += sum(1 for i in over if answers[i].state != "refused")
         self.done["failed"] += sum(1 for i in over if answers[i].state == "refused")
         self.done["unknown"] += len(answers) - len(done) - len(over)
