@@ -134,8 +134,7 @@ def lost_edits(
         ]
     if all(row["ours"] for row in rows):
         return empty(CONFLICTS)
-    history = pl.DataFrame(rows, schema=recovery.HISTORY)
-    found = recovery.lost_edits(own, history, memory.links(con, flow), flow, at)
+    found = recovery.lost_edits(own, pl.DataFrame(rows, schema=recovery.HISTORY), memory.links(con, flow), flow, at)
     base = memory.shadows(con, flow).select("link_id", "field", base_a="a", base_b="b")
     found = found.drop("base_a", "base_b").join(base, on=["link_id", "field"], how="left")
     return found.select(list(CONFLICTS))
