@@ -19,6 +19,7 @@ from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps.two_way import memory, planning, reading, recovering
 from tl_hubspot.orchestration.steps.two_way.executing import Execution
 from tl_hubspot.orchestration.steps.two_way.sides import CrmofficeSide, HubSpotSide, Side
+from tl_hubspot.reporting.two_way import stops
 from tl_hubspot.two_way import flows as words
 from tl_hubspot.two_way.derived import derived
 from tl_hubspot.two_way.flows import Flow
@@ -118,7 +119,8 @@ def _one(platform: Platform, flow: Flow, run_id: str, *, full: bool, writes: boo
             _note(platform, flow, run_id, started, "stopped", {}, error.sentence)
         raise
     if writes or cycle.status == "held":
-        _note(platform, flow, run_id, started, cycle.status, cycle.counts, digest=cycle.digest)
+        why = " ".join(stops(cycle.plan)) or None
+        _note(platform, flow, run_id, started, cycle.status, cycle.counts, why, digest=cycle.digest)
     return cycle
 
 
