@@ -107,6 +107,8 @@ def _settle(platform: Platform, run: Run, ledger: WarehouseLedger) -> None:
                     "hubspot_id": row["hubspot_id"],
                     "first_run": run_id,
                     "last_run": run_id,
+                    # by an address or a key it would have had to be given the id
+                    "matched_by": "teamleader_id",
                 }
                 for row in settled.filter(pl.col("hubspot_id").is_not_null()).iter_rows(named=True)
             ]
