@@ -120,7 +120,8 @@ def marketing(settings: Settings) -> Iterator[Finding]:
             " 2027-03-01.",
         )
     else:
-        yield Finding("Marketing", "ok", f"The contract renews on {chosen.renewal.day} {chosen.renewal:%B}, every year.")
+        day = f"{chosen.renewal.day} {chosen.renewal:%B}"
+        yield Finding("Marketing", "ok", f"The contract renews on {day}, every year.")
 
 
 def automatic_companies(settings: Settings) -> Iterator[Finding]:
