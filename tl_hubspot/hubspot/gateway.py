@@ -369,7 +369,8 @@ def _credentials(route: Route, problem: reactions.Problem) -> CredentialsRefused
         return CredentialsRefused(
             "HubSpot refused the access token",
             where=_where(route),
-            mend="Put a valid token of a private app or service key into HUBSPOT_ACCESS_TOKEN",
+            mend="In HubSpot, under Development, Keys, Service keys (or Settings, Integrations, Private apps), copy the"
+            " key, and write it to .env as HUBSPOT_ACCESS_TOKEN",
         )
     scopes = f": {', '.join(problem.scopes)}" if problem.scopes else ""
     return CredentialsRefused(

@@ -106,6 +106,8 @@ class Platform:
     """Calls to Teamleader per stream: computed and made."""
     error: BaseException | None = None
     """The first error that a step raised: Dagster keeps only its text."""
+    before_step: tuple[float, dict[str, dict[str, int]]] = (0.0, {})
+    """The clock (time.monotonic) and the meter when the step began that goes on."""
     _runs: dict[str, Run] = field(default_factory=dict)
     _lock: FileLock | None = None
     _held: duckdb.DuckDBPyConnection | None = None

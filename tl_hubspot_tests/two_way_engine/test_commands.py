@@ -72,7 +72,7 @@ def test_deletions_that_stopped_the_flow_are_approved_once(make: Make, terminal:
     for _, b in pairs[:21]:
         one.crmoffice.delete(b)
     ended = terminal("crmoffice", "sync", **one.environment)
-    assert (ended.code, "21 linked records seem deleted in Crmoffice, 20 are allowed" in ended.out) == (3, True), ended
+    assert (ended.code, "21 linked contacts seem deleted in Crmoffice, 20 are allowed" in ended.out) == (3, True), ended
     [digest] = re.findall("tl-hubspot approve ([0-9a-f]{64})", ended.out)
     assert terminal("approve", "0" * 64, **one.environment).code == 2
     ended = terminal("approve", digest, **one.environment)

@@ -56,7 +56,7 @@ def test_merging_counts_what_it_did(warehouse: Warehouse) -> None:
 def test_columns_that_a_frame_lacks_keep_their_value(warehouse: Warehouse) -> None:
     warehouse.upsert("sync.links", links(link("a", "1", "first")))
     warehouse.upsert("sync.links", links(link("a", "2", "second")).drop("first_run"))
-    assert warehouse.read("sync.links").row(0) == ("contact", "a", "2", "first", "second")
+    assert warehouse.read("sync.links").row(0) == ("contact", "a", "2", "first", "second", None)
 
 
 def test_stamps_alone_are_no_change(warehouse: Warehouse) -> None:
