@@ -200,12 +200,12 @@ class GuardSettings(_Group):
     vanished_share: _Share = 0.2
 
 
-Part = Literal["interval", "sweep", "retention", "changes", "webhooks", "digest", "alerts", "crmoffice"]
+Part = Literal["interval", "sweep", "retention", "lost_runs", "changes", "webhooks", "digest", "alerts", "crmoffice"]
 """What can run by itself."""
 
 
 class AutomationSettings(_Group):
-    """What runs by itself. `on` turns interval, sweep and retention on; each part can also be set apart from it."""
+    """What runs by itself. `on` turns interval, sweep, retention and lost_runs on; each can also be set apart from it."""
 
     on: bool = False
     interval: bool | None = None
@@ -214,6 +214,7 @@ class AutomationSettings(_Group):
     sweep_at: _TimeOfDay = "03:00"
     retention: bool | None = None
     retention_at: _TimeOfDay = "04:30"
+    lost_runs: bool | None = None
     changes: bool = False
     changes_seconds: Annotated[int, Field(ge=30)] = 60
     webhooks: bool = False

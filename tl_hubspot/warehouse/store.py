@@ -121,7 +121,8 @@ class Warehouse:
         return con
 
     def _claim(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Make what is missing: all of it in a new file, what came later in one that an older version wrote."""
+        """Make what is missing: all of it in a new file, what came later in one that an older version wrote, of which
+        a copy is kept."""
         tables = {f"{s}.{t}" for s, t in con.execute("select schema_name, table_name from duckdb_tables()").fetchall()}
         version = 0
         if _MARK in tables:
@@ -137,8 +138,37 @@ class Warehouse:
                 where=str(self.path),
                 mend="Set TL_HUBSPOT_DATA to another folder, or move that file away",
             )
-        if upgrade.complete(con, version):
-            con.execute("checkpoint").fetchall()
+        changes = upgrade.changes(con, version)
+        if changes is None:
+            return
+        copy = self._keep(con, version) if version else None
+        try:
+            upgrade.complete(con, version, changes)
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"The database could not be brought from version {version} of its tables to {schema.SCHEMA_VERSION};"
+                f" nothing in it was changed: {str(error).splitlines()[0]}",
+                where=str(self.path),
+                mend="Go on with the tl-hubspot of before and report this" + (f"; a copy is {copy.name}" if copy else ""),
+            ) from error
+        con.execute("checkpoint").fetchall()
+
+    def _keep(self, con: duckdb.DuckDBPyConnection, version: int) -> Path:
+        """A copy of the file as that version left it, beside it."""
+        kept = self.path.with_name(f"{self.path.stem}.version-{version}{self.path.suffix}")
+        part = self.path.with_name(f".{kept.name}.part")
+        self._checkpoint(con)
+        try:
+            part.unlink(missing_ok=True)
+            part.touch(mode=0o600)
+            _run_copying(self.path, part)
+            return part.replace(kept)
+        except OSError as error:
+            raise WarehouseError(
+                f"The database is not brought to a newer version without a copy, which failed: {error.strerror}",
+                where=str(kept),
+                mend="Make room there and try again",
+            ) from None
 
     # ------------------------------------------------------------------ reading
 
@@ -204,16 +234,19 @@ class Warehouse:
         """Make `part` a copy; what it may hold is an older one."""
         # The open connection keeps other processes out meanwhile.
         with self.connect() as holder:
-            holder.execute("checkpoint").fetchall()
-            if self.path.with_name(self.path.name + ".wal").exists():
-                raise WarehouseError(
-                    "The database has changes that are not yet in its file", where=str(self.path), mend="Try again"
-                )
+            self._checkpoint(holder)
             if part.exists() and _run_copying(self.path, part) == copying.IN_USE:
                 part.unlink()  # whoever reads it keeps it
             if not part.exists():
                 part.touch()
                 _run_copying(self.path, part)
+
+    def _checkpoint(self, con: duckdb.DuckDBPyConnection) -> None:
+        con.execute("checkpoint").fetchall()
+        if self.path.with_name(self.path.name + ".wal").exists():
+            raise WarehouseError(
+                "The database has changes that are not yet in its file", where=str(self.path), mend="Try again"
+            )
 
 
 def _run_copying(source: Path, target: Path) -> int:
@@ -376,6 +409,10 @@ def _open(path: Path, *, read_only: bool, timeout: float) -> duckdb.DuckDBPyConn
 
 def _unusable(path: Path, message: str) -> WarehouseError:
     first = message.splitlines()[0]
+    if "version number" in first:
+        return WarehouseError(
+            f"The database file was written by a newer DuckDB: {first}", where=str(path), mend="Upgrade tl-hubspot"
+        )
     return WarehouseError(
         f"The database file cannot be opened: {first}",
         where=str(path),
