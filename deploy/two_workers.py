@@ -235,6 +235,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="what was found, as one JSON document")
     parser.add_argument("--keep", action="store_true", help="leave the folder with logs and databases there")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started must not outlive this
     folder = Path(tempfile.mkdtemp(prefix="tl_hubspot-two-workers-"))
     folder.chmod(0o711)  # PostgreSQL runs as a user of its own
     with contextlib.ExitStack() as stack:
