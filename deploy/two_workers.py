@@ -1,9 +1,9 @@
 """Tries a larger installation on this machine: two accounts, two Celery workers, one of them killed while it pushes.
 
-`python deploy/two_workers.py` starts PostgreSQL and Redis (`local_up.sh`), the local sandbox of two accounts with a limit
-of calls each, Dagster's daemon and two workers; has both accounts synchronised; kills (-9) the worker that writes to the
-first one's HubSpot; and watches the other worker end what was begun. Says what happened, as one JSON document with
-`--json`; exit code 1 when anything was otherwise than it should be. Needs the extras `postgres` and `celery`.
+`python deploy/two_workers.py` starts PostgreSQL and Redis (`local_up.sh`), the local sandbox of two accounts with a
+limit of calls each, Dagster's daemon and two workers; has both accounts synchronised; kills (-9) the worker that writes
+to the first one's HubSpot; and watches the other worker end what was begun. Says what happened, as one JSON document
+with `--json`; exit code 1 when anything was otherwise than it should be. Needs the extras `postgres` and `celery`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -97,14 +98,19 @@ class Trial:
                 start_new_session=True,
             )
 
-    def launch(self, instance: dg.DagsterInstance, account: str) -> str:
+    def launch(self, account: str) -> str:
         """Ask for a run of `sync`; returns its id."""
-        known = {run.run_id for run in instance.get_runs()}
+        run_id = str(uuid.uuid4())
         line = ["dagster", "job", "launch", "-w", str(HERE / "workspace.yaml"), "-l", account, "-j", "sync"]
-        subprocess.run(
-            [sys.executable, "-m", *line], env=self.environment, cwd=self.folder, check=True, capture_output=True
+        done = subprocess.run(
+            [sys.executable, "-m", *line, "--run-id", run_id],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
         )
-        (run_id,) = {run.run_id for run in instance.get_runs()} - known
+        if done.returncode:
+            raise RuntimeError(f"Dagster did not take the run: {done.stderr[-2000:]}")
         return run_id
 
     def worker_of(self, instance: dg.DagsterInstance, run_id: str) -> tuple[int, str]:
@@ -140,7 +146,7 @@ def attempt(trial: Trial, instance: dg.DagsterInstance) -> None:
         run = instance.get_run_by_id(run_id)
         return run.status.value if run is not None and run.is_finished else None
 
-    runs = {account: trial.launch(instance, account) for account in (FIRST, SECOND)}
+    runs = {account: trial.launch(account) for account in (FIRST, SECOND)}
     say(f"Asked for a sync of {FIRST} and of {SECOND}.")
     wait(f"{FIRST} is written to", lambda: len(hubspot.log.writes()) >= _WRITES)
     group, name = trial.worker_of(instance, runs[FIRST])
@@ -166,7 +172,9 @@ def attempt(trial: Trial, instance: dg.DagsterInstance) -> None:
     facts["second run"] = wait("it ends", lambda: ended(again))
     facts["other account"] = wait(f"{SECOND} ends", lambda: ended(runs[SECOND]))
     warehouse = Warehouse(trial.data(FIRST) / "tl_hubspot.duckdb", read_only=True)
-    interrupted = "select message, count(*) from sync.journal where message like 'interrupted%' group by all order by all"
+    interrupted = (
+        "select message, count(*) from sync.journal where message like 'interrupted%' group by all order by all"
+    )
     facts["interrupted calls"] = dict(warehouse.read(interrupted).rows())
     facts["failed records"] = warehouse.count("sync.outcomes", "bucket = 'failed'")
     facts["records made twice"] = _made_twice(trial.systems[FIRST])
@@ -175,7 +183,8 @@ def attempt(trial: Trial, instance: dg.DagsterInstance) -> None:
     facts["allowed calls in 10 seconds"] = LIMITS
     say(f"Calls to HubSpot in any 10 seconds, at most: {facts['most calls in 10 seconds']}; allowed: {LIMITS}.")
     hubspot.log.clear()
-    facts["third run"] = wait("it ends", lambda run=trial.launch(instance, FIRST): ended(run))
+    third = trial.launch(FIRST)
+    facts["third run"] = wait("it ends", lambda: ended(third))
     facts["writes of the third run"] = len(hubspot.log.writes())
     say(f"A further sync of {FIRST} made {facts['writes of the third run']} writes.")
 

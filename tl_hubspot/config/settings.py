@@ -205,7 +205,7 @@ Part = Literal["interval", "sweep", "retention", "lost_runs", "changes", "webhoo
 
 
 class AutomationSettings(_Group):
-    """What runs by itself. `on` turns interval, sweep, retention and lost_runs on; each can also be set apart from it."""
+    """What runs by itself. `on` turns interval, sweep, retention and lost_runs on; each can be set apart from it."""
 
     on: bool = False
     interval: bool | None = None

@@ -149,7 +149,8 @@ class Warehouse:
                 f"The database could not be brought from version {version} of its tables to {schema.SCHEMA_VERSION};"
                 f" nothing in it was changed: {str(error).splitlines()[0]}",
                 where=str(self.path),
-                mend="Go on with the tl-hubspot of before and report this" + (f"; a copy is {copy.name}" if copy else ""),
+                mend="Go on with the tl-hubspot of before and report this"
+                + (f"; a copy is {copy.name}" if copy else ""),
             ) from error
         con.execute("checkpoint").fetchall()
 

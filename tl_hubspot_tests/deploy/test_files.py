@@ -160,7 +160,8 @@ def test_services_know_what_their_instance_asks_for() -> None:
             if source.startswith("./") and not source.startswith("./accounts/"):
                 assert (DEPLOY / source).exists(), source
                 assert target.startswith("/opt/dagster/")
-    assert services["worker"]["deploy"] == {"replicas": load(DEPLOY / "dagster.celery.yaml")["concurrency"]["runs"]["max_concurrent_runs"]}  # fmt: skip
+    runs = load(DEPLOY / "dagster.celery.yaml")["concurrency"]["runs"]
+    assert services["worker"]["deploy"] == {"replicas": runs["max_concurrent_runs"]}
     script = (DEPLOY / "local_up.sh").read_text()
     assert set(re.findall(r"^(DAGSTER_\w+)=", script, re.MULTILINE)) == asked
 

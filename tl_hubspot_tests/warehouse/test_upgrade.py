@@ -54,7 +54,10 @@ def test_tables_of_every_earlier_version_are_completed_and_keep_their_rows(versi
         made = {row for row in described_new if row[0] == "history"}
         assert made <= set(described(path)), "what is made carries its meaning"
     last = "second" if version == 1 else "first"
-    assert warehouse.read(f"select id from teamleader.contacts_as_of('{last}') order by id").rows() == [("c1",), ("c2",)]
+    assert warehouse.read(f"select id from teamleader.contacts_as_of('{last}') order by id").rows() == [
+        ("c1",),
+        ("c2",),
+    ]
     assert warehouse.read("select hubspot_id from sync.links").rows() == [("101",)]
     assert warehouse.read("select written from sync.shadows").rows() == [('{"firstname": "Ann"}',)]
     assert warehouse.read("select address, unsubscribed from sync.opt_outs").rows() == [
@@ -98,7 +101,9 @@ def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
 def test_a_file_of_a_newer_duckdb_is_not_to_be_thrown_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         # as DuckDB 1.5.5 says it of a file of 2.0
-        said = "Trying to read a database file with version number 999, but we can only read versions between 64 and 68."
+        said = (
+            "Trying to read a database file with version number 999, but we can only read versions between 64 and 68."
+        )
         raise duckdb.IOException(f"IO Error: {said}")
 
     monkeypatch.setattr(duckdb, "connect", refuse)
