@@ -158,11 +158,11 @@ class Warehouse:
         """A copy of the file as that version left it, beside it."""
         kept = self.path.with_name(f"{self.path.stem}.version-{version}{self.path.suffix}")
         part = self.path.with_name(f".{kept.name}.part")
-        self._checkpoint(con)
+        block = self._checkpoint(con)
         try:
             part.unlink(missing_ok=True)
             part.touch(mode=0o600)
-            _run_copying(self.path, part)
+            _run_copying(self.path, part, block)
             return part.replace(kept)
         except OSError as error:
             raise WarehouseError(
@@ -235,25 +235,26 @@ class Warehouse:
         """Make `part` a copy; what it may hold is an older one."""
         # The open connection keeps other processes out meanwhile.
         with self.connect() as holder:
-            self._checkpoint(holder)
-            if part.exists() and _run_copying(self.path, part) == copying.IN_USE:
+            block = self._checkpoint(holder)
+            if part.exists() and _run_copying(self.path, part, block) == copying.IN_USE:
                 part.unlink()  # whoever reads it keeps it
             if not part.exists():
                 part.touch()
-                _run_copying(self.path, part)
+                _run_copying(self.path, part, block)
 
-    def _checkpoint(self, con: duckdb.DuckDBPyConnection) -> None:
+    def _checkpoint(self, con: duckdb.DuckDBPyConnection) -> int:
+        """Everything is in the file itself afterwards; returns the size of its blocks in bytes."""
         con.execute("checkpoint").fetchall()
         if self.path.with_name(self.path.name + ".wal").exists():
             raise WarehouseError(
                 "The database has changes that are not yet in its file", where=str(self.path), mend="Try again"
             )
+        return int(con.execute("select block_size from pragma_database_size()").fetchall()[0][0])
 
 
-def _run_copying(source: Path, target: Path) -> int:
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", copying.__file__, str(source), str(target)], capture_output=True, text=True
-    )
+def _run_copying(source: Path, target: Path, block: int) -> int:
+    command = [sys.executable, "-I", "-S", copying.__file__, str(source), str(target), str(block)]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode not in (0, copying.IN_USE):
         target.unlink(missing_ok=True)
         reason = (done.stderr.strip().splitlines() or ["unknown"])[-1]

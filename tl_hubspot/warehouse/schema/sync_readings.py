@@ -23,9 +23,10 @@ run_id | VARCHAR | run |
         "What each computed table was last made of: the same is not computed again.",
         columns(
             """
-name | VARCHAR | computed table |
+name | VARCHAR | computed table, or other result |
 fingerprint | VARCHAR | sha256 over the rows, the settings, the day and the program that it was made of |
 run_id | VARCHAR | run that made it |
+result | VARCHAR | what came of it where that is no table: findings of checks, as JSON |
 """
         ),
         ("name",),
