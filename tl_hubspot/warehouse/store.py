@@ -58,7 +58,7 @@ class Warehouse:
         self.path = Path(path)
         self.lock_timeout = lock_timeout
         self.read_only = read_only
-        self._prepared = read_only
+        self._prepared = False
 
     # ------------------------------------------------------------------ opening
 
@@ -93,12 +93,26 @@ class Warehouse:
     def _connection(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         if not self._prepared:
             con = self._prepare()
-            if not read_only:
+            if self.read_only or not read_only:
                 return con
             con.close()
         return _open(self.path, read_only=read_only, timeout=self.lock_timeout)
 
     def _prepare(self) -> duckdb.DuckDBPyConnection:
+        if not self.read_only:
+            self._make_folder()
+        con = _open(self.path, read_only=self.read_only, timeout=self.lock_timeout)
+        try:
+            version = self._version(con)
+            if not self.read_only:
+                self._complete(con, version)
+        except BaseException:
+            con.close()
+            raise
+        self._prepared = True
+        return con
+
+    def _make_folder(self) -> None:
         folder = self.path.parent
         try:
             # whoever else may look into it is for its owner to say
@@ -111,18 +125,9 @@ class Warehouse:
                 where=str(folder),
                 mend="Set TL_HUBSPOT_DATA to a folder that you may write to",
             ) from None
-        con = _open(self.path, read_only=False, timeout=self.lock_timeout)
-        try:
-            self._claim(con)
-        except BaseException:
-            con.close()
-            raise
-        self._prepared = True
-        return con
 
-    def _claim(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Make what is missing: all of it in a new file, what came later in one that an older version wrote, of which
-        a copy is kept."""
+    def _version(self, con: duckdb.DuckDBPyConnection) -> int:
+        """Version of the tables, 0 of a new file; WarehouseError when a newer program, or another one, made them."""
         tables = {f"{s}.{t}" for s, t in con.execute("select schema_name, table_name from duckdb_tables()").fetchall()}
         version = 0
         if _MARK in tables:
@@ -132,12 +137,17 @@ class Warehouse:
                 raise WarehouseError(
                     f"The database cannot be used: {newer}", where=str(self.path), mend="Upgrade tl-hubspot"
                 )
-        elif tables:
+        elif tables and not self.read_only:
             raise WarehouseError(
                 "The database belongs to another program: it holds tables that are not ours",
                 where=str(self.path),
                 mend="Set TL_HUBSPOT_DATA to another folder, or move that file away",
             )
+        return int(version)
+
+    def _complete(self, con: duckdb.DuckDBPyConnection, version: int) -> None:
+        """Make what is missing: all of it in a new file, what came later in one that an older version wrote, of which
+        a copy is kept."""
         changes = upgrade.changes(con, version)
         if changes is None:
             return

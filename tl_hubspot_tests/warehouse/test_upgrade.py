@@ -93,8 +93,9 @@ def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
         con.execute(f"update meta.deployment set schema_version = {newer}")
         con.execute("alter table sync.runs add column from_the_future varchar")
     before = path.read_bytes()
-    with pytest.raises(WarehouseError, match=f"a newer tl_hubspot .tables of version {newer}.*Upgrade tl-hubspot"):
-        Warehouse(path).count("sync.links")
+    for read_only in (False, True):
+        with pytest.raises(WarehouseError, match=f"a newer tl_hubspot .tables of version {newer}.*Upgrade tl-hubspot"):
+            Warehouse(path, read_only=read_only).count("sync.links")
     assert path.read_bytes() == before
 
 
