@@ -5,12 +5,10 @@ severity, a sentence, and a table of the offending ids. Where the tables looked 
 """
 
 import functools
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -22,7 +20,7 @@ from tl_hubspot.orchestration.resources import WarehouseResource
 from tl_hubspot.orchestration.steps import unchanged
 from tl_hubspot.rules import checks as rules
 from tl_hubspot.warehouse import typed
-from tl_hubspot.warehouse.store import Warehouse, frame_of
+from tl_hubspot.warehouse.store import Warehouse
 
 _SHOWN = 50
 _WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
@@ -92,22 +90,15 @@ class _Known:
 
     def __init__(self, warehouse: Warehouse, asset: str, of: Sequence[str]) -> None:
         self.warehouse, self.name = warehouse, f"checks of {asset}"
-        self.made_of = unchanged.fingerprint(warehouse, of, {"program": _program()})
+        self.made_of = unchanged.fingerprint(warehouse, of, {})
 
     def results(self) -> list[_Found] | None:
-        query = "select result from sync.made_of where name = ? and fingerprint = ?"
-        rows = self.warehouse.read(query, [self.name, self.made_of])
-        return msgspec.json.decode(rows.item(), type=list[_Found]) if rows.height else None
+        text = unchanged.result_of(self.warehouse, self.name, self.made_of)
+        return None if text is None else msgspec.json.decode(text, type=list[_Found])
 
     def remember(self, found: list[_Found]) -> None:
-        row = {"name": self.name, "fingerprint": self.made_of, "result": msgspec.json.encode(found).decode()}
-        self.warehouse.upsert("sync.made_of", frame_of("sync.made_of", [row]))
-
-
-@functools.cache
-def _program() -> str:
-    """Fingerprint of this file: another version may find something else."""
-    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+        with self.warehouse.transaction() as con:
+            unchanged.remember(con, self.name, self.made_of, None, msgspec.json.encode(found).decode())
 
 
 def _found(check: Check, tables: Tables) -> _Found:

@@ -50,10 +50,20 @@ def made_by(warehouse: Warehouse, name: str, fingerprint: str) -> str | None:
     return rows.item() if rows.height else None
 
 
-def remember(con: duckdb.DuckDBPyConnection, name: str, fingerprint: str, run: Run) -> None:
-    """Note in the transaction that stores `name` what it was made of."""
+def result_of(warehouse: Warehouse, name: str, fingerprint: str) -> str | None:
+    """What was remembered as the result when `name` was last made of exactly this."""
+    query = f"select result from {TABLE} where name = ? and fingerprint = ?"
+    rows = warehouse.read(query, [name, fingerprint])
+    return rows.item() if rows.height else None
+
+
+def remember(
+    con: duckdb.DuckDBPyConnection, name: str, fingerprint: str, run: Run | None, result: str | None = None
+) -> None:
+    """Note in the transaction that stores `name` what it was made of; or the `result` itself where that is no table."""
     con.execute(f"delete from {TABLE} where name = ?", [name])
-    con.execute(f"insert into {TABLE} (name, fingerprint, run_id) values (?, ?, ?)", [name, fingerprint, run.run_id])
+    row = [name, fingerprint, run and run.run_id, result]
+    con.execute(f"insert into {TABLE} (name, fingerprint, run_id, result) values (?, ?, ?, ?)", row)
 
 
 def facts_of(rules: RuleSettings) -> dict[str, Any]:
@@ -81,9 +91,9 @@ def _content(con: duckdb.DuckDBPyConnection, name: str) -> str:
 
 @functools.cache
 def _program() -> str:
-    """Fingerprint of the rules, the planning and the typed columns themselves: another version may decide otherwise."""
+    """Fingerprint of what computes: another version may find something else."""
     digest = hashlib.sha256()
-    for room in ("rules", "planning", "warehouse"):
+    for room in ("rules", "planning", "warehouse", "orchestration", "orchestration.steps"):
         for file in sorted(files(f"tl_hubspot.{room}").iterdir(), key=lambda f: f.name):
             if file.name.endswith(".py"):
                 digest.update(file.read_bytes())
