@@ -249,7 +249,7 @@ def main() -> int:
     folder.chmod(0o711)  # PostgreSQL runs as a user of its own
     with contextlib.ExitStack() as stack:
         systems = {
-            FIRST: stack.enter_context(LocalSystems("demo", contacts=500, teamleader_limit=False)),
+            FIRST: stack.enter_context(LocalSystems("generated", contacts=500, teamleader_limit=False)),
             SECOND: stack.enter_context(LocalSystems("subset", teamleader_limit=False)),
         }
         try:
