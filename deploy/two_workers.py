@@ -22,6 +22,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,8 @@ def attempt(trial: Trial, instance: dg.DagsterInstance) -> None:
         run = instance.get_run_by_id(run_id)
         return run.status.value if run is not None and run.is_finished else None
 
-    runs = {account: trial.launch(account) for account in (FIRST, SECOND)}
+    with ThreadPoolExecutor(2) as pool:
+        runs = dict(zip((FIRST, SECOND), pool.map(trial.launch, (FIRST, SECOND)), strict=True))
     say(f"Asked for a sync of {FIRST} and of {SECOND}.")
     wait(f"{FIRST} is written to", lambda: len(hubspot.log.writes()) >= _WRITES)
     group, name = trial.worker_of(instance, runs[FIRST])
@@ -226,6 +228,7 @@ def running(trial: Trial) -> Iterator[dg.DagsterInstance]:
             process = trial.start(name, *worker, "-n", f"{name}@%h", "--loglevel=INFO")
             started.append(process)
             trial.workers[process.pid] = name
+        for name in trial.workers.values():
             log = trial.folder / f"{name}.log"
             wait(f"worker {name} is ready", lambda log=log: " ready." in log.read_text(), 120)
         trial.say("The daemon and two workers run.")
