@@ -88,6 +88,15 @@ MEANINGS = {
     "mail.to": "recipients, separated by commas",
     "mail.ca_file": "certificate of an authority of your own, in PEM format",
     "mail.timeout_seconds": "how long an answer is waited for",
+    "warehouse.catalog": "PostgreSQL database that holds the catalog of a warehouse on DuckLake, like"
+    " `postgresql://user:password@host:5432/database`; unset: a DuckDB file in the data folder",
+    "warehouse.files": "where the rows of a warehouse on DuckLake are: a folder, or `s3://bucket/prefix`; unset: `lake`"
+    " in the data folder",
+    "warehouse.name": "schema of that catalog; another one for each deployment",
+    "warehouse.s3_endpoint": "address of S3-compatible storage; unset: Amazon's",
+    "warehouse.s3_region": "its region",
+    "warehouse.s3_key_id": "key that may read, write and delete there",
+    "warehouse.s3_secret": "its secret; keep it in the environment or `.env`",
     "timezone": "zone of calendar dates and times of day",
     "data": "data folder",
     "state": "folder of this machine in which calls are counted",

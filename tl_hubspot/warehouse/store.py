@@ -12,10 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import polars as pl
@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.warehouse import copying, history, schema, upgrade
+from tl_hubspot.warehouse import lake as lakes
 from tl_hubspot.warehouse.schema import teamleader
 
 _CONFIG = {
@@ -33,6 +34,7 @@ _CONFIG = {
     "checkpoint_threshold": "256MB",
 }
 _MARK = upgrade.MARK
+_Written = TypeVar("_Written")
 Parameters = Sequence[Any] | dict[str, Any] | None
 """Of a query: by place (`?`) or by name (`$name`)."""
 
@@ -47,15 +49,20 @@ class Merged:
 
 
 class Warehouse:
-    """The working database at `path`; made on first use, unless `read_only`.
+    """The working database at `path`, or on `lake` beside that path; made on first use, unless `read_only`.
 
     Raises WarehouseError from every call when the file is locked for longer than `lock_timeout` seconds, is no DuckDB
     file, belongs to another program, or was written by a newer version; ConfigurationError for a folder that cannot be
     written to.
     """
 
-    def __init__(self, path: Path, *, lock_timeout: float = 60.0, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, lake: lakes.Lake | None = None, lock_timeout: float = 60.0, read_only: bool = False
+    ) -> None:
         self.path = Path(path)
+        self.lake = lake
+        self.run_id: str | None = None
+        """What is written from now on belongs to this run: a snapshot of a lake says so."""
         self.lock_timeout = lock_timeout
         self.read_only = read_only
         self._prepared = False
@@ -68,6 +75,10 @@ class Warehouse:
         con = self._connection(read_only=read_only or self.read_only)
         try:
             yield con
+        except duckdb.OperationalError as error:
+            if self.lake is None:
+                raise
+            raise self.lake.unusable(error) from None
         finally:
             con.close()
 
@@ -86,9 +97,31 @@ class Warehouse:
             try:
                 yield con
             except BaseException:
-                con.execute("rollback")
+                with contextlib.suppress(duckdb.Error):  # the connection may be what is lost
+                    con.execute("rollback")
                 raise
+            if self.lake is not None:
+                self.lake.commit(con, self.run_id)
+                return
             con.execute("commit")
+
+    def exists(self) -> bool:
+        """Whether it was made; to look does not make it."""
+        if self.lake is None:
+            return self.path.exists()
+        return self.lake.exists()
+
+    def size(self) -> int:
+        """Bytes that it takes, the older states of a lake left out."""
+        if self.lake is None:
+            return self.path.stat().st_size
+        with self.connect() as con:
+            return self.lake.size(con)
+
+    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        if self.lake is not None:
+            return self.lake.open(read_only=self.read_only)
+        return _open(self.path, read_only=read_only, timeout=self.lock_timeout)
 
     def _connection(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         if not self._prepared:
@@ -96,16 +129,20 @@ class Warehouse:
             if self.read_only or not read_only:
                 return con
             con.close()
-        return _open(self.path, read_only=read_only, timeout=self.lock_timeout)
+        return self._open(read_only=read_only)
 
     def _prepare(self) -> duckdb.DuckDBPyConnection:
         if not self.read_only:
             self._make_folder()
-        con = _open(self.path, read_only=self.read_only, timeout=self.lock_timeout)
+        con = self._open(read_only=self.read_only)
         try:
             version = self._version(con)
             if not self.read_only:
+                if self.lake is not None and version:
+                    lakes.claim(con, self.lake, self.path.parent)
                 self._complete(con, version)
+                if self.lake is not None:
+                    lakes.claim(con, self.lake, self.path.parent)
         except BaseException:
             con.close()
             raise
@@ -128,7 +165,8 @@ class Warehouse:
 
     def _version(self, con: duckdb.DuckDBPyConnection) -> int:
         """Version of the tables, 0 of a new file; WarehouseError when a newer program, or another one, made them."""
-        tables = {f"{s}.{t}" for s, t in con.execute("select schema_name, table_name from duckdb_tables()").fetchall()}
+        query = "select schema_name, table_name from duckdb_tables() where database_name = current_database()"
+        tables = {f"{s}.{t}" for s, t in con.execute(query).fetchall()}
         version = 0
         if _MARK in tables:
             application, version = con.execute(f"select application, schema_version from {_MARK}").fetchall()[0]
@@ -151,7 +189,7 @@ class Warehouse:
         changes = upgrade.changes(con, version)
         if changes is None:
             return
-        copy = self._keep(con, version) if version else None
+        copy = self._keep(con, version) if version and self.lake is None else None
         try:
             upgrade.complete(con, version, changes)
         except duckdb.Error as error:
@@ -162,7 +200,8 @@ class Warehouse:
                 mend="Go on with the tl-hubspot of before and report this"
                 + (f"; a copy is {copy.name}" if copy else ""),
             ) from error
-        con.execute("checkpoint").fetchall()
+        if self.lake is None:
+            con.execute("checkpoint").fetchall()
 
     def _keep(self, con: duckdb.DuckDBPyConnection, version: int) -> Path:
         """A copy of the file as that version left it, beside it."""
@@ -197,19 +236,29 @@ class Warehouse:
 
     def replace(self, table: str, frame: pl.DataFrame) -> int:
         """The table holds exactly `frame` afterwards."""
-        with self.transaction() as con:
+
+        def replaced(con: duckdb.DuckDBPyConnection) -> int:
             con.execute(f"delete from {table}")
             return insert(con, table, frame)
 
+        return self._write(replaced)
+
     def append(self, table: str, frame: pl.DataFrame) -> int:
         """`frame` is added."""
-        with self.transaction() as con:
-            return insert(con, table, frame)
+        return self._write(lambda con: insert(con, table, frame))
 
     def upsert(self, table: str, frame: pl.DataFrame) -> Merged:
         """`frame` is merged by the table's key."""
-        with self.transaction() as con:
-            return upsert(con, table, frame)
+        return self._write(lambda con: upsert(con, table, frame))
+
+    def _write(self, write: Callable[[duckdb.DuckDBPyConnection], _Written]) -> _Written:
+        """One transaction; done again when somebody else changed the same table of a lake meanwhile."""
+
+        def once() -> _Written:
+            with self.transaction() as con:
+                return write(con)
+
+        return once() if self.lake is None else lakes.again(once)
 
     # ------------------------------------------------------------------ publishing
 
@@ -243,6 +292,12 @@ class Warehouse:
 
     def _copy(self, part: Path) -> None:
         """Make `part` a copy; what it may hold is an older one."""
+        if self.lake is not None:
+            part.unlink(missing_ok=True)
+            Warehouse(part).count("sync.runs")
+            with self.connect() as con:
+                lakes.copy(con, part)
+            return
         # The open connection keeps other processes out meanwhile.
         with self.connect() as holder:
             block = self._checkpoint(holder)

@@ -27,7 +27,10 @@ class Changes:
 
 def changes(con: duckdb.DuckDBPyConnection, version: int) -> Changes | None:
     """What a file of `version` (0: an empty one) needs; None when it is as it should be."""
-    query = "select schema_name || '.' || table_name, column_name from duckdb_columns() where not internal"
+    query = (
+        "select schema_name || '.' || table_name, column_name from duckdb_columns()"
+        " where not internal and database_name = current_database()"
+    )
     known: dict[str, set[str]] = {}
     for table_name, column in con.execute(query).fetchall():
         known.setdefault(table_name, set()).add(column)

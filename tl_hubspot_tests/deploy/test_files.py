@@ -249,6 +249,8 @@ def test_extras_are_of_the_release_that_the_locked_dagster_is_of() -> None:
             assert version, f"{requirement} is not pinned"
             if package.startswith("dagster-"):
                 assert version == library, requirement
+    for requirement in extras["lake"]:
+        assert requirement.partition("==")[2] == metadata.version("duckdb"), "they load in that version alone"
     chart = re.search(r"--version (\S+)", (DEPLOY / "kubernetes.values.yaml").read_text())
     assert chart is not None
     assert chart[1] == metadata.version("dagster")
