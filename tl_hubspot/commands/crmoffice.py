@@ -76,7 +76,7 @@ def held(as_json: Json = False) -> None:
     from tl_hubspot.reporting import two_way_waiting as printed
 
     platform = cli._platform("crmoffice")
-    rows = waiting.waiting(platform.warehouse, platform.flows) if platform.settings.database.exists() else []
+    rows = waiting.waiting(platform.warehouse, platform.flows) if platform.warehouse.exists() else []
     if as_json:
         cli._print_json({"waiting": printed.as_json(rows)})
     else:

@@ -36,6 +36,7 @@ from tl_hubspot.teamleader.webhooks import Named, named
 from tl_hubspot.transport.meter import CallMeter
 from tl_hubspot.two_way.flows import Flow
 from tl_hubspot.warehouse import history
+from tl_hubspot.warehouse.lake import Bucket, Lake
 from tl_hubspot.warehouse.store import Warehouse, frame_of, insert
 from tl_hubspot.webhooks.spool import Spool
 
@@ -115,12 +116,12 @@ class Platform:
     @cached_property
     def warehouse(self) -> Warehouse:
         """The working database."""
-        return Warehouse(self.settings.database, lock_timeout=self.settings.lock_timeout_seconds)
+        return warehouse_of(self.settings)
 
     def earlier(self, otherwise: str) -> Warehouse:
         """The working database of earlier runs; ConfigurationError that says `otherwise` where there is none: to look
         must not make one."""
-        if not self.settings.database.exists():
+        if not self.warehouse.exists():
             raise ConfigurationError(
                 otherwise,
                 where=str(self.settings.data),
@@ -239,7 +240,7 @@ class Platform:
     def _held_run(self, digest: str) -> dict[str, Any]:
         """What the latest run with that plan went by; ConfigurationError when there is none."""
         query = "select as_of, subset from sync.runs where digest = ? order by started_at desc limit 1"
-        known = self.settings.database.exists()  # to look must not make one
+        known = self.warehouse.exists()  # to look must not make one
         held = self.warehouse.read(query, [digest]) if known else pl.DataFrame()
         if held.is_empty():
             raise ConfigurationError(
@@ -327,6 +328,7 @@ class Platform:
             )
             insert(con, "sync.runs", frame_of("sync.runs", [row]))
             history.begin(con, run_id, started_at)
+        self.warehouse.run_id = run_id
         return run
 
     def _named(self) -> Named | None:
@@ -352,6 +354,18 @@ class Platform:
     def run_row(self, run_id: str) -> dict[str, Any]:
         """The row of `sync.runs`."""
         return self.warehouse.read("select * from sync.runs where run_id = ?", [run_id]).row(0, named=True)
+
+
+def warehouse_of(settings: Settings, *, lock_timeout: float | None = None) -> Warehouse:
+    """The working database that the settings name; `lock_timeout` in seconds instead of theirs."""
+    chosen = settings.warehouse
+    lake = None
+    if chosen.catalog is not None:
+        bucket = Bucket(chosen.s3_endpoint, chosen.s3_region, chosen.s3_key_id, _reveal(chosen.s3_secret) or None)
+        files = chosen.files or str((settings.data / "lake").resolve())
+        lake = Lake(_reveal(chosen.catalog), files, chosen.name, bucket)
+    wait = settings.lock_timeout_seconds if lock_timeout is None else lock_timeout
+    return Warehouse(settings.database, lake=lake, lock_timeout=wait)
 
 
 def is_going_on(data: Path) -> bool:

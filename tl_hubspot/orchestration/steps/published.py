@@ -31,9 +31,11 @@ def opened(platform: Platform) -> Iterator[Warehouse]:
 
 def readable(platform: Platform) -> Warehouse:
     """The analysts' copy, else the working database; ConfigurationError when there is neither."""
-    for path in (platform.settings.published, platform.settings.database):
-        if path.exists():
-            return Warehouse(path.resolve(), lock_timeout=platform.settings.lock_timeout_seconds, read_only=True)
+    published, wait = platform.settings.published, platform.settings.lock_timeout_seconds
+    if published.exists():
+        return Warehouse(published.resolve(), lock_timeout=wait, read_only=True)
+    if platform.warehouse.exists():
+        return Warehouse(platform.warehouse.path, lake=platform.warehouse.lake, lock_timeout=wait, read_only=True)
     raise ConfigurationError(
         "Nothing was read yet",
         where=str(platform.settings.data),

@@ -78,7 +78,7 @@ def approve(platform: Platform) -> list[Cycle]:
 
 def held_flow(platform: Platform) -> str | None:
     """The flow that the approved digest once stopped; None when the digest is of none."""
-    if not platform.settings.database.exists():
+    if not platform.warehouse.exists():
         return None
     query = "select flow from two_way.runs where digest = ? limit 1"
     found = platform.warehouse.read(query, [platform.options.approved])["flow"]
