@@ -178,12 +178,12 @@ def test_the_oldest_copy_becomes_the_newest_unless_somebody_reads_it(warehouse: 
 
 def test_publishing_while_a_run_holds_the_database(warehouse: Warehouse) -> None:
     target = warehouse.path.with_name("analytics.duckdb")
-    holder = warehouse.hold()
+    warehouse.hold()
     try:
         warehouse.upsert("sync.links", links(link("a", "1")))
         warehouse.publish(target)
     finally:
-        holder.close()
+        warehouse.release()
     assert Warehouse(target.resolve(), read_only=True).count("sync.links") == 1
 
 
