@@ -1,21 +1,23 @@
 """Asset checks: what a person should look at (warnings), and what must not be pushed (errors that block).
 
 What offends is found by pure functions in `rules.checks` and stored notices and limits of the plan; here they get a
-severity, a sentence, and a table of the offending ids.
+severity, a sentence, and a table of the offending ids. Where the tables looked at are as they were, so is the result.
 """
 
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import dagster as dg
+import msgspec
 import polars as pl
 
 from tl_hubspot.orchestration.assets.common import PREVIEW
 from tl_hubspot.orchestration.resources import WarehouseResource
+from tl_hubspot.orchestration.steps import unchanged
 from tl_hubspot.rules import checks as rules
 from tl_hubspot.warehouse import typed
 from tl_hubspot.warehouse.store import Warehouse
@@ -50,8 +52,11 @@ class Check:
     blocking: bool = False
 
 
-def asset_checks(asset: str, *checks: Check) -> dg.AssetChecksDefinition:
-    """All checks of one asset in one step: Dagster's events for a step cost more than most checks."""
+def asset_checks(asset: str, *checks: Check, of: Sequence[str] = ()) -> dg.AssetChecksDefinition:
+    """All checks of one asset in one step: Dagster's events for a step cost more than most checks.
+
+    `of`: the tables that decide what they find, which is looked for again only when one of them differs.
+    """
     key = dg.AssetKey(asset.split("."))
 
     @dg.multi_asset_check(
@@ -59,30 +64,63 @@ def asset_checks(asset: str, *checks: Check) -> dg.AssetChecksDefinition:
         specs=[dg.AssetCheckSpec(c.name, asset=key, description=c.description, blocking=c.blocking) for c in checks],
     )
     def results(warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
-        tables = Tables(warehouse.store)
-        for check in checks:
-            found = check.offenders(tables)
-            yield _result(key, check.name, found, _ERROR if check.blocking else _WARN)
+        known = _Known(warehouse.store, asset, of) if of else None
+        found = known.results() if known else None
+        if found is None:
+            tables = Tables(warehouse.store)
+            found = [_found(check, tables) for check in checks]
+            if known:
+                known.remember(found)
+        for check, result in zip(checks, found, strict=True):
+            yield _result(key, check, result)
 
     return results
 
 
-def _result(key: dg.AssetKey, name: str, found: pl.DataFrame, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
-    metadata: dict[str, Any] = {"offending": found.height}
-    if found.height:
-        metadata["records"] = _table(found)
-    return dg.AssetCheckResult(
-        asset_key=key, check_name=name, passed=found.is_empty(), severity=severity, metadata=metadata
+class _Found(msgspec.Struct):
+    """What one check found: how many records, and the first rows; only columns that cannot hold personal data."""
+
+    offending: int
+    columns: list[str]
+    rows: list[list[str]]
+
+
+class _Known:
+    """What the checks of an asset found when the tables that they look at were last like this."""
+
+    def __init__(self, warehouse: Warehouse, asset: str, of: Sequence[str]) -> None:
+        self.warehouse, self.name = warehouse, f"checks of {asset}"
+        self.made_of = unchanged.fingerprint(warehouse, of, {})
+
+    def results(self) -> list[_Found] | None:
+        text = unchanged.result_of(self.warehouse, self.name, self.made_of)
+        return None if text is None else msgspec.json.decode(text, type=list[_Found])
+
+    def remember(self, found: list[_Found]) -> None:
+        with self.warehouse.transaction() as con:
+            unchanged.remember(con, self.name, self.made_of, None, msgspec.json.encode(found).decode())
+
+
+def _found(check: Check, tables: Tables) -> _Found:
+    found = check.offenders(tables)
+    shown = [name for name in found.columns if name in _COLUMNS]
+    return _Found(
+        found.height,
+        shown,
+        [[_as_text(value) for value in row] for row in found.head(_SHOWN).select(shown).iter_rows()],
     )
 
 
-def _table(found: pl.DataFrame) -> dg.TableMetadataValue:
-    """The first rows; only columns that cannot hold personal data."""
-    shown = [name for name in found.columns if name in _COLUMNS]
-    rows = found.head(_SHOWN).select(pl.col(shown).map_elements(_as_text, return_dtype=pl.String, skip_nulls=False))
-    return dg.MetadataValue.table(
-        [dg.TableRecord({k: v or "" for k, v in row.items()}) for row in rows.iter_rows(named=True)],
-        schema=dg.TableSchema([dg.TableColumn(name, "string") for name in shown]),
+def _result(key: dg.AssetKey, check: Check, found: _Found) -> dg.AssetCheckResult:
+    metadata: dict[str, Any] = {"offending": found.offending}
+    if found.offending:
+        metadata["records"] = dg.MetadataValue.table(
+            [dg.TableRecord(dict(zip(found.columns, row, strict=True))) for row in found.rows],
+            schema=dg.TableSchema([dg.TableColumn(name, "string") for name in found.columns]),
+        )
+    severity = _ERROR if check.blocking else _WARN
+    return dg.AssetCheckResult(
+        asset_key=key, check_name=check.name, passed=not found.offending, severity=severity, metadata=metadata
     )
 
 
@@ -163,6 +201,7 @@ CHECKS = [
             "Contacts changed in the future; they count as recent.",
             lambda w: rules.contacts_with_future_date(w.read(_CONTACTS)),
         ),
+        of=["decisions.contacts"],
     ),
     asset_checks(
         "decisions.companies",
@@ -188,6 +227,7 @@ CHECKS = [
             "Companies that could belong to more than one company in HubSpot.",
             lambda w: rules.companies_fitting_several_groups(w.read("decisions.companies")),
         ),
+        of=["decisions.companies", "teamleader.companies"],
     ),
     asset_checks(
         "decisions.deals",
@@ -201,6 +241,7 @@ CHECKS = [
             "Deals whose phase has no HubSpot stage; they are held until the mapping names one.",
             lambda w: w.read("decisions.deals").filter(pl.col("reason") == "unmapped_stage"),
         ),
+        of=["decisions.deals"],
     ),
     asset_checks(
         "teamleader.contact_company_links",
@@ -213,6 +254,7 @@ CHECKS = [
                 w.existing("teamleader.companies", "id"),
             ),
         ),
+        of=["teamleader.contact_company_links", "teamleader.contacts", "teamleader.companies"],
     ),
     *(
         asset_checks(
@@ -227,6 +269,7 @@ CHECKS = [
                 "What could not be loaded as it is: set aside when it is no record, else loaded without that field.",
                 partial(_rejected, stream=stream),
             ),
+            of=[f"teamleader.{stream}", "teamleader.rejected"],
         )
         for stream in ("contacts", "companies", "deals")
     ),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +21,7 @@ import sqlalchemy as db
 from dagster._core.events import EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.base import AssetRecord
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
@@ -41,6 +42,7 @@ class OpenEventLog(SqliteEventLogStorage):
         self._unwritten: deque[Future[None]] = deque()
         self._local = threading.local()
         self._there: set[str] = set()
+        self._records: dict[dg.AssetKey, AssetRecord] = {}
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -55,8 +57,18 @@ class OpenEventLog(SqliteEventLogStorage):
         while self._unwritten and self._unwritten[0].done():
             self._unwritten.popleft().result()
         self._unwritten.append(self._writer.submit(self._store, event))
+        if event.dagster_event is not None and event.dagster_event.asset_key is not None:
+            self._records.pop(event.dagster_event.asset_key, None)
         if event.dagster_event is not None and event.dagster_event.event_type in EVENT_TYPE_TO_PIPELINE_RUN_STATUS:
             self._write_all()
+
+    def get_asset_records(self, asset_keys: Sequence[dg.AssetKey] | None = None) -> Sequence[AssetRecord]:
+        """Records of assets, each read once between two of its events: every step asks for those that it is made of."""
+        if asset_keys is None:
+            return super().get_asset_records()
+        if new := [key for key in asset_keys if key not in self._records]:
+            self._records |= {record.asset_entry.asset_key: record for record in super().get_asset_records(new)}
+        return [self._records[key] for key in asset_keys if key in self._records]
 
     def has_secondary_index(self, name: str) -> bool:
         """Whether a summary of events is complete; one that is stays so, so that it is asked for once."""

@@ -4,6 +4,7 @@ Clients and settings are made by `orchestration.run.Platform`; nothing is opened
 """
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,13 +27,19 @@ class WarehouseResource(DuckDBResource):
     @property
     def store(self) -> Warehouse:
         """Reading and writing frames."""
-        return Warehouse(Path(self.database), lock_timeout=self.lock_timeout_seconds)
+        return _store(self.database, self.lock_timeout_seconds)
 
     @contextlib.contextmanager
     def get_connection(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that is closed at the end whatever happens."""
         with self.store.connect(read_only=read_only) as connection:
             yield connection
+
+
+@functools.cache
+def _store(database: str, lock_timeout: float) -> Warehouse:
+    """Dagster makes a resource for each step; what was found of the file once is so for all of them."""
+    return Warehouse(Path(database), lock_timeout=lock_timeout)
 
 
 @dg.resource(

@@ -7,7 +7,7 @@ few records instead of all. A single record that fails is no reason: that is set
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tl_hubspot.errors import TlHubspotError
 from tl_hubspot.hubspot.objects import BATCH, batch_read
@@ -23,16 +23,16 @@ class CanaryStopped(TlHubspotError):
     """The first records of a push are not in HubSpot as they were sent; the rest was not sent."""
 
 
-def parts(changes: Sequence[Change], size: int) -> list[Sequence[Change]]:
-    """The canary and the rest; everything at once when that is one call or `size` is 0.
+def parts(changes: Sequence[Change], size: int) -> tuple[list[Change], Iterable[Change]]:
+    """The canary and the rest; no canary when everything is one call or `size` is 0.
 
     The canary is taken from all over the list: neighbours are often alike.
     """
     if not 0 < size < len(changes) or len(changes) <= BATCH:
-        return [changes]
+        return [], changes
     step = len(changes) // size
     chosen = {place * step for place in range(size)}
-    return [[changes[n] for n in sorted(chosen)], [c for n, c in enumerate(changes) if n not in chosen]]
+    return [changes[n] for n in sorted(chosen)], (c for n, c in enumerate(changes) if n not in chosen)
 
 
 def look(work: Work, entity_type: str, sent: Sequence[Change], total: int) -> None:

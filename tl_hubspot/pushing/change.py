@@ -6,11 +6,11 @@ Plans are made in `planning.plan`; the calls that carry a change out are in the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 import polars as pl
@@ -80,20 +80,49 @@ class Change:
         return dict(self.fields if self.action == "create" else self.details.get("shadow") or {})
 
 
-def changes_of(frame: pl.DataFrame) -> Iterator[Change]:
-    """The rows of a plan's `changes` frame, in its order. `fields` and `details` are JSON text."""
-    columns = ("entity_type", "teamleader_id", "hubspot_id", "action", "reason", "fields", "details")
-    for entity_type, teamleader_id, hubspot_id, action, reason, fields, details in frame.select(columns).iter_rows():
-        wanted = msgspec.json.decode(fields or "{}")
-        yield Change(
-            entity_type,
-            teamleader_id,
-            hubspot_id,
-            action,
-            reason,
-            fields={name: value["new"] or "" for name, value in wanted.items() if name != SECONDARY_EMAILS},
-            details=msgspec.json.decode(details or "{}"),
-        )
+_COLUMNS = ("entity_type", "teamleader_id", "hubspot_id", "action", "reason", "fields", "details")
+
+
+class PlannedChanges(Sequence[Change]):
+    """The rows of a plan's `changes` frame, each made a Change when it is asked for: a large plan is several times its
+    size that way, and takes seconds in which no call is made. `fields` and `details` are JSON text."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame.select(_COLUMNS)
+
+    def __len__(self) -> int:
+        return self._frame.height
+
+    def __iter__(self) -> Iterator[Change]:
+        return (_change(*row) for row in self._frame.iter_rows())
+
+    @overload
+    def __getitem__(self, place: int) -> Change: ...
+    @overload
+    def __getitem__(self, place: slice) -> PlannedChanges: ...
+    def __getitem__(self, place: int | slice) -> Change | PlannedChanges:
+        return PlannedChanges(self._frame[place]) if isinstance(place, slice) else _change(*self._frame.row(place))
+
+
+def _change(
+    entity_type: str,
+    teamleader_id: str,
+    hubspot_id: str | None,
+    action: str,
+    reason: str | None,
+    fields: str | None,
+    details: str | None,
+) -> Change:
+    wanted = msgspec.json.decode(fields or "{}")
+    return Change(
+        entity_type,
+        teamleader_id,
+        hubspot_id,
+        action,
+        reason,
+        fields={name: value["new"] or "" for name, value in wanted.items() if name != SECONDARY_EMAILS},
+        details=msgspec.json.decode(details or "{}"),
+    )
 
 
 # A leading zero makes it a postal code or a telephone number, where 0800 is not 800.

@@ -6,7 +6,7 @@ may be pushed at all (guards, approval) is decided before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -15,7 +15,7 @@ from tl_hubspot.errors import ConfigurationError, TlHubspotError
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.provision import Provisioned, provision
 from tl_hubspot.pushing import addresses, marketing, opt_outs, records, relations
-from tl_hubspot.pushing.change import WRITES, Change, changes_of
+from tl_hubspot.pushing.change import WRITES, Change, PlannedChanges
 from tl_hubspot.pushing.ledger import Ledger, Row
 from tl_hubspot.pushing.wire import ProtectedProperty
 from tl_hubspot.pushing.work import Outcome, PushSettings, Work
@@ -77,7 +77,7 @@ def push(
     todo = plan_changes.filter(pl.col("action") != "hold")
     work = Work(gateway, ledger, settings, on_progress)
     work.outcomes = {(outcome.entity_type, outcome.teamleader_id): outcome for outcome in waiting}
-    work.wire.check_plan(changes_of(todo.filter(pl.col("action").is_in(WRITES))))
+    work.wire.check_plan(PlannedChanges(todo.filter(pl.col("action").is_in(WRITES))))
     if todo.is_empty():
         return PushResult(_frame(work))
     provisioned = Provisioned()
@@ -101,9 +101,8 @@ def push(
 
 
 def _steps(work: Work, todo: pl.DataFrame) -> None:
-    def rows(entity_type: str, *actions: str) -> list[Change]:
-        # of each step when its turn comes: all of a large plan at once is several times its size in the frame
-        return list(changes_of(todo.filter(pl.col("entity_type") == entity_type, pl.col("action").is_in(actions))))
+    def rows(entity_type: str, *actions: str) -> Sequence[Change]:
+        return PlannedChanges(todo.filter(pl.col("entity_type") == entity_type, pl.col("action").is_in(actions)))
 
     records.update(work, "company", rows("company", "update", "mark_deleted"), "companies")
     records.create(work, "company", rows("company", "create"), "companies")
@@ -126,7 +125,7 @@ def _steps(work: Work, todo: pl.DataFrame) -> None:
 def _account_for_the_rest(work: Work, todo: pl.DataFrame) -> None:
     logged = [
         work.fail(change, "not_attempted", message="the push stopped before this record was confirmed")
-        for change in changes_of(todo.filter(pl.col("action").is_in(WRITES)))
+        for change in PlannedChanges(todo.filter(pl.col("action").is_in(WRITES)))
         if change.key not in work.outcomes or change.key in work.open_addresses
     ]
     work.ledger.log(logged)

@@ -62,7 +62,7 @@ class _Batch:
         ]
 
 
-_Prepare = Callable[[Work, str, Sequence[Change]], Iterator[_Batch]]
+_Prepare = Callable[[Work, str, Iterable[Change]], Iterator[_Batch]]
 
 
 def update(work: Work, entity_type: str, changes: Sequence[Change], step: str) -> None:
@@ -76,18 +76,19 @@ def create(work: Work, entity_type: str, changes: Sequence[Change], step: str) -
 
 
 def _in_parts(work: Work, entity_type: str, changes: Sequence[Change], step: str, prepare: _Prepare) -> None:
-    first, *rest = canary.parts(changes, work.settings.canary)
-    done = _write(work, prepare(work, entity_type, first), step, 0, len(changes))
-    for others in rest:
+    first, rest = canary.parts(changes, work.settings.canary)
+    done = 0
+    if first:
+        done = _write(work, prepare(work, entity_type, first), step, 0, len(changes))
         canary.look(work, entity_type, first, len(changes))
-        _write(work, prepare(work, entity_type, others), step, done, len(changes))
+    _write(work, prepare(work, entity_type, rest), step, done, len(changes))
 
 
 # --- batches before the call -----------------------------------------------------------------------------------------
 
 
-def _creates(work: Work, entity_type: str, changes: Sequence[Change]) -> Iterator[_Batch]:
-    for chunks in grouped(chunked(changes, BATCH), GROUP):
+def _creates(work: Work, entity_type: str, changes: Iterable[Change]) -> Iterator[_Batch]:
+    for chunks in grouped(grouped(changes, BATCH), GROUP):
         batches = [_Batch(entity_type, creates=True) for _ in chunks]
         with work.ledger.together():
             for batch, chunk in zip(batches, chunks, strict=True):
@@ -100,10 +101,10 @@ def _creates(work: Work, entity_type: str, changes: Sequence[Change]) -> Iterato
         yield from (batch for batch in batches if batch.sent)
 
 
-def _updates(work: Work, entity_type: str, changes: Sequence[Change]) -> Iterator[_Batch]:
+def _updates(work: Work, entity_type: str, changes: Iterable[Change]) -> Iterator[_Batch]:
     claimed: set[str] = set()
     read = partial(_current, work, entity_type)
-    for parts in grouped(work.gateway.run(read, chunked(changes, BATCH)), READ_GROUP):
+    for parts in grouped(work.gateway.run(read, grouped(changes, BATCH)), READ_GROUP):
         batches = [_Batch(entity_type, creates=False) for _ in parts]
         with work.ledger.together():
             for batch, (chunk, current) in zip(batches, parts, strict=True):

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.warehouse import copying, history, schema, upgrade
+from tl_hubspot.warehouse.schema import teamleader
 
 _CONFIG = {
     "autoinstall_known_extensions": "false",
@@ -217,17 +218,17 @@ class Warehouse:
                 raise WarehouseError(
                     "The database has changes that are not yet in its file", where=str(self.path), mend="Try again"
                 )
-            if part.exists() and _run_copying(self.path, part) == copying.IN_USE:
+            block = holder.execute("select block_size from pragma_database_size()").fetchall()[0][0]
+            if part.exists() and _run_copying(self.path, part, block) == copying.IN_USE:
                 part.unlink()  # whoever reads it keeps it
             if not part.exists():
                 part.touch()
-                _run_copying(self.path, part)
+                _run_copying(self.path, part, block)
 
 
-def _run_copying(source: Path, target: Path) -> int:
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", copying.__file__, str(source), str(target)], capture_output=True, text=True
-    )
+def _run_copying(source: Path, target: Path, block: int) -> int:
+    command = [sys.executable, "-I", "-S", copying.__file__, str(source), str(target), str(block)]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode not in (0, copying.IN_USE):
         target.unlink(missing_ok=True)
         reason = (done.stderr.strip().splitlines() or ["unknown"])[-1]
@@ -351,10 +352,10 @@ _POLARS: dict[str, Any] = {
     "DATE": pl.Date(),
     "TIMESTAMPTZ": pl.Datetime("us", "UTC"),
     "VARCHAR[]": pl.List(pl.String()),
-    schema._EMAILS: _pair("email"),
-    schema._TELEPHONES: _pair("number"),
-    schema._CUSTOM: pl.List(pl.Struct({"id": pl.String(), "value": pl.String()})),
-    schema._ADDRESS: pl.Struct(dict.fromkeys(("line_1", "postal_code", "city", "country"), pl.String())),
+    teamleader.EMAILS: _pair("email"),
+    teamleader.TELEPHONES: _pair("number"),
+    teamleader.CUSTOM: pl.List(pl.Struct({"id": pl.String(), "value": pl.String()})),
+    teamleader.ADDRESS: pl.Struct(dict.fromkeys(("line_1", "postal_code", "city", "country"), pl.String())),
 }
 
 

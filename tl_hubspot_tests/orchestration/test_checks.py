@@ -10,15 +10,18 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from tl_hubspot.orchestration import checks as checking
 from tl_hubspot.orchestration.checks import CHECKS
 from tl_hubspot.orchestration.resources import WarehouseResource
-from tl_hubspot.warehouse.store import Warehouse, frame_of
+from tl_hubspot.warehouse.store import Warehouse, frame_of, polars_schema
 
 NOW = datetime(2026, 11, 2, 11, tzinfo=UTC)
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 OF_EACH_STREAM = ("unreadable_dates", "rejected")
 BY_NAME = {f"{s.asset_key.path[0]}.{s.name}": (c, s) for c in CHECKS for s in c.check_specs if s.name in OF_EACH_STREAM}
 BY_NAME |= {s.name: (c, s) for c in CHECKS for s in c.check_specs if s.name not in OF_EACH_STREAM}
+
+LOOKED_AT_EACH_TIME = {key for c in CHECKS for key in c.check_keys if key.asset_key.path == ["plan"]}
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -108,12 +111,13 @@ CASES: dict[str, tuple[Rows, Rows]] = {
 }
 
 
-def checked(name: str, tables: Rows, folder: Path) -> Any:
-    warehouse = Warehouse(folder / "tl_hubspot.duckdb")
+def checked(name: str, tables: Rows, folder: Path, loaded_at: datetime = NOW) -> Any:
+    warehouse = WarehouseResource(database=str(folder / "tl_hubspot.duckdb"))
     for table, rows in tables.items():
-        warehouse.append(table, frame_of(table, rows))
+        stamp = {"_loaded_at": loaded_at} if "_loaded_at" in polars_schema(table) else {}
+        warehouse.store.append(table, frame_of(table, [row | stamp for row in rows]))
     checks, spec = BY_NAME[name]
-    results = list(checks(warehouse=WarehouseResource(database=str(warehouse.path))))  # type: ignore[call-overload]
+    results = list(checks(warehouse=warehouse))  # type: ignore[call-overload]
     assert {(r.asset_key, r.check_name) for r in results} == {(s.asset_key, s.name) for s in checks.check_specs}
     return next(r for r in results if (r.asset_key, r.check_name) == (spec.asset_key, spec.name))
 
@@ -142,3 +146,19 @@ def test_fails(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_passes_on_an_empty_database(name: str, tmp_path: Path) -> None:
     assert checked(name, {}, tmp_path).passed
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_finds_what_came_since_and_else_says_the_same_again(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert checked(name, CASES[name][0], tmp_path).passed
+    warehouse = Warehouse(tmp_path / "tl_hubspot.duckdb")
+    for table in CASES[name][0]:
+        warehouse.replace(table, frame_of(table, []))
+    found = checked(name, CASES[name][1], tmp_path, LATER)
+    assert not found.passed
+    if not BY_NAME[name][0].check_keys <= LOOKED_AT_EACH_TIME:
+        monkeypatch.setattr(checking, "Tables", None)
+    again = checked(name, {}, tmp_path)
+    assert (again.passed, again.metadata) == (found.passed, found.metadata)

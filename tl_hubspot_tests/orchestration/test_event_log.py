@@ -41,6 +41,19 @@ def test_events_are_those_of_dagster_and_anybody_can_read_them(tmp_path: Path) -
     assert not list(tmp_path.rglob("*.db-wal")), "closed files are whole without their logs"
 
 
+def test_the_record_of_an_asset_is_that_of_its_newest_event(tmp_path: Path) -> None:
+    key, other = dg.AssetKey("something"), dg.AssetKey("other")
+    with open_instance(tmp_path) as instance:
+        assert not instance.get_asset_records([key, other])
+        for _ in range(2):
+            run = JOB.execute_in_process(instance=instance)
+            for _ in range(2):
+                [record] = instance.get_asset_records([other, key])
+                assert record.asset_entry.last_run_id == run.run_id
+                newest = record.asset_entry.last_materialization_record
+                assert newest is not None and newest.run_id == run.run_id
+
+
 def test_the_file_of_a_run_is_touched_while_it_goes_on(tmp_path: Path) -> None:
     with open_instance(tmp_path) as instance:
         run = JOB.execute_in_process(instance=instance)

@@ -33,45 +33,45 @@ def row(table: str, seed: int) -> pl.DataFrame:
 
 @pytest.mark.parametrize("table", planning._MADE_OF)
 def test_a_row_more_in_any_table_counts_and_a_row_less_undoes_it(platform: Platform, table: str) -> None:
-    before = unchanged.fingerprint(platform, planning._MADE_OF, {})
+    before = unchanged.fingerprint(platform.warehouse, planning._MADE_OF, {})
     platform.warehouse.append(table, row(table, 1))
-    more = unchanged.fingerprint(platform, planning._MADE_OF, {})
+    more = unchanged.fingerprint(platform.warehouse, planning._MADE_OF, {})
     assert more != before
     platform.warehouse.append(table, row(table, 2))
-    assert unchanged.fingerprint(platform, planning._MADE_OF, {}) not in (before, more)
+    assert unchanged.fingerprint(platform.warehouse, planning._MADE_OF, {}) not in (before, more)
     platform.warehouse.replace(table, row(table, 1))
-    assert unchanged.fingerprint(platform, planning._MADE_OF, {}) == more
+    assert unchanged.fingerprint(platform.warehouse, planning._MADE_OF, {}) == more
 
 
 @pytest.mark.parametrize("column", ["_loaded_at", "changed_at", "deleted_at", "consent_withdrawn_at"])
 def test_every_time_of_a_version_counts(platform: Platform, column: str) -> None:
     platform.warehouse.append("teamleader.contacts", row("teamleader.contacts", 1))
-    before = unchanged.fingerprint(platform, ["teamleader.contacts"], {})
+    before = unchanged.fingerprint(platform.warehouse, ["teamleader.contacts"], {})
     with platform.warehouse.transaction() as con:
         con.execute(f"update teamleader.contacts set {column} = ?", [datetime(2026, 11, 3, tzinfo=UTC)])
-    assert unchanged.fingerprint(platform, ["teamleader.contacts"], {}) != before
+    assert unchanged.fingerprint(platform.warehouse, ["teamleader.contacts"], {}) != before
 
 
 @pytest.mark.parametrize("column", ["properties", "archived", "email", "teamleader_id", "opted_out", "marketable"])
 def test_every_field_of_the_mirror_counts(platform: Platform, column: str) -> None:
     stored = row("hubspot.contacts", 1).with_columns(pl.lit(AS_OF).alias("_loaded_at"))
     platform.warehouse.append("hubspot.contacts", stored)
-    before = unchanged.fingerprint(platform, ["hubspot.contacts"], {})
+    before = unchanged.fingerprint(platform.warehouse, ["hubspot.contacts"], {})
     again = stored.with_columns(pl.lit(datetime(2026, 11, 3, tzinfo=UTC)).alias("_loaded_at"))
     platform.warehouse.upsert("hubspot.contacts", again)
-    assert unchanged.fingerprint(platform, ["hubspot.contacts"], {}) == before, "read again, the same"
+    assert unchanged.fingerprint(platform.warehouse, ["hubspot.contacts"], {}) == before, "read again, the same"
     platform.warehouse.upsert("hubspot.contacts", again.with_columns(pl.lit(None).alias(column)))
-    assert unchanged.fingerprint(platform, ["hubspot.contacts"], {}) != before
+    assert unchanged.fingerprint(platform.warehouse, ["hubspot.contacts"], {}) != before
 
 
 def test_when_something_was_read_or_looked_at_does_not_count(platform: Platform) -> None:
     for table in ("teamleader.companies", "hubspot.owners"):
         platform.warehouse.append(table, row(table, 1))
-    before = unchanged.fingerprint(platform, planning._MADE_OF, {})
+    before = unchanged.fingerprint(platform.warehouse, planning._MADE_OF, {})
     with platform.warehouse.transaction() as con:
         con.execute("update teamleader.companies set links_read_at = now(), _run_id = 'another'")
         con.execute("update hubspot.owners set _loaded_at = now()")
-    assert unchanged.fingerprint(platform, planning._MADE_OF, {}) == before
+    assert unchanged.fingerprint(platform.warehouse, planning._MADE_OF, {}) == before
 
 
 def test_the_day_counts_and_the_hour_does_not(platform: Platform) -> None:
@@ -79,7 +79,7 @@ def test_the_day_counts_and_the_hour_does_not(platform: Platform) -> None:
         return unchanged.facts_of(platform.rules_at(instant))
 
     def at(instant: datetime) -> str:
-        return unchanged.fingerprint(platform, [], facts(instant))
+        return unchanged.fingerprint(platform.warehouse, [], facts(instant))
 
     assert at(AS_OF) == at(AS_OF.replace(hour=20)) != at(AS_OF.replace(day=3))
     # one hour before midnight in UTC it is the next day in Brussels
@@ -87,15 +87,15 @@ def test_the_day_counts_and_the_hour_does_not(platform: Platform) -> None:
 
 
 def test_a_computed_table_counts_by_what_it_was_made_of(platform: Platform) -> None:
-    before = unchanged.fingerprint(platform, ["decisions.contacts"], {})
+    before = unchanged.fingerprint(platform.warehouse, ["decisions.contacts"], {})
     with platform.warehouse.transaction() as con:
         unchanged.remember(con, "decisions.contacts", "a", RUN)
-    made_of_a = unchanged.fingerprint(platform, ["decisions.contacts"], {})
+    made_of_a = unchanged.fingerprint(platform.warehouse, ["decisions.contacts"], {})
     with platform.warehouse.transaction() as con:
         unchanged.remember(con, "decisions.contacts", "b", RUN)
-    assert len({before, made_of_a, unchanged.fingerprint(platform, ["decisions.contacts"], {})}) == 3
-    assert unchanged.made_by(platform, "decisions.contacts", "b") == "first"
-    assert unchanged.made_by(platform, "decisions.contacts", "a") is None
+    assert len({before, made_of_a, unchanged.fingerprint(platform.warehouse, ["decisions.contacts"], {})}) == 3
+    assert unchanged.made_by(platform.warehouse, "decisions.contacts", "b") == "first"
+    assert unchanged.made_by(platform.warehouse, "decisions.contacts", "a") is None
 
 
 def linked(platform: Platform) -> dict[str, object]:

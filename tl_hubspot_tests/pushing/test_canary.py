@@ -21,11 +21,11 @@ def inputs(portal: Portal, path: str) -> list[int]:
 
 @pytest.mark.parametrize(
     ("number", "size", "expected"),
-    [(100, 10, [100]), (101, 10, [10, 91]), (500, 0, [500]), (1_000, 7, [7, 993]), (0, 10, [0])],
+    [(100, 10, [0, 100]), (101, 10, [10, 91]), (500, 0, [0, 500]), (1_000, 7, [7, 993]), (0, 10, [0, 0])],
 )
 def test_parts(number: int, size: int, expected: list[int]) -> None:
     changes = [Change("contact", str(n), None, "create", None) for n in range(number)]
-    made = parts(changes, size)
+    made = [list(part) for part in parts(changes, size)]
     assert [len(part) for part in made] == expected
     assert sorted(c.teamleader_id for part in made for c in part) == sorted(c.teamleader_id for c in changes)
 

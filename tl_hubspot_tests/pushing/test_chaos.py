@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tl_hubspot.hubspot.mirror import read_associations
-from tl_hubspot.pushing.change import changes_of
+from tl_hubspot.pushing.change import PlannedChanges
 from tl_hubspot.pushing.recovery import settle_open
 from tl_hubspot.sandbox.control import Fault
 from tl_hubspot_tests.hubspot.support import Portal
@@ -64,7 +64,7 @@ def test_the_end_is_what_the_plan_says(portal: Portal, ledger: MemoryLedger, run
         result = run(*rows)
         records = sum(r["action"] in ("create", "update") for r in rows)
         assert result.outcomes.height == records and result.protected_writes == 0
-        settle_open(portal.gateway, ledger, ledger.open(), changes_of(plan(*rows)), "run-2")
+        settle_open(portal.gateway, ledger, ledger.open(), PlannedChanges(plan(*rows)), "run-2")
         assert not ledger.open()
         if result.stopped is None and result.failed == 0 and not portal.sandbox.faults.remaining:
             break

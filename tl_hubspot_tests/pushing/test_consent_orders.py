@@ -28,7 +28,7 @@ from tl_hubspot.planning.opt_outs import plan_opt_outs
 from tl_hubspot.planning.plan import EntityInputs, PlanInputs, PlanSettings, build
 from tl_hubspot.planning.stages import resolve
 from tl_hubspot.planning.transforms import Portal
-from tl_hubspot.pushing.change import Change, changes_of
+from tl_hubspot.pushing.change import Change, PlannedChanges
 from tl_hubspot.pushing.push import PushSettings, push
 from tl_hubspot.pushing.recovery import settle_open
 from tl_hubspot.rules import companies as company_rules
@@ -237,7 +237,7 @@ class World:
             ),
             PlanSettings(preflight.effective(MAPPING, self.facts.properties), NOW),
         )
-        self.pushed = list(changes_of(plan.changes))
+        self.pushed = list(PlannedChanges(plan.changes))
         late, self.late = self.late, []
         for address in late:
             self.sandbox.optout(address)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tl_hubspot.pushing.addresses import levels
-from tl_hubspot.pushing.change import Change, changes_of, same_value
+from tl_hubspot.pushing.change import Change, PlannedChanges, same_value
 from tl_hubspot.pushing.relations import association_of, rounds
 
 
@@ -122,7 +122,7 @@ def test_changes_of_a_plan() -> None:
             ],
         }
     )
-    (change,) = changes_of(frame)
+    (change,) = PlannedChanges(frame)
     assert change.fields == {"phone": ""} and change.shadow == {"phone": None}
     assert change.email and change.email.is_secondary and change.email.new == "b@x.be" and change.email.frees is None
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tl_hubspot.hubspot.marketing import make_marketing
-from tl_hubspot.pushing.change import changes_of
+from tl_hubspot.pushing.change import PlannedChanges
 from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.pushing.marketing import name_of
 from tl_hubspot.pushing.push import push
@@ -91,7 +91,7 @@ def test_killed_anywhere(portal: Portal, at: str, number: int) -> None:
     assert len(open_before) == 1
     portal.sandbox.log.clear()
 
-    recovered = settle_open(portal.gateway, ledger, open_before, changes_of(plan(*ROWS)), "run-2")
+    recovered = settle_open(portal.gateway, ledger, open_before, PlannedChanges(plan(*ROWS)), "run-2")
 
     # A call was carried out exactly when the process died after it.
     assert (
@@ -380,7 +380,7 @@ def interrupted(portal: Portal, *rows: dict[str, Any], at: str = "settled", numb
 
 def recover(portal: Portal, ledger: MemoryLedger, *rows: dict[str, Any]) -> Recovered:
     portal.sandbox.log.clear()
-    recovered = settle_open(portal.gateway, ledger, ledger.open(), changes_of(plan(*rows)), "run-2")
+    recovered = settle_open(portal.gateway, ledger, ledger.open(), PlannedChanges(plan(*rows)), "run-2")
     assert not ledger.open() and portal.sandbox.log.writes() == []
     return recovered
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import random
 import subprocess
 import sys
 import time
@@ -174,6 +175,17 @@ def test_the_oldest_copy_becomes_the_newest_unless_somebody_reads_it(warehouse: 
     assert sorted(target.parent.glob("analytics.*.duckdb")) == [copies[1], newest]
     if is_read:
         assert reader.communicate("\n")[0] == "3000\n", "it still reads what it opened"
+
+
+def test_every_copy_equals_the_database_whatever_was_written_since(warehouse: Warehouse) -> None:
+    target = warehouse.path.with_name("analytics.duckdb")
+    dice = random.Random(7)
+    for _ in range(8):
+        ids = dice.sample(range(30_000), dice.choice([1, 300, 9_000]))
+        warehouse.upsert("sync.links", links(*(link(str(n), str(dice.random())) for n in ids)))
+        with warehouse.transaction() as con:
+            con.execute("delete from sync.links where hash(teamleader_id) % 7 = ?", [dice.randrange(7)])
+        assert warehouse.publish(target).read_bytes() == warehouse.path.read_bytes()
 
 
 def test_publishing_while_a_run_holds_the_database(warehouse: Warehouse) -> None:

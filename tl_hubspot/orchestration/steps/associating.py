@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from tl_hubspot.hubspot import mirror
 from tl_hubspot.hubspot.associations import READ_BATCH
 from tl_hubspot.orchestration.run import Platform, Run
+from tl_hubspot.orchestration.steps import unchanged
 from tl_hubspot.orchestration.steps.mirroring import TABLES
 from tl_hubspot.planning.match_emails import addresses
 from tl_hubspot.planning.match_links import follow_merges
@@ -25,6 +27,7 @@ FEW_CALLS = 6
 """So many calls read all associations: no more than the doubtful ones of three kinds would take."""
 _PAIR = ["from_type", "from_id", "to_type", "to_id"]
 _TABLE = "hubspot.associations"
+_DOUBTS = "doubtful associations"
 
 
 def associations(platform: Platform, run: Run) -> dict[str, Any]:
@@ -35,7 +38,7 @@ def associations(platform: Platform, run: Run) -> dict[str, Any]:
     if whole:
         asked = {relation: _active(platform, relation[0]) for relation in RELATIONS}
     else:
-        doubtful = _doubtful(platform)
+        doubtful = _doubtful(platform, run)
         asked = {r: _changed(platform, r[0]) | doubtful.get(r, set()) for r in RELATIONS}
         asked = {r: ids & _active(platform, r[0]) if ids else ids for r, ids in asked.items()}
     frame = _read(platform, run, asked)
@@ -93,18 +96,24 @@ def _changed(platform: Platform, kind: str) -> set[str]:
     return _ids(platform, f"select id from {TABLES[kind]} where not archived and _loaded_at >= ({before})")
 
 
-def _doubtful(platform: Platform) -> dict[tuple[str, str], set[str]]:
+def _doubtful(platform: Platform, run: Run) -> dict[tuple[str, str], set[str]]:
     """Records whose associations the plan may act on, by kind of relation.
 
     Wished for and not remembered: it would be written, perhaps as primary. Wished for or remembered and not in the
     mirror: the sync made it since, a person removed it, or records were merged. And contacts that will be matched by
     their address for the first time.
     """
-    first = _first_matches(platform)
-    with platform.warehouse.connect() as con, registered(con, _first=first, _moved=_moved(platform)):
-        rows = con.execute(_DOUBTFUL).fetchall()
+    of = ["eligible.relations", "eligible.contacts", "sync.links", "sync.relations", _TABLE, *TABLES.values()]
+    made_of = unchanged.fingerprint(platform.warehouse, of, {})
+    known = unchanged.result_of(platform.warehouse, _DOUBTS, made_of)
+    if known is None:
+        with platform.warehouse.transaction() as con:
+            with registered(con, _first=_first_matches(platform), _moved=_moved(platform)):
+                rows = con.execute(_DOUBTFUL).fetchall()
+            known = msgspec.json.encode(rows).decode()
+            unchanged.remember(con, _DOUBTS, made_of, run, known)
     doubtful: dict[tuple[str, str], set[str]] = {}
-    for from_type, to_type, from_id in rows:
+    for from_type, to_type, from_id in msgspec.json.decode(known, type=list[tuple[str, str, str]]):
         doubtful.setdefault((from_type, to_type), set()).add(from_id)
     return doubtful
 

@@ -67,8 +67,10 @@ def pushed(platform: Platform, run: Run, result: PushResult, due: pl.DataFrame) 
     those of records that wait after a failure left out."""
     _remember_failures(platform, run, result, due)
     became = result.outcomes.select("entity_type", "teamleader_id", "hubspot_id", "bucket", "reason")
-    as_planned = unchanged.fingerprint(platform, ["sync.planned_outcomes"], {"entities": run.options.entities})
-    if became.is_empty() and unchanged.made_by(platform, _AS_PLANNED, as_planned):
+    as_planned = unchanged.fingerprint(
+        platform.warehouse, ["sync.planned_outcomes"], {"entities": run.options.entities}
+    )
+    if became.is_empty() and unchanged.made_by(platform.warehouse, _AS_PLANNED, as_planned):
         with platform.warehouse.transaction() as con:
             _of_this_run(con, run)
         _log_decisions(platform, run)
@@ -174,8 +176,8 @@ def _store_outcomes(
 
 def _log_decisions(platform: Platform, run: Run) -> None:
     ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
-    decided = unchanged.fingerprint(platform, [_DECISIONS[e] for e in run.options.entities], {})
-    if not unchanged.made_by(platform, _LOGGED, decided):
+    decided = unchanged.fingerprint(platform.warehouse, [_DECISIONS[e] for e in run.options.entities], {})
+    if not unchanged.made_by(platform.warehouse, _LOGGED, decided):
         ledger.log(_decision_rows(platform, run, decided))
 
 

@@ -28,8 +28,8 @@ MIRRORS = {"contact": "hubspot.contacts", "company": "hubspot.companies", "deal"
 
 def links(platform: Platform, run: Run) -> dict[str, Any]:
     """HubSpot records that carry a teamleader_id become links; links follow merges."""
-    print_ = unchanged.fingerprint(platform, [*SOURCES.values(), *MIRRORS.values(), "sync.links"], {})
-    if made_by := unchanged.made_by(platform, _ADOPTION, print_):
+    print_ = unchanged.fingerprint(platform.warehouse, [*SOURCES.values(), *MIRRORS.values(), "sync.links"], {})
+    if made_by := unchanged.made_by(platform.warehouse, _ADOPTION, print_):
         return {"unchanged_since_run": made_by}
     adopted = {e: adoption(platform, e) for e in ENTITIES}
     stored = platform.warehouse.read("sync.links")
@@ -158,8 +158,8 @@ def _computed(
     compute: Callable[[], pl.DataFrame],
 ) -> tuple[dict[str, str], int]:
     """Fill `table`, unless it was made of the same before; what to tell of that, and the number of rows."""
-    print_ = unchanged.fingerprint(platform, made_of, facts)
-    made_by = unchanged.made_by(platform, table, print_)
+    print_ = unchanged.fingerprint(platform.warehouse, made_of, facts)
+    made_by = unchanged.made_by(platform.warehouse, table, print_)
     if made_by is not None:
         return {"unchanged_since_run": made_by}, platform.warehouse.count(table)
     frame = compute()

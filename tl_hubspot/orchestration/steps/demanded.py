@@ -28,8 +28,8 @@ def contacts(platform: Platform, as_of: datetime) -> pl.DataFrame:
 
 def keep(platform: Platform, run: Run) -> None:
     """The table holds the contacts that need links in this run, as they are now."""
-    print_ = unchanged.fingerprint(platform, [_SOURCE], {"rules": unchanged.facts_of(platform.rules(run))})
-    if unchanged.made_by(platform, TABLE, print_):
+    print_ = unchanged.fingerprint(platform.warehouse, [_SOURCE], {"rules": unchanged.facts_of(platform.rules(run))})
+    if unchanged.made_by(platform.warehouse, TABLE, print_):
         return
     wanted = contacts(platform, run.as_of).select("id")
     with platform.warehouse.transaction() as con:

@@ -369,8 +369,8 @@ class _Reading:
     def _holders(self, addresses: set[str]) -> set[str]:
         """Active records that have one of the addresses by the mirror."""
         wanted = "in (select unnest($addresses))"
-        secondary = f"select id from (select id, unnest(secondary_emails) as e from {self.table}) where e {wanted}"
-        condition = f"not archived and (email {wanted} or id in ({secondary}))"
+        several = f"(select id, unnest(secondary_emails) as e from {self.table} where len(secondary_emails) > 0)"
+        condition = f"not archived and (email {wanted} or id in (select id from {several} where e {wanted}))"
         return self._mirrored(condition, {"addresses": sorted(addresses)})
 
     def _frame(self, rows: Iterable[Row]) -> pl.DataFrame:

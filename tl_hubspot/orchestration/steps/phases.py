@@ -34,8 +34,8 @@ def phase_history(platform: Platform, run: Run) -> dict[str, int]:
     counts = dict.fromkeys(("deals_that_waited", "deals_read", "hidden", "entries"), 0)
     demanded.keep(platform, run)
     facts = {"rules": unchanged.facts_of(platform.rules(run))}
-    print_ = unchanged.fingerprint(platform, ["teamleader.deals", demanded.TABLE], facts)
-    if not moved and unchanged.made_by(platform, _KNOWN, print_):
+    print_ = unchanged.fingerprint(platform.warehouse, ["teamleader.deals", demanded.TABLE], facts)
+    if not moved and unchanged.made_by(platform.warehouse, _KNOWN, print_):
         return counts
     stale = waiting(platform, run.as_of, platform.warehouse.read(demanded.TABLE), moved)["id"].to_list()
     platform.book.planned[STREAM] += len(stale)

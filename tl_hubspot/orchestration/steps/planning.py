@@ -36,8 +36,8 @@ _PLURALS = {"contact": "contacts", "company": "companies", "deal": "deals"}
 
 def plan(platform: Platform, run: Run) -> dict[str, Any]:
     """Make and store the plan; a plan over a limit ends the run as held."""
-    print_ = unchanged.fingerprint(platform, _MADE_OF, _facts(platform, run))
-    made_by = None if run.options.approved is not None else unchanged.made_by(platform, "sync.plan", print_)
+    print_ = unchanged.fingerprint(platform.warehouse, _MADE_OF, _facts(platform, run))
+    made_by = None if run.options.approved is not None else unchanged.made_by(platform.warehouse, "sync.plan", print_)
     before = made_by and platform.run_row(made_by)
     if before and before["status"] in ("done", "planned"):
         told, digest, limits = {"unchanged_since_run": made_by}, before["digest"], _limits(before)

@@ -60,8 +60,8 @@ def _decided(platform: Platform, run: Run) -> None:
     """Say in the consent ledger what differs from what it last said, before anything is done about it."""
     if "contact" not in run.options.entities:
         return
-    print_ = unchanged.fingerprint(platform, ["sync.plan"], {})
-    if unchanged.made_by(platform, consent.FACTS, print_):
+    print_ = unchanged.fingerprint(platform.warehouse, ["sync.plan"], {})
+    if unchanged.made_by(platform.warehouse, consent.FACTS, print_):
         return
     with platform.warehouse.transaction() as con:
         consent.record_decisions(con, platform.settings.data, run.run_id, platform.clock())

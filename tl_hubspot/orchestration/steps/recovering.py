@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform
-from tl_hubspot.pushing.change import changes_of
+from tl_hubspot.pushing.change import PlannedChanges
 from tl_hubspot.pushing.recovery import Recovered, settle_open
 from tl_hubspot.warehouse.store import frame_of, insert
 
@@ -24,7 +24,7 @@ def recover(platform: Platform, run_id: str) -> Recovered:
         )
         ledger = WarehouseLedger(warehouse, platform.settings.log_file)
         intents = left_open.to_dicts()
-        recovered = settle_open(platform.hubspot, ledger, intents, changes_of(plan), run_id, platform.clock)
+        recovered = settle_open(platform.hubspot, ledger, intents, PlannedChanges(plan), run_id, platform.clock)
     if recovered.notices or warehouse.count("sync.notices", f"found_by = '{_FOUND_BY}'"):
         rows = [notice | {"found_by": _FOUND_BY} for notice in recovered.notices]
         with warehouse.transaction() as con:

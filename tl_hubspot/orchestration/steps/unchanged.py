@@ -16,9 +16,10 @@ from typing import Any
 
 import duckdb
 
-from tl_hubspot.orchestration.run import Platform, Run
+from tl_hubspot.orchestration.run import Run
 from tl_hubspot.rules.settings import RuleSettings
 from tl_hubspot.warehouse import schema
+from tl_hubspot.warehouse.store import Warehouse
 
 TABLE = "sync.made_of"
 _VOLATILE = {"_loaded_at", "_run_id", "payload"}
@@ -27,31 +28,42 @@ _VERSIONED = {
     *("teamleader.contact_company_links", "teamleader.deal_phase_history"),
     *(f"hubspot.{name}" for name in ("contacts", "companies", "deals")),
 }
-"""Tables whose rows get another `_loaded_at` exactly when a field differs: their times stand for their content."""
+"""Tables whose rows get another `_loaded_at` exactly when a field differs: their number and times stand for their
+content."""
 _STAMPED = {"sync.shadows": "run_id"}
 """Tables whose rows get the id of the run that writes them: it stands for their content."""
 
 
-def fingerprint(platform: Platform, tables: Sequence[str], facts: Mapping[str, Any]) -> str:
+def fingerprint(warehouse: Warehouse, tables: Sequence[str], facts: Mapping[str, Any]) -> str:
     """Fingerprint of what something is made of: tables (computed ones by what those were made of) and facts."""
-    with platform.warehouse.connect() as con:
+    with warehouse.connect() as con:
         made_of = dict(con.execute(f"select name, fingerprint from {TABLE}").fetchall())
         parts = {name: made_of[name] if name in made_of else _content(con, name) for name in tables}
     text = json.dumps([parts, facts, _program()], sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def made_by(platform: Platform, name: str, fingerprint: str) -> str | None:
+def made_by(warehouse: Warehouse, name: str, fingerprint: str) -> str | None:
     """Id of the run that made `name` of exactly this; None when it has to be made now."""
     query = f"select run_id from {TABLE} where name = ? and fingerprint = ?"
-    rows = platform.warehouse.read(query, [name, fingerprint])
+    rows = warehouse.read(query, [name, fingerprint])
     return rows.item() if rows.height else None
 
 
-def remember(con: duckdb.DuckDBPyConnection, name: str, fingerprint: str, run: Run) -> None:
-    """Note in the transaction that stores `name` what it was made of."""
+def result_of(warehouse: Warehouse, name: str, fingerprint: str) -> str | None:
+    """What was remembered as the result when `name` was last made of exactly this."""
+    query = f"select result from {TABLE} where name = ? and fingerprint = ?"
+    rows = warehouse.read(query, [name, fingerprint])
+    return rows.item() if rows.height else None
+
+
+def remember(
+    con: duckdb.DuckDBPyConnection, name: str, fingerprint: str, run: Run | None, result: str | None = None
+) -> None:
+    """Note in the transaction that stores `name` what it was made of; or the `result` itself where that is no table."""
     con.execute(f"delete from {TABLE} where name = ?", [name])
-    con.execute(f"insert into {TABLE} (name, fingerprint, run_id) values (?, ?, ?)", [name, fingerprint, run.run_id])
+    row = [name, fingerprint, run and run.run_id, result]
+    con.execute(f"insert into {TABLE} (name, fingerprint, run_id, result) values (?, ?, ?, ?)", row)
 
 
 def facts_of(rules: RuleSettings) -> dict[str, Any]:
@@ -67,7 +79,7 @@ def _content(con: duckdb.DuckDBPyConnection, name: str) -> str:
     columns = [c for c in schema.table(name).columns if not c.name.endswith("_read_at")]
     key = set(schema.table(name).key)
     if name in _VERSIONED:
-        chosen = [c.name for c in columns if c.name in key or c.type == "TIMESTAMPTZ"]
+        chosen = [c.name for c in columns if c.type == "TIMESTAMPTZ"]
     elif name in _STAMPED:
         chosen = [*sorted(key), _STAMPED[name]]
     else:
@@ -79,9 +91,9 @@ def _content(con: duckdb.DuckDBPyConnection, name: str) -> str:
 
 @functools.cache
 def _program() -> str:
-    """Fingerprint of the rules and the planning themselves: another version may decide otherwise."""
+    """Fingerprint of what computes: another version may find something else."""
     digest = hashlib.sha256()
-    for room in ("rules", "planning"):
+    for room in ("rules", "planning", "warehouse", "orchestration", "orchestration.steps"):
         for file in sorted(files(f"tl_hubspot.{room}").iterdir(), key=lambda f: f.name):
             if file.name.endswith(".py"):
                 digest.update(file.read_bytes())

@@ -133,12 +133,21 @@ class Associations:
         )
         if not self._portal.switches.first_company_becomes_primary:
             return
+        if (kind.name, to_kind.name) not in PRIMARY_ASSOCIATIONS:
+            return
+        owner, company = (to_kind, kind) if kind.name == "companies" else (kind, to_kind)
+        first: dict[int, int] = {}
         for record_id, to_id in pairs:
-            side, company = self._primary_side(kind, record_id, to_kind, to_id)
-            if side is None:
-                return
-            if not self._primary_links(*side, company[0]):
-                self._link(*side, *company, [self._primary_type(side[0], company[0])])
+            side = (to_id, record_id) if owner is to_kind else (record_id, to_id)
+            first.setdefault(*side)
+        primary = self._primary_type(owner, company)
+        have_one = self._store.with_association(owner.number, first, company.number, primary.type_id)
+        self._store.add_associations(
+            row
+            for owner_id, company_id in first.items()
+            if owner_id not in have_one
+            for row in self._rows(owner, owner_id, company, company_id, primary)
+        )
 
     def set_types(
         self, kind: ObjectType, record_id: int, to_kind: ObjectType, to_id: int, specs: Sequence[AssociationSpec]

@@ -49,6 +49,8 @@ CREATE INDEX IF NOT EXISTS records_{name}_archived ON records_{name} (id) WHERE 
 CREATE INDEX IF NOT EXISTS records_{name}_updated ON records_{name} (updated_at);
 """
 _TABLES = ("keys", "domains", "history", "associations", "subscriptions", "import_files", "import_errors", "documents")
+_AT_ONCE = 900
+"""Ids in one question: old versions of SQLite take 999 parameters."""
 _COLUMNS = "id, properties, created_at, updated_at, archived, archived_at, merged_into"
 _decode_properties = msgspec.json.Decoder(dict[str, str]).decode
 _encode = msgspec.json.Encoder().encode
@@ -143,8 +145,8 @@ class Store:
         """Those of the ids that belong to records neither archived nor merged away."""
         wanted = list(dict.fromkeys(ids))
         found: set[int] = set()
-        for start in range(0, len(wanted), 900):
-            part = wanted[start : start + 900]
+        for start in range(0, len(wanted), _AT_ONCE):
+            part = wanted[start : start + _AT_ONCE]
             marks = ",".join("?" * len(part))
             sql = f"SELECT id FROM records_{kind.name} WHERE id IN ({marks}) AND archived = 0 AND merged_into IS NULL"
             found.update(row[0] for row in self._db.execute(sql, part))
@@ -277,6 +279,18 @@ class Store:
             "WHERE from_type = ? AND from_id = ? AND to_type = ? AND to_id > ? ORDER BY to_id, type_id LIMIT ?"
         )
         return self._db.execute(sql, (from_type, from_id, to_type, after, limit)).fetchall()
+
+    def with_association(self, from_type: int, from_ids: Iterable[int], to_type: int, type_id: int) -> set[int]:
+        """Those of these records that have an association of this type."""
+        ids, found = list(from_ids), set[int]()
+        for start in range(0, len(ids), _AT_ONCE):
+            part = ids[start : start + _AT_ONCE]
+            sql = (
+                "SELECT DISTINCT from_id FROM associations WHERE from_type = ? AND to_type = ? AND type_id = ?"
+                f" AND from_id IN ({','.join('?' * len(part))})"
+            )
+            found.update(row[0] for row in self._db.execute(sql, (from_type, to_type, type_id, *part)))
+        return found
 
     def association_types(self, from_type: int, from_id: int, to_type: int, to_id: int) -> list[int]:
         sql = (
