@@ -45,3 +45,24 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
         patch.setattr(store, "_open", opened)
         yield made
+
+
+@pytest.fixture(scope="session")
+def empty_dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A Dagster instance that the product made, without runs: from here on a new data folder gets a copy of it."""
+    from tl_hubspot.orchestration import execute
+
+    begin = execute.dagster_home
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DAGSTER_HOME", raising=False)
+        made = begin(tmp_path_factory.mktemp("dagster"))
+        with execute.open_instance(made):
+            pass
+
+        def begun(data: Path) -> Path:
+            if "DAGSTER_HOME" not in os.environ and not (data / "dagster").exists():
+                shutil.copytree(made, data / "dagster")
+            return begin(data)
+
+        patch.setattr(execute, "dagster_home", begun)
+        yield made

@@ -71,7 +71,7 @@ Make = Callable[..., Product]
 
 
 @pytest.fixture(scope="module")
-def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
+def make(tmp_path_factory: pytest.TempPathFactory, empty_dagster: Path) -> Iterator[Make]:
     """Makes products; `world` names the sample data, further keywords become environment variables."""
     running: list[LocalSystems] = []
 
