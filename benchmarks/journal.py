@@ -48,13 +48,19 @@ class Answering(HubSpotGateway):
 
     def call(self, route: Route, *, answer: Any = Any, body: Any = None, **more: Any) -> Any:
         self._window.acquire()
+        began = self.clock()
+        self.went(route)
         time.sleep(self._latency)
+        self._took.append(self.clock() - began)
         self.made += 1
         if route in (routes.BATCH_UPSERT, routes.BATCH_UPDATE, routes.BATCH_READ):
             return msgspec.convert({"results": [_result(i) for i in body["inputs"]]}, answer)
         if route is routes.ASSOCIATE_DEFAULT:
             return msgspec.convert({"results": body["inputs"]}, answer)
         return None
+
+    def went(self, route: Route) -> None:
+        """A call was sent."""
 
 
 def _result(sent: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ What is done stands in `orchestration.steps.two_way`, what is said about it in `
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +15,7 @@ from rich.console import Console
 from tl_hubspot.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from tl_hubspot.orchestration.run import Platform
     from tl_hubspot.orchestration.steps.two_way.cycle import Cycle
 
 app = typer.Typer(help="Keep contacts equal in HubSpot and Crmoffice, whichever side is edited.", no_args_is_help=True)
@@ -29,9 +32,13 @@ def sync(full: Full = False, as_json: Json = False) -> None:
 
 
 @app.command()
-def plan(full: Full = False, as_json: Json = False) -> None:
+def plan(
+    full: Full = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every record, not only the first of each kind.")] = False,
+    as_json: Json = False,
+) -> None:
     """What `crmoffice sync` would do now, with old and new values; writes to neither system."""
-    _cycle(full=full, as_json=as_json, writes=False)
+    _cycle(full=full, as_json=as_json, writes=False, everything=everything)
 
 
 @app.command()
@@ -54,30 +61,95 @@ def resolve(
     use: Annotated[str, typer.Option("--use", metavar="hubspot|crmoffice", help="Whose value counts.")],
 ) -> None:
     """Decide a conflict that waits for you, or put back the value that lost."""
-    from tl_hubspot import cli
     from tl_hubspot.orchestration.steps.two_way import conflicts as log
 
     if use not in ("hubspot", "crmoffice"):
         raise ConfigurationError(f"'{use}' is no side", where="--use", mend="Write hubspot or crmoffice")
+    _settle(lambda platform: log.resolve(platform, conflict, "hubspot" if use == "hubspot" else "crmoffice"))
+
+
+@app.command()
+def held(as_json: Json = False) -> None:
+    """What waits for you, and the command that settles it: conflicts, refused values, people who look the same."""
+    from tl_hubspot import cli
+    from tl_hubspot.orchestration.steps.two_way import waiting
+    from tl_hubspot.reporting import two_way_waiting as printed
+
+    platform = cli._platform("crmoffice")
+    rows = waiting.waiting(platform.warehouse, platform.flows) if platform.settings.database.exists() else []
+    if as_json:
+        cli._print_json({"waiting": printed.as_json(rows)})
+    else:
+        _out.print(printed.render(rows), crop=False)
+
+
+@app.command()
+def link(
+    hubspot: Annotated[str, typer.Argument(metavar="HUBSPOT_ID", help="Contact in HubSpot.")],
+    crmoffice: Annotated[str, typer.Argument(metavar="CRMOFFICE_ID", help="Contact in Crmoffice.")],
+) -> None:
+    """Say that two contacts are the same person, where the key does not tell."""
+    from tl_hubspot.orchestration.steps.two_way import settling
+
+    _settle(lambda platform: settling.link(platform, hubspot, crmoffice))
+
+
+@app.command()
+def release(
+    pair: Annotated[str, typer.Argument(metavar="PAIR", help="Name of the pair, as `crmoffice held` shows it.")],
+) -> None:
+    """Let a refused value be sent again at once, or what is left of a pair be linked or made again."""
+    from tl_hubspot.orchestration.steps.two_way import settling
+
+    _settle(lambda platform: settling.release(platform, pair))
+
+
+def _settle(decide: Callable[[Platform], str]) -> None:
+    from tl_hubspot import cli
+
     platform = cli._platform("crmoffice")
     try:
-        said = log.resolve(platform, conflict, "hubspot" if use == "hubspot" else "crmoffice")
+        said = decide(platform)
     finally:
         platform.close()
     _out.print(said, markup=False, soft_wrap=True)
 
 
-def _cycle(*, full: bool, as_json: bool, writes: bool) -> None:
+def approve(digest: str) -> None:
+    """One cycle of the flow that was held with this digest, and the end; comes back when there is no such flow."""
+    from tl_hubspot import cli
+    from tl_hubspot.orchestration.steps.two_way import cycle
+
+    platform = cli._platform("crmoffice", approved=digest)
+    if cycle.held_flow(platform) is not None:
+        _told(platform, cycle.approve, as_json=False, writes=True)
+
+
+def _cycle(*, full: bool, as_json: bool, writes: bool, everything: bool = False) -> None:
+    from tl_hubspot import cli
+    from tl_hubspot.orchestration.steps.two_way import cycle
+
+    steps = partial(cycle.sync if writes else cycle.plan, full=full)
+    _told(cli._platform("crmoffice"), steps, as_json=as_json, writes=writes, everything=everything)
+
+
+def _told(
+    platform: Platform,
+    steps: Callable[[Platform], list[Cycle]],
+    *,
+    as_json: bool,
+    writes: bool,
+    everything: bool = False,
+) -> None:
     from tl_hubspot import cli
     from tl_hubspot.orchestration.steps import publish
     from tl_hubspot.orchestration.steps.two_way import cycle
-    from tl_hubspot.reporting import two_way as printed
+    from tl_hubspot.reporting import two_way, two_way_plan
 
-    platform = cli._platform("crmoffice")
     try:
         with cli._progress() as progress:
             platform.progress = progress
-            cycles = (cycle.sync if writes else cycle.plan)(platform, full=full)
+            cycles = steps(platform)
         if writes:
             publish.publish(platform)
     finally:
@@ -87,13 +159,15 @@ def _cycle(*, full: bool, as_json: bool, writes: bool) -> None:
         cli._print_json({"flows": [_as_json(made) for made in cycles]})
     else:
         for made in cycles:
-            _out.print(printed.summary(made.flow, made.status, made.counts, made.plan), soft_wrap=True)
-            if not writes:
-                _out.print(printed.plan_page(made.flow, made.plan))
+            told = made.flow, made.status, made.counts, made.plan
+            if writes:
+                _out.print(two_way.summary(*told), soft_wrap=True)
+            else:
+                _out.print(two_way_plan.render(*told, everything=everything))
     cli._exit(code)
 
 
 def _as_json(made: Cycle) -> dict[str, object]:
-    from tl_hubspot.reporting import two_way as printed
+    from tl_hubspot.reporting import two_way_plan
 
-    return printed.plan_json(made.flow, made.plan) | {"status": made.status, "counts": made.counts}
+    return two_way_plan.plan_json(made.flow, made.plan) | {"status": made.status, "counts": made.counts}

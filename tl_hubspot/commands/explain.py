@@ -22,7 +22,9 @@ def explain(
     record: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="Teamleader id, HubSpot id, e-mail address, VAT number, or the address of its page."
+            metavar="ID",
+            help="Teamleader id, HubSpot id, e-mail address, VAT number, or the address of its page;"
+            " of a contact also its Crmoffice id (crmoffice:ID where HubSpot has the same number).",
         ),
     ],
     lang: Annotated[str, typer.Option("--lang", metavar="en|nl", help="English or Dutch.")] = "en",

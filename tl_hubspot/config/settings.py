@@ -144,7 +144,7 @@ class HubSpotSettings(_Group):
     search_rate: Annotated[int, Field(ge=1)] = 4
     mirror: Literal["auto", "list", "search", "keyed"] = "auto"
     search_overlap_minutes: Annotated[int, Field(ge=0)] = 30
-    workers: Annotated[int, Field(ge=1, le=64)] = 32
+    workers: Annotated[int, Field(ge=1, le=64)] = 48
     canary: Annotated[int, Field(ge=0, le=100)] = 10
 
 

@@ -77,7 +77,7 @@ class HubSpotGateway:
         rate_limit: int = 100,
         rate_share: float = 0.95,
         search_rate: int = 4,
-        workers: int = 32,
+        workers: int = 48,
         meter: CallMeter | None = None,
         timeout: tuple[float, float] = (10, 100),
         clock: Callable[[], float] = time.monotonic,

@@ -199,7 +199,8 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             "crmoffice",
             "crmoffice_sync",
             _every(chosen.crmoffice_minutes),
-            f"Runs `crmoffice` every {chosen.crmoffice_minutes} minutes. Waits for its turn while another run goes on.",
+            f"Runs `crmoffice` every {chosen.crmoffice_minutes} minutes: what was edited in HubSpot or Crmoffice"
+            " goes to the other one. Waits for its turn while another run goes on.",
             job="crmoffice",
         ),
     ]

@@ -128,6 +128,7 @@ _COLUMNS = PREVIEW | {
     "also_fits",
     "is_loaded",
     "hubspot_ids",
+    "candidates",
     "unknown",
     "field",
     "changed_at",

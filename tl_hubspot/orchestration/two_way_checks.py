@@ -12,8 +12,8 @@ _LATEST = "select flow, max(started_at) as started_at from two_way.runs group by
 
 def _stopped(tables: Tables) -> pl.DataFrame:
     return tables.read(
-        f"select r.flow as name, r.status from two_way.runs r join ({_LATEST}) using (flow, started_at)"
-        " where r.status in ('held', 'stopped')"
+        f"select r.flow as name, r.status, r.error as message from two_way.runs r join ({_LATEST})"
+        " using (flow, started_at) where r.status in ('held', 'stopped')"
     )
 
 
@@ -32,17 +32,31 @@ def _apart(tables: Tables) -> pl.DataFrame:
 CHECKS = [
     asset_checks(
         "two_way.sync",
-        Check("convergence", "Fields of linked records that are still apart after a cycle.", _apart),
+        Check(
+            "convergence",
+            "Fields of linked contacts that still differ after the cycle, although nothing says why they wait. The next"
+            " cycle tries again; if they stay, `tl-hubspot explain contact ID` says what is known.",
+            _apart,
+        ),
         Check(
             "ambiguous",
-            "Records that the key does not tell apart; nothing is done with them.",
-            lambda tables: tables.read("select id, side as type, candidates as hubspot_ids from two_way.ambiguous"),
+            "Contacts that cannot be told apart, as several have the same key; nothing is done with them. `tl-hubspot"
+            " crmoffice held` shows how to say who belongs to whom.",
+            lambda tables: tables.read(
+                "select id, if(side = 'a', 'HubSpot', 'Crmoffice') as type, candidates from two_way.ambiguous"
+            ),
         ),
         Check(
             "held",
-            "Fields that wait: a conflict that a person decides, or a value that a system refused.",
+            "Fields that wait: a conflict that a person decides, or a value that a system refused. `tl-hubspot"
+            " crmoffice held` shows the command for each.",
             lambda tables: tables.read("select link_id as id, field, reason from two_way.held order by all"),
         ),
-        Check("breakers", "A cycle that stopped before it wrote anything, or on the way.", _stopped),
+        Check(
+            "breakers",
+            "The latest cycle stopped: too many contacts seemed deleted, so nothing was written, or a system could not"
+            " be used.",
+            _stopped,
+        ),
     )
 ]

@@ -104,7 +104,7 @@ def _text(heading: str, report: Report, runs: Sequence[RunLine], sentences: Sequ
         lines += ["", "Nothing was pushed: the plan is over a limit.", *(f"  * {g}" for g in report.guards)]
         lines += ["  What to do: look at `tl-hubspot plan`, then mend the cause, or push exactly this plan:"]
         lines += [f"  {report.approve}"]
-    for trouble in (*report.failures, *report.held):
+    for trouble in (*report.failures, *report.held, *report.waiting):
         lines += ["", f"* {trouble.what}", *([f"  {trouble.said}"] if trouble.said else [])]
         lines += [f"  What to do: {trouble.do}"] if trouble.do else []
         lines += [f"  - {_named(record)}" for record in trouble.records[:RECORDS]]
@@ -121,6 +121,7 @@ def _named(record: Record) -> str:
     pages_ = [url for url in (record.teamleader_url, record.hubspot_url) if url]
     ids = [f"Teamleader {record.teamleader_id}" if record.teamleader_id else ""]
     ids.append(f"HubSpot {record.hubspot_id}" if record.hubspot_id else "")
+    ids.append(f"Crmoffice {record.crmoffice_id}" if record.crmoffice_id else "")
     return f"{record.entity_type}: {', '.join(filter(None, ids))} {' '.join(pages_)}".rstrip()
 
 

@@ -9,6 +9,7 @@ from datetime import date
 
 from tl_hubspot.reporting.dutch_reasons import ADVICE
 from tl_hubspot.reporting.dutch_rules import CHANGES, RULES
+from tl_hubspot.reporting.dutch_two_way import TWO_WAY
 from tl_hubspot.rules.told import Told
 
 _MONTHS = (
@@ -154,5 +155,5 @@ _TO_DO = {
 }
 """What a person should do or look at."""
 
-PATTERNS = RULES | CHANGES | ADVICE | _REASONS | _FRAME | _TO_DO
+PATTERNS = RULES | CHANGES | ADVICE | _REASONS | _FRAME | _TO_DO | TWO_WAY
 """English pattern → Dutch pattern, with the same names in braces."""

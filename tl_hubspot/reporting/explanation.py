@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from tl_hubspot.reporting import explanation_pair
 from tl_hubspot.reporting.reasons import advice
 from tl_hubspot.reporting.words import meaning, to_do
 from tl_hubspot.rules.told import told
@@ -53,11 +54,15 @@ _STATES = {"done": "confirmed", "failed": "failed", "intended": "not confirmed",
 def render(answer: dict[str, Any], language: str = "en") -> RenderableType:
     """The explanation as text."""
     say = speaker(language)
+    if answer["teamleader_id"] is None:
+        return Group(Text(say(_not_from_teamleader(answer)), style="bold"), *_between(say, answer))
     who = told("{kind} {id}", kind=_KINDS[answer["entity_type"]], id=answer["teamleader_id"])
     in_hubspot = [*_section(say, "In HubSpot", _in_hubspot(answer)), *_failure(say, answer)]
     if answer["deleted_in_teamleader"]:
         verdict = told("{who} was deleted in Teamleader. HubSpot keeps its record, marked as deleted.", who=who)
-        return Group(Text(say(verdict), style="bold"), *in_hubspot, *_pushes(say, answer["last_pushes"]))
+        return Group(
+            Text(say(verdict), style="bold"), *in_hubspot, *_between(say, answer), *_pushes(say, answer["last_pushes"])
+        )
     decision = answer["decision"]
     status, why = decision["status"], meaning(decision["reason"], answer["entity_type"])
     would_change = list(answer["what_would_change"])
@@ -74,6 +79,7 @@ def render(answer: dict[str, Any], language: str = "en") -> RenderableType:
         _steps(say, answer["steps"]),
         *_section(say, "What would change this", would_change),
         *in_hubspot,
+        *_between(say, answer),
         *_pushes(say, answer["last_pushes"]),
     )
 
@@ -93,9 +99,11 @@ def candidates(answer: dict[str, Any], language: str = "en") -> RenderableType:
 
 def translated(answer: dict[str, Any], language: str) -> dict[str, Any]:
     """The answer with its sentences in that language, for programs."""
+    say = speaker(language)
+    if between := answer.get("crmoffice"):
+        answer = answer | {"crmoffice": between | {"sentences": [say(text) for text in _sentences_between(between)]}}
     if language == "en" or "steps" not in answer:
         return answer
-    say = speaker(language)
     steps = [step | {name: say(step[name]) for name in ("question", "sentence")} for step in answer["steps"]]
     return answer | {"steps": steps, "what_would_change": [say(text) for text in answer["what_would_change"]]}
 
@@ -147,6 +155,34 @@ def _in_hubspot(answer: dict[str, Any]) -> Iterator[str]:
         if outcome["bucket"] == "held":
             yield to_do(outcome["reason"], answer["entity_type"], answer["teamleader_id"])
     yield from (notice["message"] for notice in answer["notices"])
+
+
+def _not_from_teamleader(answer: dict[str, Any]) -> str:
+    if answer["hubspot_id"]:
+        return told("HubSpot contact {id} does not come from Teamleader.", id=answer["hubspot_id"])
+    return told("Crmoffice contact {id} does not come from Teamleader.", id=answer["crmoffice"]["crmoffice_id"])
+
+
+def _between(say: Say, answer: dict[str, Any]) -> list[RenderableType]:
+    """The contact between HubSpot and Crmoffice; nothing where Crmoffice is not in use."""
+    facts = answer.get("crmoffice")
+    if not facts:
+        return []
+    parts = _section(say, "Between HubSpot and Crmoffice", explanation_pair.pair(facts))
+    for heading, sentences in explanation_pair.fields(facts):
+        parts.append(Padding(Text(say(heading), style="bold"), (0, 0, 0, 3)))
+        parts += [Padding(Text(say(sentence)), (0, 0, 0, 6)) for sentence in sentences]
+    parts += _section(say, "When both are edited", explanation_pair.rules(facts))
+    return parts + _section(say, "Conflicts between HubSpot and Crmoffice", explanation_pair.conflicts(facts))
+
+
+def _sentences_between(facts: dict[str, Any]) -> Iterator[str]:
+    yield from explanation_pair.pair(facts)
+    for heading, sentences in explanation_pair.fields(facts):
+        yield heading
+        yield from sentences
+    yield from explanation_pair.rules(facts)
+    yield from explanation_pair.conflicts(facts)
 
 
 def _failure(say: Say, answer: dict[str, Any]) -> list[RenderableType]:

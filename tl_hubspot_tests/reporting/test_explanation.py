@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from tl_hubspot import rules
-from tl_hubspot.reporting import explanation, reasons, words
+from tl_hubspot.reporting import explanation, explanation_pair, reasons, two_way_waiting, words
 from tl_hubspot.reporting.dutch import PATTERNS, say
 from tl_hubspot.rules import trace
 from tl_hubspot.rules.told import told
@@ -39,7 +39,8 @@ def test_everything_that_the_rules_say_has_a_dutch_form(name: str) -> None:
 
 def test_everything_around_the_rules_has_a_dutch_form() -> None:
     assert _sentences(Path(str(explanation.__file__))) - PATTERNS.keys() == set()
-    assert set(words.TO_DO.values()) <= PATTERNS.keys()
+    assert _sentences(Path(str(explanation_pair.__file__))) - PATTERNS.keys() == set()
+    assert {*two_way_waiting.CRMOFFICE.values(), *words.TO_DO.values()} <= PATTERNS.keys()
     advised = [*reasons.ADVICE.values(), reasons.advice("http_500"), reasons.advice(None)]
     assert {text for known in advised for text in (known.means, known.do)} - PATTERNS.keys() == set()
     # of pushing alone: English

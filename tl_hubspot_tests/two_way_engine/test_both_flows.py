@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tl_hubspot.orchestration.steps import digesting, explaining, reports
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot.sandbox.worlds import reference
+from tl_hubspot_tests.cli.conftest import terminal  # noqa: F401 - a fixture
+from tl_hubspot_tests.cli.terminal import Terminal
 from tl_hubspot_tests.e2e.builders import NO_PACING, START, Story
 from tl_hubspot_tests.e2e.conftest import Product
 from tl_hubspot_tests.two_way_engine.installation import Installation
@@ -27,30 +31,40 @@ def both(tmp_path: Path) -> Iterator[tuple[Story, Installation]]:
         yield story, one
 
 
-def test_an_edit_in_crmoffice_of_a_field_of_teamleader_does_not_ping_pong(both: tuple[Story, Installation]) -> None:
+@pytest.mark.parametrize("teamleader_first", [True, False])
+def test_nobody_s_edit_travels_in_circles_whoever_runs_first(
+    both: tuple[Story, Installation], teamleader_first: bool
+) -> None:
     story, one = both
     contact = story.contact("an@example.com", telephones=[("mobile", "+32 470 12 34 56"), ("phone", "+32 2 555 11 22")])
     assert story.sync().exit_code == 0
     one.cycle()
     [crm] = list(one.crmoffice.all())
     record = story.id_of("contacts", contact)
-    assert one.crm(crm["id"]) == one.hubspot(record)
+    assert one.crm(crm["id"]) == one.hubspot(record), "it went on to Crmoffice"
 
-    one.edit("b", crm["id"], phone="+32 2 999 88 77")
-    for _ in range(2):
+    def both_flows() -> None:
+        for run in (story.sync, one.cycle) if teamleader_first else (one.cycle, story.sync):
+            run()
+
+    in_teamleader = [{"type": "phone", "number": "+32 2 444 33 22"}]
+    for types, expected in (
+        (lambda: one.edit("b", crm["id"], phone="+32 2 999 88 77"), "+3229998877"),
+        (lambda: story.edit("contacts", contact, telephones=in_teamleader), "+3224443322"),
+        (lambda: one.edit("b", crm["id"], phone=""), ""),
+    ):
+        types()
+        both_flows()
         one.cycle()
-        story.sync()
-        assert one.hubspot(record)["phone"] == one.crm(crm["id"])["phone"] == "+32 2 999 88 77"
+        values = {"".join(side["phone"].split()) for side in (one.hubspot(record), one.crm(crm["id"]))}
+        assert values == {expected}
     one.forget()
-    one.cycle()
-    story.sync()
+    both_flows()
     assert one.written() == [] and one.made() == 0 and story.product.writes() == []
-
-    story.edit("contacts", contact, telephones=[{"type": "phone", "number": "+32 2 444 33 22"}])
-    story.sync()
-    one.cycle()
-    assert "4443322" in one.hubspot(record)["phone"].replace(" ", "")
-    assert one.crm(crm["id"])["phone"] == one.hubspot(record)["phone"]
+    assert one.read("two_way.conflicts").is_empty(), "nobody typed at the same time"
+    told = explaining.explain(one.platform(), "contact", record)["crmoffice"]["fields"]
+    [field] = [entry for entry in told if entry["field"] == "phone"]
+    assert (field["teamleader"], field["owner"], field["rule"], field["writes"]) == (True, "teamleader", "M4", [])
 
 
 def test_where_both_changed_teamleader_wins_whatever_the_policy(both: tuple[Story, Installation]) -> None:
@@ -70,3 +84,58 @@ def test_where_both_changed_teamleader_wins_whatever_the_policy(both: tuple[Stor
     assert one.crm(crm["id"])["firstname"] == one.hubspot(record)["firstname"] == "Anna", "a person's edit has no owner"
     losers = one.read("select field, losing_side, losing_value from two_way.conflicts order by all").rows()
     assert losers == [("firstname", "a", "Anne"), ("phone", "b", "+32 2 999 88 77")]
+
+
+def test_explain_and_the_report_tell_both_sides(
+    both: tuple[Story, Installation],
+    terminal: Terminal,  # noqa: F811
+) -> None:
+    story, one = both
+    contact = story.contact("an@example.com", telephones=[("phone", "+32 2 555 11 22")])
+    story.sync()
+    reports.write(one.platform(), "latest")
+    index = one.platform().settings.reports_folder / reports.INDEX
+    assert "Crmoffice" not in index.read_text(), "not in use yet"
+    one.cycle()
+    [crm] = list(one.crmoffice.all())
+    record = story.id_of("contacts", contact)
+    story.edit("contacts", contact, telephones=[{"type": "phone", "number": "+32 2 444 33 22"}])
+    story.sync()
+    one.edit("b", crm["id"], phone="+32 2 999 88 77", firstname="Anna")
+    one.cycle(writes=False)
+
+    environment = one.environment
+    answers = [
+        json.loads(terminal("explain", "contact", meant, "--json", **environment).out)
+        for meant in (contact, record, f"crmoffice:{crm['id']}", "an@example.com")
+    ]
+    assert all(answer == answers[0] for answer in answers)
+    told = answers[0]["crmoffice"]
+    fields = {field["field"]: field for field in told["fields"]}
+    [written] = fields["firstname"]["writes"]
+    assert (fields["firstname"]["rule"], written["system"], written["new"]) == ("M7", "hubspot", "Anna")
+    assert (fields["phone"]["rule"], fields["phone"]["teamleader"]) == ("M8", True)
+    assert fields["phone"]["last_agreed"]["crmoffice"] and fields["phone"]["crmoffice_changed"]
+    assert (fields["lastname"]["rule"], fields["lastname"]["writes"]) == ("M4", [])
+    assert any("Both sides were edited since they agreed." in sentence for sentence in told["sentences"])
+    dutch = terminal("explain", "contact", contact, "--lang", "nl", **environment).out
+    assert "Beide kanten werden bewerkt" in dutch and "Both sides" not in dutch
+
+    one.cycle()
+    stranger, _ = one.person("a", lastname="Peeters", phone="call me")
+    one.cycle()
+    shown = " ".join(terminal("explain", "contact", contact, **environment).out.split())
+    assert "HubSpot won" in shown and "+32 2 999 88 77" in shown, "what lost can be seen"
+    alone = " ".join(terminal("explain", "contact", stranger, **environment).out.split())
+    assert f"HubSpot contact {stranger} does not come from Teamleader" in alone
+    assert "Crmoffice refused to make it (it is no telephone number)" in alone
+    assert terminal("explain", "contact", "999999", **environment).code == 2
+
+    page = reports.write(one.platform(), "latest").read_text()
+    assert "HubSpot and Crmoffice" in page and "HubSpot won" in page and "Crmoffice refused 1 contact" in page
+    assert "999 88 77" not in page and "call me" not in page, "values stay out of the report"
+    for text in (page, digesting.of_period(one.platform(), "daily").text):
+        assert "tl-hubspot" in text and "it is no telephone number" in text
+    first = story.product.read("select run_id from sync.runs order by started_at limit 1").item()
+    assert "Cycle by cycle" not in reports.write(one.platform(), first).read_text(), "the tables are of the latest run"
+    assert "Cycle by cycle" in index.read_text()

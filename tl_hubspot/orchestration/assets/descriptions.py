@@ -48,11 +48,12 @@ DESCRIPTIONS: dict[str, str] = {
     " Its columns are the properties that the mapping writes; their lineage leads to the Teamleader field of"
     " each.",
     "crmoffice/contacts": "The contacts in Crmoffice and the linked ones in HubSpot as they were read last: what the"
-    " two-way flow compares. Crmoffice is read whole where it cannot say what changed.",
+    " two-way flow compares. Crmoffice is read whole where it cannot say what changed. Nothing is written here.",
     "two_way/plan": "What would be written to HubSpot and Crmoffice now; writes to neither. In words:"
     " `tl-hubspot crmoffice plan`.",
     "two_way/sync": "HubSpot and Crmoffice after the plan: linked contacts are equal, but for what is held or was"
-    " refused. Where both sides were edited: `tl-hubspot crmoffice conflicts`.",
+    " refused. Where both sides were edited: `tl-hubspot crmoffice conflicts`; what waits for a person, with the"
+    " command that settles it: `tl-hubspot crmoffice held`; one contact: `tl-hubspot explain contact ID`.",
     "published/analytics": "`analytics.duckdb`: a copy of all tables that may be read while a run writes"
     " (docs/tables.md, docs/queries.md, `tl-hubspot sql`). `tl-hubspot report` makes the report of a run from it.",
 }

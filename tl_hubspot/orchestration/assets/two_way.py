@@ -74,7 +74,7 @@ def two_way_sync(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
             raise HeldByGuard(
                 "Too many linked records seem deleted, nothing was written",
                 where="two-way flow",
-                mend="Look at `tl-hubspot crmoffice plan`",
+                mend="Look at `tl-hubspot crmoffice plan`, which says how to go on",
             )
         facts: Counter[str] = Counter()
         for made in cycles:

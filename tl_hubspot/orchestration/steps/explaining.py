@@ -11,10 +11,12 @@ from typing import Any
 
 import polars as pl
 
+from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps import looking_up, published
 from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
 from tl_hubspot.orchestration.steps.published import DECISIONS
+from tl_hubspot.orchestration.steps.two_way import explaining as between
 from tl_hubspot.planning.match_companies import hubspot_keys
 from tl_hubspot.rules import trace
 from tl_hubspot.rules.settings import RuleSettings
@@ -31,7 +33,37 @@ def explain(platform: Platform, entity_type: str, record: str) -> dict[str, Any]
     Raises ConfigurationError when nothing was read yet, or when neither system has such a record.
     """
     with published.opened(platform) as warehouse:
-        return _explained(platform, warehouse, entity_type, looking_up.look_up(warehouse, entity_type, record))
+        if entity_type != "contact":
+            return _explained(platform, warehouse, entity_type, looking_up.look_up(warehouse, entity_type, record))
+        return _contact(platform, warehouse, record)
+
+
+def _contact(platform: Platform, warehouse: Warehouse, record: str) -> dict[str, Any]:
+    """A contact has a part between HubSpot and Crmoffice too, and may be known there alone."""
+    meant, unknown = record, None
+    if record.startswith(between.PREFIX):
+        there = between.find(platform, warehouse, record)
+        meant = (there.hubspot_id if there else None) or record
+    try:
+        found = looking_up.look_up(warehouse, "contact", meant)
+    except ConfigurationError as error:
+        found, unknown = None, error
+    if found is not None:
+        answer = _explained(platform, warehouse, "contact", found)
+        hubspot_id = answer.get("hubspot_id")
+        known = between.explain(platform, warehouse, between.Contact(hubspot_id, None)) if hubspot_id else None
+        return answer | ({"crmoffice": known} if known else {})
+    there = between.find(platform, warehouse, record)
+    known = between.explain(platform, warehouse, there) if there else None
+    if known is None:
+        raise unknown or ConfigurationError(f"No contact {record}")
+    linked = warehouse.read(
+        "select teamleader_id from sync.links where entity_type = 'contact' and hubspot_id = ?", [known["hubspot_id"]]
+    )
+    if linked.height:
+        found = looking_up.look_up(warehouse, "contact", linked["teamleader_id"][0])
+        return _explained(platform, warehouse, "contact", found) | {"crmoffice": known}
+    return {"entity_type": "contact", "teamleader_id": None, "hubspot_id": known["hubspot_id"], "crmoffice": known}
 
 
 def _explained(platform: Platform, warehouse: Warehouse, entity_type: str, found: looking_up.Found) -> dict[str, Any]:

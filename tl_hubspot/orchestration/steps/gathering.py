@@ -16,6 +16,7 @@ from tl_hubspot.orchestration.run import ENTITIES, Platform
 from tl_hubspot.orchestration.steps import deciding, telling
 from tl_hubspot.orchestration.steps.mirroring import TABLES
 from tl_hubspot.orchestration.steps.published import readable
+from tl_hubspot.orchestration.steps.two_way import telling as between
 from tl_hubspot.planning import audit
 from tl_hubspot.planning.desired import writable_rules
 from tl_hubspot.planning.preflight import effective
@@ -34,7 +35,8 @@ Rows = list[dict[str, Any]]
 class Facts:
     """`run`, `runs` (newest first): as `telling` tells them. `account`: row of hubspot.account, {} when not known yet.
 
-    `state`: what the tables know beyond the run, None when a later run has changed them since. Times are ISO texts or
+    `state`: what the tables know beyond the run, None when a later run has changed them since. `two_way_now`: the flow
+    between HubSpot and Crmoffice, None where it is not in use. Times are ISO texts or
     aware datetimes in UTC.
     """
 
@@ -44,6 +46,12 @@ class Facts:
     timezone: str
     troubled: Rows
     state: State | None
+    two_way_now: between.Facts | None = None
+
+    @property
+    def two_way(self) -> between.Facts | None:
+        """The two-way flow as it is now, on the report of the newest run; None on earlier ones."""
+        return self.two_way_now if self.runs and self.runs[0]["run_id"] == self.run["run_id"] else None
 
 
 @dataclass(frozen=True)
@@ -194,6 +202,7 @@ def gather(platform: Platform, wanted: str) -> Facts:
         timezone=platform.settings.timezone,
         troubled=warehouse.read(_TROUBLED, {"run": run["run_id"], "listed": LISTED}).to_dicts(),
         state=_state(platform, warehouse) if decided_last == [run["run_id"]] else None,
+        two_way_now=between.tell(platform, warehouse),
     )
 
 

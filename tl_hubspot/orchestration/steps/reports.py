@@ -25,5 +25,5 @@ def write(platform: Platform, wanted: str) -> Path:
     folder = platform.settings.reports_folder
     path = pages.write(folder / f"{facts.run['run_id']}.html", make.page(facts))
     written = frozenset(file.stem for file in folder.glob("*.html"))
-    pages.write(folder / INDEX, make.index(facts.runs, facts.timezone, written))
+    pages.write(folder / INDEX, make.index(facts, written))
     return path

@@ -6,7 +6,7 @@ from typing import Any
 
 from tl_hubspot.reporting import pages
 from tl_hubspot.reporting import runs as told
-from tl_hubspot.reporting.report import state, troubles, view
+from tl_hubspot.reporting.report import state, troubles, two_way, view
 from tl_hubspot.reporting.report.view import Report, RunLine
 
 AROUND = 10
@@ -46,6 +46,7 @@ def report(facts: Any) -> Report:
         notices=troubles.notices(run),
         timeline=view.timeline(around(facts.runs, run["run_id"]), timezone, run["run_id"]),
         is_latest=now is not None,
+        two_way=two_way.two_way(facts.two_way, account, timezone),
         **of_state,
     )
 
@@ -67,9 +68,13 @@ def page(facts: Any) -> str:
     )
 
 
-def index(runs: list[dict[str, Any]], timezone: str, reports: frozenset[str]) -> str:
+def index(facts: Any, reports: frozenset[str]) -> str:
     """The list of runs as one HTML document; `reports`: ids of the runs whose report lies beside it."""
     from tl_hubspot.reporting.report import charts
 
+    runs, timezone = facts.runs, facts.timezone
     lines: tuple[RunLine, ...] = view.timeline(runs, timezone, reports=reports)
-    return pages.render("index.html.j2", title="Runs", runs=lines, pictures=charts.of_runs(runs, timezone))
+    between = two_way.two_way(facts.two_way_now, facts.account, timezone)
+    return pages.render(
+        "index.html.j2", title="Runs", runs=lines, pictures=charts.of_runs(runs, timezone), two_way=between
+    )

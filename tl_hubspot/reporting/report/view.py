@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from tl_hubspot.reporting import runs as told
 from tl_hubspot.reporting.words import NAMES, made_in_portal, meaning
 from tl_hubspot.rules.windows import spoken
+
+if TYPE_CHECKING:
+    from tl_hubspot.reporting.report.two_way import TwoWay
 
 TONES = {
     "done": "good",
@@ -47,6 +50,7 @@ class Record:
     hubspot_id: str | None
     teamleader_url: str | None
     hubspot_url: str | None
+    crmoffice_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -131,11 +135,18 @@ class Report:
     drift: tuple[tuple[Any, ...], ...] = ()
     drift_said: str = ""
     soon: tuple[str, ...] = ()
+    two_way: TwoWay | None = None
+
+    @property
+    def waiting(self) -> tuple[Trouble, ...]:
+        """What waits for a person between HubSpot and Crmoffice."""
+        return self.two_way.waiting if self.two_way else ()
 
     @property
     def problems(self) -> int:
         """Failed and held records and whatever stopped the run: what somebody has to look at."""
-        return sum(t.count for t in (*self.failures, *self.held)) + bool(self.error) + len(self.guards)
+        troubles = (*self.failures, *self.held, *self.waiting)
+        return sum(t.count for t in troubles) + bool(self.error) + len(self.guards)
 
 
 def title(run: dict[str, Any]) -> str:
