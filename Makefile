@@ -13,7 +13,7 @@ demo: $(STAMP)
 	@$(BIN)/tl-hubspot demo
 
 test: $(STAMP)
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 check: $(STAMP)
 	@$(BIN)/ruff check .

@@ -158,7 +158,7 @@ def main() -> None:
     settings = PushSettings(run_id="measured", canary=0)
     with tempfile.TemporaryDirectory() as folder:
         warehouse = Warehouse(Path(folder) / "tl_hubspot.duckdb")
-        held = warehouse.hold()  # as a run does
+        warehouse.hold()  # as a run does
         ledger = Measured(warehouse, Path(folder) / "sync.jsonl")
         walls = {}
         for name, one in (("with the journal", ledger), ("without", Forgetful())):
@@ -175,7 +175,7 @@ def main() -> None:
             f" or {ledger.seconds / wall:.1%} of the time, work {ledger.worked:.2f} s or {ledger.worked / wall:.1%};"
             f" the push takes {wall / walls['without'] - 1:+.1%} longer"
         )
-        held.close()
+        warehouse.release()
 
 
 if __name__ == "__main__":

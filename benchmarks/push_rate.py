@@ -50,7 +50,7 @@ def main() -> None:
     for latency in given.latency:
         with tempfile.TemporaryDirectory() as folder:
             warehouse = Warehouse(Path(folder) / "tl_hubspot.duckdb")
-            held = warehouse.hold()
+            warehouse.hold()
             gateway = Clocked(latency, given.calls)
             ledger = WarehouseLedger(warehouse, Path(folder) / "sync.jsonl")
             result = push(changes, gateway, ledger, PushSettings(run_id="measured", canary=0))
@@ -60,7 +60,7 @@ def main() -> None:
                 f"{latency} s: {gateway.made} calls, {share:.1%} of {given.calls} per 10 s, {gateway.together} together"
             )
             gateway.close()
-            held.close()
+            warehouse.release()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 from filelock import FileLock, Timeout
 
@@ -111,7 +110,6 @@ class Platform:
     """The clock (time.monotonic) and the meter when the step began that goes on."""
     _runs: dict[str, Run] = field(default_factory=dict)
     _lock: FileLock | None = None
-    _held: duckdb.DuckDBPyConnection | None = None
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -264,10 +262,8 @@ class Platform:
 
     def close(self) -> None:
         """Let go of the database and of the run lock."""
-        if self._held is not None:
-            self._held.close()
-            self._held = None
         if self._lock is not None:
+            self.warehouse.release()
             self._lock.release()
             self._lock = None
 
@@ -290,7 +286,7 @@ class Platform:
             self.warehouse.count("sync.runs")
             raise
         self._lock = lock
-        self._held = self.warehouse.hold()
+        self.warehouse.hold()
 
     def reads_everything(self, as_of: datetime) -> bool:
         """Whether a run at that instant reads all of Teamleader: asked for, or due (`full_sweep_hours`)."""

@@ -66,6 +66,7 @@ class Warehouse:
         self.lock_timeout = lock_timeout
         self.read_only = read_only
         self._prepared = False
+        self._held: duckdb.DuckDBPyConnection | None = None
 
     # ------------------------------------------------------------------ opening
 
@@ -82,12 +83,18 @@ class Warehouse:
         finally:
             con.close()
 
-    def hold(self) -> duckdb.DuckDBPyConnection:
-        """A connection that keeps the file open until it is closed: opening anew then costs next to nothing.
+    def hold(self) -> None:
+        """Keep the file open until `release`: a connection then costs next to nothing.
 
         For the length of a run, which nobody else may disturb anyway; other processes cannot open the file meanwhile.
         """
-        return self._connection(read_only=self.read_only)
+        self._held = self._connection(read_only=self.read_only)
+
+    def release(self) -> None:
+        """Close the file that is held, if it is."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -124,6 +131,8 @@ class Warehouse:
         return _open(self.path, read_only=read_only, timeout=self.lock_timeout)
 
     def _connection(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        if self._held is not None and self.lake is None:
+            return self._held.cursor()
         if not self._prepared:
             con = self._prepare()
             if self.read_only or not read_only:
@@ -455,7 +464,7 @@ def _open(path: Path, *, read_only: bool, timeout: float) -> duckdb.DuckDBPyConn
     while True:
         try:
             con = duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
-            con.execute("set TimeZone = 'UTC'")
+            con.execute("set global TimeZone = 'UTC'")
             return con
         except duckdb.IOException as error:
             message = str(error)

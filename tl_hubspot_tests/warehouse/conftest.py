@@ -1,4 +1,7 @@
-"""The two places that a warehouse can be in: a DuckDB file, and DuckLake with its catalog in PostgreSQL."""
+"""The two places that a warehouse can be in: a DuckDB file, and DuckLake with its catalog in PostgreSQL.
+
+Here every database is made by the product, none is a copy.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,18 @@ from typing import Any
 
 import pytest
 
+from tl_hubspot.warehouse import store
 from tl_hubspot.warehouse.lake import Lake
 from tl_hubspot.warehouse.store import Warehouse
+from tl_hubspot_tests.conftest import MAKES_ANEW
 
 LOCAL_UP = Path(__file__).resolve().parents[2] / "deploy" / "local_up.sh"
 Make = Callable[..., Warehouse]
+
+
+@pytest.fixture(autouse=True)
+def made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_open", MAKES_ANEW)
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +62,8 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
     if request.param == "lake":
         given["lake"] = lake_in(request.getfixturevalue("catalog"), tmp_path)
     warehouse = Warehouse(tmp_path / "data" / "tl_hubspot.duckdb", lock_timeout=10, **given)
-    held = warehouse.hold()
+    warehouse.hold()
     try:
         yield warehouse
     finally:
-        held.close()
+        warehouse.release()

@@ -36,9 +36,9 @@ def lake(catalog: str, tmp_path_factory: pytest.TempPathFactory) -> Lake:
 @pytest.fixture(scope="module")
 def warehouse(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     warehouse = Warehouse(tmp_path_factory.mktemp("data") / "tl_hubspot.duckdb", lake=lake)
-    held = warehouse.hold()
+    warehouse.hold()
     yield warehouse
-    held.close()
+    warehouse.release()
 
 
 def test_the_state_that_a_run_left_can_be_read_later(warehouse: Warehouse) -> None:

@@ -190,12 +190,12 @@ def test_every_copy_equals_the_database_whatever_was_written_since(warehouse: Wa
 
 def test_publishing_while_a_run_holds_the_database(made: Warehouse) -> None:
     target = made.path.with_name("analytics.duckdb")
-    holder = made.hold()
+    made.hold()
     try:
         made.upsert("sync.links", links(link("a", "1")))
         made.publish(target)
     finally:
-        holder.close()
+        made.release()
     assert Warehouse(target.resolve(), read_only=True).count("sync.links") == 1
 
 

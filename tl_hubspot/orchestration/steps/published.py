@@ -25,8 +25,11 @@ DECISIONS = {"contact": "decisions.contacts", "company": "decisions.companies", 
 def opened(platform: Platform) -> Iterator[Warehouse]:
     """As `readable`, held open meanwhile: many small questions then cost next to nothing each."""
     warehouse = readable(platform)
-    with contextlib.closing(warehouse.hold()):
+    warehouse.hold()
+    try:
         yield warehouse
+    finally:
+        warehouse.release()
 
 
 def readable(platform: Platform) -> Warehouse:
