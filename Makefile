@@ -13,7 +13,7 @@ demo: $(STAMP)
 	@$(BIN)/tl-hubspot demo
 
 test: $(STAMP)
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 check: $(STAMP)
 	@$(BIN)/ruff check .
@@ -42,13 +42,14 @@ bench: $(STAMP)
 	@$(BIN)/python benchmarks/planning.py --contacts 100000
 	@$(BIN)/python benchmarks/decide_and_plan.py --contacts 100000
 	@$(BIN)/python benchmarks/two_way_planner.py --links 1000000
-	@$(BIN)/python benchmarks/two_way.py --contacts 10000
+	@$(BIN)/python benchmarks/two_way.py
 	@$(BIN)/python benchmarks/load.py --contacts 100000
 	@$(BIN)/python benchmarks/calls.py --contacts 1000
 	@$(BIN)/python benchmarks/mirror.py
 	@$(BIN)/python benchmarks/rate.py
 	@$(BIN)/python benchmarks/push.py --contacts 100000
 	@$(BIN)/python benchmarks/journal.py
+	@$(BIN)/python benchmarks/push_rate.py
 	@$(BIN)/python benchmarks/whole_run.py --contacts 2000
 
 $(STAMP): requirements.lock pyproject.toml

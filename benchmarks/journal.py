@@ -48,13 +48,19 @@ class Answering(HubSpotGateway):
 
     def call(self, route: Route, *, answer: Any = Any, body: Any = None, **more: Any) -> Any:
         self._window.acquire()
+        began = self.clock()
+        self.went(route)
         time.sleep(self._latency)
+        self._took.append(self.clock() - began)
         self.made += 1
         if route in (routes.BATCH_UPSERT, routes.BATCH_UPDATE, routes.BATCH_READ):
             return msgspec.convert({"results": [_result(i) for i in body["inputs"]]}, answer)
         if route is routes.ASSOCIATE_DEFAULT:
             return msgspec.convert({"results": body["inputs"]}, answer)
         return None
+
+    def went(self, route: Route) -> None:
+        """A call was sent."""
 
 
 def _result(sent: dict[str, Any]) -> dict[str, Any]:
@@ -152,7 +158,7 @@ def main() -> None:
     settings = PushSettings(run_id="measured", canary=0)
     with tempfile.TemporaryDirectory() as folder:
         warehouse = Warehouse(Path(folder) / "tl_hubspot.duckdb")
-        held = warehouse.hold()  # as a run does
+        warehouse.hold()  # as a run does
         ledger = Measured(warehouse, Path(folder) / "sync.jsonl")
         walls = {}
         for name, one in (("with the journal", ledger), ("without", Forgetful())):
@@ -169,7 +175,7 @@ def main() -> None:
             f" or {ledger.seconds / wall:.1%} of the time, work {ledger.worked:.2f} s or {ledger.worked / wall:.1%};"
             f" the push takes {wall / walls['without'] - 1:+.1%} longer"
         )
-        held.close()
+        warehouse.release()
 
 
 if __name__ == "__main__":

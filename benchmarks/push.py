@@ -153,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with portal(given.latency) as environment, tempfile.TemporaryDirectory() as folder:
         changes = plan(given.contacts)
         warehouse = Warehouse(Path(folder) / "tl_hubspot.duckdb")
-        held = warehouse.hold()
+        warehouse.hold()
         ledger = TimedLedger(warehouse, Path(folder) / "sync.jsonl")
         gateway = HubSpotGateway(
             environment["HUBSPOT_API_URL"], environment["HUBSPOT_ACCESS_TOKEN"], rate_limit=LIMIT, rate_share=1.0
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         before = time.perf_counter()
         result = push(changes, gateway, ledger, settings)
         seconds = time.perf_counter() - before
-        held.close()
+        warehouse.release()
         calls = gateway.meter.snapshot()["hubspot"]
         made = calls["reads"] + calls["writes"]
         buckets = dict(result.outcomes.group_by("bucket").len().iter_rows())

@@ -2,15 +2,20 @@
 
 Usage: `python benchmarks/two_way_planner.py --links N [--scenario quiet|edited|first]`. quiet: nothing changed; edited:
 1 % edited on each side, one record in a thousand on both; first: nothing is linked yet, every contact is in both
-systems. Prints seconds and the peak memory of the process (inputs included); asserts nothing.
+systems. The frames are made in one process and planned in another: printed are its seconds and its peak memory, before
+the plan (Python, polars and the inputs, which the planner needs) and after it; asserts nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
+import subprocess
+import sys
+import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 
@@ -63,24 +68,45 @@ def world(count: int, scenario: str, flow: Flow) -> tuple[System, System, Memory
     return System(a, poll=NOW, previous_poll=BEFORE), System(b, poll=NOW, previous_poll=BEFORE), memory
 
 
-def main() -> None:
+def store(folder: Path, count: int, scenario: str) -> None:
+    """Make the frames and leave them in files."""
+    a, b, memory = world(count, scenario, load()[0])
+    frames = {"a": a.records, "b": b.records, "links": memory.links, "shadows": memory.shadows}
+    for name, frame in frames.items():
+        frame.write_parquet(folder / name)
+
+
+def measure(folder: Path, title: str) -> None:
     """Plan once and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--links", type=int, default=1_000_000)
-    parser.add_argument("--scenario", choices=["quiet", "edited", "first"], default="edited")
-    arguments = parser.parse_args()
     flow = load()[0]
-    a, b, memory = world(arguments.links, arguments.scenario, flow)
+    frames = {name: pl.read_parquet(folder / name) for name in ("a", "b", "links", "shadows")}
+    a, b = (System(frames[side], poll=NOW, previous_poll=BEFORE) for side in ("a", "b"))
+    memory = Memory(frames["links"], frames["shadows"])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     wall, cpu = time.perf_counter(), time.process_time()
     result: Plan = plan(a, b, memory, flow, NOW)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     counts = {name: frame.height for name, frame in vars(result).items() if frame.height}
-    print(
-        f"{arguments.links} links, {arguments.scenario}: {wall:.2f} s wall, {cpu:.2f} s cpu, "
-        f"peak {peak:.0f} MiB (inputs {before:.0f} MiB), {counts}"
-    )
+    print(f"{title}: {wall:.2f} s wall, {cpu:.2f} s cpu, peak {peak:.0f} MiB (before {before:.0f} MiB), {counts}")
+
+
+def main() -> None:
+    """One process after the other; this one stays small, for a process begins with the peak of its parent."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--links", type=int, default=1_000_000)
+    parser.add_argument("--scenario", choices=["quiet", "edited", "first"], default="edited")
+    parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.store:
+        store(given.store, given.links, given.scenario)
+    elif given.measure:
+        measure(given.measure, f"{given.links} links, {given.scenario}")
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            for step in ("--store", "--measure"):
+                subprocess.run([sys.executable, *sys.argv, step, folder], check=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import dagster as dg
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration import automation, checks, two_way_checks
 from tl_hubspot.orchestration.assets import decisions, hubspot, sync, teamleader, two_way
-from tl_hubspot.orchestration.resources import WarehouseResource, platform_resource
+from tl_hubspot.orchestration.resources import platform_resource, warehouse_resource
 from tl_hubspot.orchestration.run import Platform
 
 
@@ -18,14 +18,13 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
     environment and from what was typed in the launchpad.
     """
     settings = platform.settings if platform else configuration.load()
-    warehouse = WarehouseResource(database=str(settings.database), lock_timeout_seconds=settings.lock_timeout_seconds)
     return dg.Definitions(
         assets=[*teamleader.ASSETS, *hubspot.ASSETS, *decisions.ASSETS, *sync.ASSETS, *two_way.ASSETS],
         asset_checks=[*checks.CHECKS, *two_way_checks.CHECKS],
         jobs=automation.jobs(settings),
         schedules=automation.schedules(settings),
         sensors=automation.sensors(settings),
-        resources={"platform": platform or platform_resource, "warehouse": warehouse},
+        resources={"platform": platform or platform_resource, "warehouse": warehouse_resource(settings)},
         # DuckDB locks per process: one process per run needs no lock between its steps, and starts ten times faster
         executor=dg.in_process_executor,
     )

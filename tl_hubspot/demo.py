@@ -148,7 +148,8 @@ def _where_to_look(console: Console, data: Path, contact: str) -> None:
     program = Path(sys.argv[0])
     if program.is_relative_to(Path.cwd()):
         program = program.relative_to(Path.cwd())
-    here = f"TL_HUBSPOT_DATA={data} {program} "
+    called = "python -m tl_hubspot" if program.name == "__main__.py" else str(program)
+    here = f"TL_HUBSPOT_DATA={data} {called} "
     console.print("Where to look", style="bold")
     for what, where in (
         ("why a contact is what it is", f"{here}explain contact {contact}"),

@@ -1,10 +1,25 @@
-"""What all tests need: nothing of theirs is left in the user's own folders, and nothing there changes their outcome."""
+"""What all tests need: nothing of theirs is left in the user's own folders, and nothing there changes their outcome.
+
+A test process is one of several that share the machine, and what it looks at is small: one thread each, and the tables
+of a new database are made once per process and copied from then on (the tests of `warehouse` make each anew).
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 import pytest
+
+from tl_hubspot.warehouse import store
+
+MAKES_ANEW = store._open
+"""Opens databases as the product does, the first time too."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -13,3 +28,41 @@ def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A database that the product made, with all tables and no rows: where none is yet, a copy of it is opened."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(store._CONFIG, "threads", "1")
+        made = tmp_path_factory.mktemp("empty") / "tl_hubspot.duckdb"
+        store.Warehouse(made).count("sync.runs")
+
+        def opened(path: Path, *, read_only: bool, **more: Any) -> Any:
+            if not read_only and not path.exists():
+                shutil.copyfile(made, path)
+            return MAKES_ANEW(path, read_only=read_only, **more)
+
+        patch.setattr(store, "_open", opened)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def empty_dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A Dagster instance that the product made, without runs: from here on a new data folder gets a copy of it."""
+    from tl_hubspot.orchestration import execute
+
+    begin = execute.dagster_home
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DAGSTER_HOME", raising=False)
+        made = begin(tmp_path_factory.mktemp("dagster"))
+        with execute.open_instance(made):
+            pass
+
+        def begun(data: Path) -> Path:
+            if "DAGSTER_HOME" not in os.environ and not (data / "dagster").exists():
+                shutil.copytree(made, data / "dagster")
+            return begin(data)
+
+        patch.setattr(execute, "dagster_home", begun)
+        yield made

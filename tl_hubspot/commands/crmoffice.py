@@ -6,6 +6,7 @@ What is done stands in `orchestration.steps.two_way`, what is said about it in `
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,7 +76,7 @@ def held(as_json: Json = False) -> None:
     from tl_hubspot.reporting import two_way_waiting as printed
 
     platform = cli._platform("crmoffice")
-    rows = waiting.waiting(platform.warehouse, platform.flows) if platform.settings.database.exists() else []
+    rows = waiting.waiting(platform.warehouse, platform.flows) if platform.warehouse.exists() else []
     if as_json:
         cli._print_json({"waiting": printed.as_json(rows)})
     else:
@@ -114,17 +115,41 @@ def _settle(decide: Callable[[Platform], str]) -> None:
     _out.print(said, markup=False, soft_wrap=True)
 
 
+def approve(digest: str) -> None:
+    """One cycle of the flow that was held with this digest, and the end; comes back when there is no such flow."""
+    from tl_hubspot import cli
+    from tl_hubspot.orchestration.steps.two_way import cycle
+
+    platform = cli._platform("crmoffice", approved=digest)
+    if cycle.held_flow(platform) is not None:
+        _told(platform, cycle.approve, as_json=False, writes=True)
+
+
 def _cycle(*, full: bool, as_json: bool, writes: bool, everything: bool = False) -> None:
+    from tl_hubspot import cli
+    from tl_hubspot.orchestration.steps.two_way import cycle
+
+    steps = partial(cycle.sync if writes else cycle.plan, full=full)
+    _told(cli._platform("crmoffice"), steps, as_json=as_json, writes=writes, everything=everything)
+
+
+def _told(
+    platform: Platform,
+    steps: Callable[[Platform], list[Cycle]],
+    *,
+    as_json: bool,
+    writes: bool,
+    everything: bool = False,
+) -> None:
     from tl_hubspot import cli
     from tl_hubspot.orchestration.steps import publish
     from tl_hubspot.orchestration.steps.two_way import cycle
     from tl_hubspot.reporting import two_way, two_way_plan
 
-    platform = cli._platform("crmoffice")
     try:
         with cli._progress() as progress:
             platform.progress = progress
-            cycles = (cycle.sync if writes else cycle.plan)(platform, full=full)
+            cycles = steps(platform)
         if writes:
             publish.publish(platform)
     finally:

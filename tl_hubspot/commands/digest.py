@@ -46,7 +46,8 @@ def digest(
     if as_json:
         cli._print_json({"subject": told.subject, "text": told.text, "has_news": told.has_news, "sent": sent})
     elif sent:
-        _out.print(f"Sent to {len(platform.settings.mail.to):,} addresses: {told.subject}", markup=False)
+        sent_to = len(platform.settings.mail.to)
+        _out.print(f"Sent to {sent_to:,} {'address' if sent_to == 1 else 'addresses'}: {told.subject}", markup=False)
     elif send:
         _out.print("Nothing to say, so nothing was sent.")
     else:

@@ -39,9 +39,12 @@ def explain(
     if lang not in explanation.LANGUAGES:
         raise ConfigurationError(f"'{lang}' is no language that is spoken here", where="--lang", mend="Write en or nl")
     platform = cli._platform("explain")
-    answer = explaining.explain(platform, kind, record)
-    if "candidates" in answer:
-        answer = explaining.explain(platform, kind, _chosen(answer, lang, as_json=as_json))
+    try:
+        answer = explaining.explain(platform, kind, record)
+        if "candidates" in answer:
+            answer = explaining.explain(platform, kind, _chosen(answer, lang, as_json=as_json))
+    except ConfigurationError as error:
+        raise explanation.said(error, lang) from error
     if as_json:
         cli._print_json(explanation.translated(answer, lang))
     else:

@@ -88,6 +88,13 @@ def _url_safe(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _catalog(value: SecretStr | None) -> SecretStr | None:
+    parts = urlsplit(value.get_secret_value()) if value is not None else None
+    if parts is not None and not (parts.scheme == "postgresql" and parts.hostname and parts.path.strip("/")):
+        raise ValueError("it must be an address like postgresql://user:password@host:5432/database")
+    return value
+
+
 def _capabilities(value: Any) -> Any:
     return capabilities(value) if isinstance(value, str) else value
 
@@ -144,7 +151,7 @@ class HubSpotSettings(_Group):
     search_rate: Annotated[int, Field(ge=1)] = 4
     mirror: Literal["auto", "list", "search", "keyed"] = "auto"
     search_overlap_minutes: Annotated[int, Field(ge=0)] = 30
-    workers: Annotated[int, Field(ge=1, le=64)] = 32
+    workers: Annotated[int, Field(ge=1, le=64)] = 48
     canary: Annotated[int, Field(ge=0, le=100)] = 10
 
 
@@ -200,12 +207,12 @@ class GuardSettings(_Group):
     vanished_share: _Share = 0.2
 
 
-Part = Literal["interval", "sweep", "retention", "changes", "webhooks", "digest", "alerts", "crmoffice"]
+Part = Literal["interval", "sweep", "retention", "lost_runs", "changes", "webhooks", "digest", "alerts", "crmoffice"]
 """What can run by itself."""
 
 
 class AutomationSettings(_Group):
-    """What runs by itself. `on` turns interval, sweep and retention on; each part can also be set apart from it."""
+    """What runs by itself. `on` turns interval, sweep, retention and lost_runs on; each can be set apart from it."""
 
     on: bool = False
     interval: bool | None = None
@@ -214,6 +221,7 @@ class AutomationSettings(_Group):
     sweep_at: _TimeOfDay = "03:00"
     retention: bool | None = None
     retention_at: _TimeOfDay = "04:30"
+    lost_runs: bool | None = None
     changes: bool = False
     changes_seconds: Annotated[int, Field(ge=30)] = 60
     webhooks: bool = False
@@ -275,6 +283,19 @@ class TwoWaySettings(_Group):
     flows: Path | None = None
 
 
+class WarehouseSettings(_Group):
+    """Where the working database is. Without `catalog`: a DuckDB file in the data folder; with it: on DuckLake."""
+
+    catalog: Annotated[SecretStr | None, AfterValidator(_catalog)] = None
+    files: str | None = None
+    """Folder, or s3://bucket/prefix; None: `lake` in the data folder."""
+    name: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,50}$")] = "tl_hubspot"
+    s3_endpoint: _Url | None = None
+    s3_region: str | None = None
+    s3_key_id: str | None = None
+    s3_secret: SecretStr | None = None
+
+
 class ReportSettings(_Group):
     """The HTML reports. `after_each_run`: written by every run too, not only by `tl-hubspot report`; takes seconds."""
 
@@ -298,6 +319,7 @@ class Settings(_Group):
     webhooks: WebhookSettings = WebhookSettings()
     reports: ReportSettings = ReportSettings()
     mail: MailSettings = MailSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
     timezone: _Timezone = "Europe/Brussels"
     data: Path = Path("data")
     state: Path = Field(default_factory=lambda: user_state_path("tl_hubspot", appauthor=False))

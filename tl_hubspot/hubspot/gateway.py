@@ -77,7 +77,7 @@ class HubSpotGateway:
         rate_limit: int = 100,
         rate_share: float = 0.95,
         search_rate: int = 4,
-        workers: int = 32,
+        workers: int = 48,
         meter: CallMeter | None = None,
         timeout: tuple[float, float] = (10, 100),
         clock: Callable[[], float] = time.monotonic,
@@ -369,7 +369,8 @@ def _credentials(route: Route, problem: reactions.Problem) -> CredentialsRefused
         return CredentialsRefused(
             "HubSpot refused the access token",
             where=_where(route),
-            mend="Put a valid token of a private app or service key into HUBSPOT_ACCESS_TOKEN",
+            mend="In HubSpot, under Development, Keys, Service keys (or Settings, Integrations, Private apps), copy the"
+            " key, and write it to .env as HUBSPOT_ACCESS_TOKEN",
         )
     scopes = f": {', '.join(problem.scopes)}" if problem.scopes else ""
     return CredentialsRefused(

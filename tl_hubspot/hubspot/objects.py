@@ -16,7 +16,7 @@ import msgspec
 from tl_hubspot.errors import BadAnswer
 from tl_hubspot.hubspot import routes
 from tl_hubspot.hubspot.gateway import HubSpotGateway
-from tl_hubspot.hubspot.reactions import Problem, Refused, Trouble, problem
+from tl_hubspot.hubspot.reactions import AnswerLost, Problem, Refused, Trouble, problem
 from tl_hubspot.hubspot.routes import Route
 
 OBJECT_TYPES = {"contact": "contacts", "company": "companies", "deal": "deals"}
@@ -168,7 +168,12 @@ def batch_read(
     _check_batch(keys)
     if not keys:
         return []
-    body: dict[str, Any] = {"inputs": [{"id": key} for key in keys], "properties": list(properties)}
+    # the published document requires all three
+    body: dict[str, Any] = {
+        "inputs": [{"id": key} for key in keys],
+        "properties": list(properties),
+        "propertiesWithHistory": [],
+    }
     if id_property:
         body["idProperty"] = id_property
     answer: Page[Any] = (
@@ -182,17 +187,6 @@ def batch_read(
         or Page()
     )
     return answer.results
-
-
-def create_record(gateway: HubSpotGateway, entity_type: str, properties: Mapping[str, str]) -> Record:
-    """A new record, as it was stored. Refused when there is none; AnswerLost when nobody knows whether there is."""
-    record: Record = gateway.call(
-        routes.CREATE,
-        answer=Record,
-        path={"type": OBJECT_TYPES[entity_type]},
-        body={"properties": dict(properties)},
-    )
-    return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +227,44 @@ def batch_upsert(
 ) -> BatchOutcome:
     """Create or update at most 100 records by the value of a unique property; may be repeated without harm."""
     return _batch_write(gateway, routes.BATCH_UPSERT, entity_type, writes, id_property)
+
+
+@dataclass(frozen=True)
+class Created:
+    """What became of new records: `outcome` has every trace id that went in. `untold`: records that were made, of which
+    the answer does not say from which input; these inputs are `missing`."""
+
+    outcome: BatchOutcome
+    untold: list[Record] = field(default_factory=list)
+
+
+def batch_create(gateway: HubSpotGateway, entity_type: str, wanted: Mapping[str, Mapping[str, str]]) -> Created:
+    """Make at most 100 records, trace id → properties. Never repeated: of an answer that was lost all are `missing`."""
+    _check_batch(list(wanted))
+    inputs = [{"properties": dict(values), "objectWriteTraceId": trace} for trace, values in wanted.items()]
+    try:
+        answer: _BatchAnswer = gateway.call(
+            routes.BATCH_CREATE, answer=_BatchAnswer, path={"type": OBJECT_TYPES[entity_type]}, body={"inputs": inputs}
+        )
+    except AnswerLost:
+        return Created(dict.fromkeys(wanted, MISSING))
+    except Refused as refused:
+        if len(wanted) == 1 or refused.problem.status not in _SPLIT:
+            return Created({trace: Written("failed", problem=refused.problem) for trace in wanted})
+        middle, rows = (len(wanted) + 1) // 2, list(wanted.items())
+        halves = [batch_create(gateway, entity_type, dict(half)) for half in (rows[:middle], rows[middle:])]
+        return Created(halves[0].outcome | halves[1].outcome, halves[0].untold + halves[1].untold)
+    outcome = dict.fromkeys(wanted, MISSING)
+    for found in (problem(error, 207) for error in answer.errors):
+        traces = found.trace_ids if len(wanted) > 1 else wanted
+        outcome |= {trace: Written("failed", problem=found) for trace in traces if trace in wanted}
+    untold = []
+    for made in answer.results:
+        if made.objectWriteTraceId in outcome:
+            outcome[made.objectWriteTraceId] = Written("done", made.id, made.new, properties=made.properties)
+        else:
+            untold.append(Record(made.id, made.properties))
+    return Created(outcome, untold)
 
 
 def batch_archive(gateway: HubSpotGateway, entity_type: str, ids: Sequence[str]) -> Problem | None:

@@ -37,8 +37,8 @@ class Route:
 
 LIST = Route("GET", f"{OBJECTS}/{{type}}")
 GET = Route("GET", f"{OBJECTS}/{{type}}/{{id}}")
-CREATE = Route("POST", f"{OBJECTS}/{{type}}", write=True, repeatable=False)
 BATCH_READ = Route("POST", f"{OBJECTS}/{{type}}/batch/read")
+BATCH_CREATE = Route("POST", f"{OBJECTS}/{{type}}/batch/create", write=True, repeatable=False)
 BATCH_UPDATE = Route("POST", f"{OBJECTS}/{{type}}/batch/update", write=True)
 BATCH_UPSERT = Route("POST", f"{OBJECTS}/{{type}}/batch/upsert", write=True)
 BATCH_ARCHIVE = Route("POST", f"{OBJECTS}/{{type}}/batch/archive", write=True)

@@ -32,6 +32,7 @@ _CRMOFFICE = dg.AssetSelection.groups("crmoffice", "two_way")
 _EVERYTHING = dg.AssetSelection.all().materializable() - _CRMOFFICE
 _STARTING_UP = 120.0
 """Seconds that a run may take from its start until it holds the run lock."""
+_LOOKING_FOR_LOST = 30
 _LONGEST_PAUSE = 3600.0
 _GOING_ON = {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING}
 _UNFINISHED = [
@@ -245,8 +246,27 @@ def _shown(part: Part) -> Mapping[str, str]:
 
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """Every sensor: changes in Teamleader, webhooks received from it, and runs that failed."""
-    return [changes(settings), webhooks(settings), mails.alerts(settings)]
+    """Every sensor: changes in Teamleader, webhooks received from it, runs that were lost, and runs that failed."""
+    return [changes(settings), webhooks(settings), lost_runs(settings), mails.alerts(settings)]
+
+
+def lost_runs(settings: Settings) -> dg.SensorDefinition:
+    """Ends runs whose process is gone, wherever it ran; Dagster then starts them once more."""
+    running = settings.automation.runs("lost_runs")
+
+    @dg.sensor(
+        name="lost_runs",
+        minimum_interval_seconds=_LOOKING_FOR_LOST,
+        default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
+        description=f"Looks every {_LOOKING_FOR_LOST} seconds whether the process of a run is gone without a word and"
+        " ends that run as failed: it is tried again once, and does not keep the next ones waiting.",
+        tags=_shown("lost_runs"),
+    )
+    def lost(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        unfinished = _unfinished(context.instance, settings)
+        return dg.SkipReason(f"Runs that wait or go on: {len(unfinished)}.")
+
+    return lost
 
 
 class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):

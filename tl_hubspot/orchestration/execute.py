@@ -91,7 +91,7 @@ def execute(platform: Platform) -> Finished:
 
 def tidy(platform: Platform) -> dict[str, int]:
     """Throw away what is old, as the job `tidy` does; returns what went (see `steps.retention`)."""
-    home = dagster_home(platform.settings.data) if platform.settings.database.exists() else None
+    home = dagster_home(platform.settings.data) if platform.warehouse.exists() else None
     try:
         if home is None:
             return retention.tidy(platform, None)

@@ -79,7 +79,7 @@ class WarehouseLedger:
             )
             if taken_over := con.execute(others).fetchall():
                 _hand_over(con, taken_over)
-            _merge_into(con, "sync.links", "_links", "hubspot_id = s.hubspot_id, last_run = s.last_run")
+            _merge_into(con, "sync.links", "_links", _LINK)
 
     def shadow(self, rows: Rows) -> None:
         """Confirmed values, merged property by property into what is remembered; what is null is forgotten."""
@@ -160,6 +160,14 @@ _SHADOW = (
     " json_merge_patch('{}', s.fields), json_merge_patch('{}', s.written), s.run_id)"
 )
 """A new row: what is to be forgotten was never there."""
+
+_SAME_PAIR = "t.hubspot_id = s.hubspot_id or s.matched_by is null or s.matched_by = 'link'"
+_LINK = ", ".join(
+    ["hubspot_id = s.hubspot_id", "last_run = s.last_run"]
+    + [f"{name} = case when {_SAME_PAIR} then t.{name} else s.{name} end" for name in ("first_run", "matched_by")]
+)
+"""A pair that is known, or whose HubSpot record was merged into another, keeps how it came about; a record that was
+made again has a new story."""
 
 
 def _rounds(name: str, rows: Rows) -> Iterator[pl.DataFrame]:

@@ -6,7 +6,9 @@ Clients and settings are made by `orchestration.run.Platform`; nothing is opened
 import contextlib
 import functools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -14,7 +16,8 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from tl_hubspot.config import settings as configuration
-from tl_hubspot.orchestration.run import ENTITIES, Platform, RunOptions
+from tl_hubspot.config.settings import Settings
+from tl_hubspot.orchestration.run import ENTITIES, Platform, RunOptions, warehouse_of
 from tl_hubspot.orchestration.steps import conclude
 from tl_hubspot.warehouse.store import Warehouse
 
@@ -40,6 +43,20 @@ class WarehouseResource(DuckDBResource):
 def _store(database: str, lock_timeout: float) -> Warehouse:
     """Dagster makes a resource for each step; what was found of the file once is so for all of them."""
     return Warehouse(Path(database), lock_timeout=lock_timeout)
+
+
+@dataclass(frozen=True)
+class LakeResource:
+    """The working database on DuckLake: `store` as above, without a configuration that the UI would show."""
+
+    store: Warehouse
+
+
+def warehouse_resource(settings: Settings) -> Any:
+    """The working database that the settings name, for what only reads."""
+    if settings.warehouse.catalog is not None:
+        return dg.ResourceDefinition.hardcoded_resource(LakeResource(warehouse_of(settings)))
+    return WarehouseResource(database=str(settings.database), lock_timeout_seconds=settings.lock_timeout_seconds)
 
 
 @dg.resource(

@@ -16,7 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 from filelock import FileLock, Timeout
 
@@ -36,6 +35,7 @@ from tl_hubspot.teamleader.webhooks import Named, named
 from tl_hubspot.transport.meter import CallMeter
 from tl_hubspot.two_way.flows import Flow
 from tl_hubspot.warehouse import history
+from tl_hubspot.warehouse.lake import Bucket, Lake
 from tl_hubspot.warehouse.store import Warehouse, frame_of, insert
 from tl_hubspot.webhooks.spool import Spool
 
@@ -106,19 +106,20 @@ class Platform:
     """Calls to Teamleader per stream: computed and made."""
     error: BaseException | None = None
     """The first error that a step raised: Dagster keeps only its text."""
+    before_step: tuple[float, dict[str, dict[str, int]]] = (0.0, {})
+    """The clock (time.monotonic) and the meter when the step began that goes on."""
     _runs: dict[str, Run] = field(default_factory=dict)
     _lock: FileLock | None = None
-    _held: duckdb.DuckDBPyConnection | None = None
 
     @cached_property
     def warehouse(self) -> Warehouse:
         """The working database."""
-        return Warehouse(self.settings.database, lock_timeout=self.settings.lock_timeout_seconds)
+        return warehouse_of(self.settings)
 
     def earlier(self, otherwise: str) -> Warehouse:
         """The working database of earlier runs; ConfigurationError that says `otherwise` where there is none: to look
         must not make one."""
-        if not self.settings.database.exists():
+        if not self.warehouse.exists():
             raise ConfigurationError(
                 otherwise,
                 where=str(self.settings.data),
@@ -237,7 +238,7 @@ class Platform:
     def _held_run(self, digest: str) -> dict[str, Any]:
         """What the latest run with that plan went by; ConfigurationError when there is none."""
         query = "select as_of, subset from sync.runs where digest = ? order by started_at desc limit 1"
-        known = self.settings.database.exists()  # to look must not make one
+        known = self.warehouse.exists()  # to look must not make one
         held = self.warehouse.read(query, [digest]) if known else pl.DataFrame()
         if held.is_empty():
             raise ConfigurationError(
@@ -261,10 +262,8 @@ class Platform:
 
     def close(self) -> None:
         """Let go of the database and of the run lock."""
-        if self._held is not None:
-            self._held.close()
-            self._held = None
         if self._lock is not None:
+            self.warehouse.release()
             self._lock.release()
             self._lock = None
 
@@ -287,7 +286,7 @@ class Platform:
             self.warehouse.count("sync.runs")
             raise
         self._lock = lock
-        self._held = self.warehouse.hold()
+        self.warehouse.hold()
 
     def reads_everything(self, as_of: datetime) -> bool:
         """Whether a run at that instant reads all of Teamleader: asked for, or due (`full_sweep_hours`)."""
@@ -325,6 +324,7 @@ class Platform:
             )
             insert(con, "sync.runs", frame_of("sync.runs", [row]))
             history.begin(con, run_id, started_at)
+        self.warehouse.run_id = run_id
         return run
 
     def _named(self) -> Named | None:
@@ -350,6 +350,18 @@ class Platform:
     def run_row(self, run_id: str) -> dict[str, Any]:
         """The row of `sync.runs`."""
         return self.warehouse.read("select * from sync.runs where run_id = ?", [run_id]).row(0, named=True)
+
+
+def warehouse_of(settings: Settings, *, lock_timeout: float | None = None) -> Warehouse:
+    """The working database that the settings name; `lock_timeout` in seconds instead of theirs."""
+    chosen = settings.warehouse
+    lake = None
+    if chosen.catalog is not None:
+        bucket = Bucket(chosen.s3_endpoint, chosen.s3_region, chosen.s3_key_id, _reveal(chosen.s3_secret) or None)
+        files = chosen.files or str((settings.data / "lake").resolve())
+        lake = Lake(_reveal(chosen.catalog), files, chosen.name, bucket)
+    wait = settings.lock_timeout_seconds if lock_timeout is None else lock_timeout
+    return Warehouse(settings.database, lake=lake, lock_timeout=wait)
 
 
 def is_going_on(data: Path) -> bool:

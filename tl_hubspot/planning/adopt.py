@@ -22,9 +22,10 @@ class Adoption:
 
     links: every link after adoption (`entity_type`, `teamleader_id`, `hubspot_id`), those of archived and missing
     records too; linked_ids for the rules are its teamleader_id. changed: the rows of it to store, new or with another
-    hubspot_id. notices: see NOTICES. duplicates: `teamleader_id`, `hubspot_ids` where several active HubSpot records
-    carry the same id: to be mended by a person before anything is pushed. gone: `entity_type`, `teamleader_id`,
-    `hubspot_id`, `state` (archived or missing) of those whose HubSpot record is no active one.
+    hubspot_id, and `matched_by`: link (it followed a merge) or teamleader_id. notices: see NOTICES. duplicates:
+    `teamleader_id`, `hubspot_ids` where several active HubSpot records carry the same id: to be mended by a person
+    before anything is pushed. gone: `entity_type`, `teamleader_id`, `hubspot_id`, `state` (archived or missing) of
+    those whose HubSpot record is no active one.
     """
 
     links: pl.DataFrame
@@ -47,7 +48,7 @@ def adopt(entity_type: str, source_ids: pl.Series, links: pl.DataFrame, mirror: 
     kept = resolved.filter(
         (pl.col("matched_by") == "link") | ~pl.col("hubspot_id").is_in(given["hubspot_id"].implode())
     )
-    effective = kept.select(entity_type=pl.lit(entity_type), teamleader_id="teamleader_id", hubspot_id="hubspot_id")
+    effective = kept.select("matched_by", "teamleader_id", "hubspot_id", entity_type=pl.lit(entity_type))
     changed = (
         effective.join(stored, on="teamleader_id", how="left")
         .filter(pl.col("before").is_null() | (pl.col("before") != pl.col("hubspot_id")))
@@ -89,4 +90,4 @@ def adopt(entity_type: str, source_ids: pl.Series, links: pl.DataFrame, mirror: 
     gone = resolved.filter(pl.col("state") != ACTIVE).select(
         pl.lit(entity_type).alias("entity_type"), "teamleader_id", "hubspot_id", "state"
     )
-    return Adoption(effective, changed, pl.concat(told), duplicates, gone)
+    return Adoption(effective.drop("matched_by"), changed, pl.concat(told), duplicates, gone)

@@ -14,6 +14,7 @@ import polars as pl
 
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ESCAPES = {chr(n): f"\\u{n:04x}" for n in range(0x20)} | _SHORT
+_RAW, _ESCAPED = pl.Series(list(_ESCAPES)).implode(), pl.Series(list(_ESCAPES.values())).implode()
 
 
 def dumps(value: Any) -> str:
@@ -23,7 +24,7 @@ def dumps(value: Any) -> str:
 
 def quoted(text: pl.Expr) -> pl.Expr:
     """Text as a JSON string; null stays null."""
-    return pl.concat_str(pl.lit('"'), text.str.replace_many(_ESCAPES), pl.lit('"'))
+    return pl.concat_str(pl.lit('"'), text.str.replace_many(_RAW, _ESCAPED), pl.lit('"'))
 
 
 def boolean(value: pl.Expr) -> pl.Expr:

@@ -327,6 +327,8 @@ _REGIONS = ("BE", "NL", "FR", "DE", "LU")
 
 def _phone(text: pl.Series, context: Context) -> pl.Series:
     """E.164 when the number is valid for its country (`primary_address.country`, else the default), else as typed."""
+    if not (text != "").any():
+        return text
     country = context.records["primary_address"].struct.field("country").cast(pl.String).str.strip_chars()
     rows = pl.DataFrame({"typed": text, "country": country.str.to_uppercase().fill_null("")}).with_columns(
         country=pl.when(pl.col("country") == "").then(pl.lit(context.default_country)).otherwise("country")
@@ -361,25 +363,46 @@ def _ordinary(numbers: pl.DataFrame) -> Iterator[pl.DataFrame]:
     digits = pl.col("typed").str.replace_all(r"[ ./()-]", "")
     plain = numbers.filter(pl.col("typed").str.contains(r"^(\+|0)[0-9 ./()-]*$")).with_columns(digits=digits)
     for region in _REGIONS:
-        metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
-        assert metadata is not None
-        code = str(metadata.country_code)
-        trunk = metadata.national_prefix == "0"
-        abroad = pl.col("digits").str.extract(rf"^(?:\+|00){code}{'0?' if trunk else ''}([1-9]\d*)$", 1)
-        own = pl.col("digits").str.extract(r"^0([1-9]\d*)$", 1)
-        home = (pl.col("country") == region) & trunk
-        national = pl.col("national")
-        valid = _matches(national, metadata.mobile) | _matches(national, metadata.fixed_line)
-        written = plain.select("typed", "country", home=home, national=pl.coalesce(abroad, pl.when(home).then(own)))
-        written = written.drop_nulls("national").with_columns(
-            ordinary=valid & _matches(national, metadata.general_desc),
-            # of no kind at all, with or without the trunk prefix: the library would call it invalid as well
-            invalid=pl.col("home") & ~_of_any_kind(national, metadata) & ~_of_any_kind("0" + national, metadata),
-        )
-        yield written.filter("ordinary").select("typed", "country", e164=pl.lit("+" + code) + national)
+        numbering = _numbering(region)
+        written = plain.select("typed", "country", *numbering.parts).drop_nulls("national")
+        if written.is_empty():
+            continue
+        written = written.with_columns(numbering.ordinary, numbering.invalid)
+        yield written.filter("ordinary").select("typed", "country", e164=numbering.e164)
         yield written.filter(~pl.col("ordinary") & pl.col("invalid")).select(
             "typed", "country", e164=pl.lit(None, pl.String)
         )
+
+
+@dataclass(frozen=True)
+class _Numbering:
+    """The patterns of one country as expressions: `parts` of `digits` (`home`, `national`), and of those the others."""
+
+    parts: tuple[pl.Expr, pl.Expr]
+    ordinary: pl.Expr
+    invalid: pl.Expr
+    e164: pl.Expr
+
+
+@cache
+def _numbering(region: str) -> _Numbering:
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    assert metadata is not None
+    code = str(metadata.country_code)
+    trunk = metadata.national_prefix == "0"
+    abroad = pl.col("digits").str.extract(rf"^(?:\+|00){code}{'0?' if trunk else ''}([1-9]\d*)$", 1)
+    own = pl.col("digits").str.extract(r"^0([1-9]\d*)$", 1)
+    home = (pl.col("country") == region) & trunk
+    national = pl.col("national")
+    valid = _matches(national, metadata.mobile) | _matches(national, metadata.fixed_line)
+    # of no kind at all, with or without the trunk prefix: the library would call it invalid as well
+    of_no_kind = ~_of_any_kind(national, metadata) & ~_of_any_kind("0" + national, metadata)
+    return _Numbering(
+        parts=(home.alias("home"), pl.coalesce(abroad, pl.when(home).then(own)).alias("national")),
+        ordinary=(valid & _matches(national, metadata.general_desc)).alias("ordinary"),
+        invalid=(pl.col("home") & of_no_kind).alias("invalid"),
+        e164=(pl.lit("+" + code) + national).alias("e164"),
+    )
 
 
 _KINDS = ("fixed_line mobile toll_free premium_rate shared_cost personal_number voip pager uan voicemail").split()  # noqa: SIM905

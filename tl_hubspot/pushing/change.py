@@ -68,6 +68,14 @@ class Change:
         return self.entity_type, self.teamleader_id
 
     @property
+    def matched_by(self) -> str | None:
+        """How the two records were found to be one, as `sync.links` has it; link: they were linked already."""
+        if self.action == "create":
+            return "created"
+        key = self.details.get("matched_by")
+        return "duplicate" if key == "link" and self.details.get("relinked_from") else key
+
+    @property
     def email(self) -> EmailChange | None:
         raw = self.details.get("email")
         if not raw or raw.get("action") in (None, "none"):

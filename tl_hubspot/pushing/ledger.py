@@ -34,8 +34,9 @@ class Ledger(Protocol):
         ...
 
     def link(self, rows: Rows) -> None:
-        """Confirmed pairs for `sync.links`. `first_run` counts only for a new row. A HubSpot record has one link:
-        rows of other Teamleader ids with the same entity_type and hubspot_id go (a group got another winner)."""
+        """Confirmed pairs for `sync.links`. `first_run` and `matched_by` count only for a new pair. A HubSpot record
+        has one link: rows of other Teamleader ids with the same entity_type and hubspot_id go (a group got
+        another winner)."""
         ...
 
     def shadow(self, rows: Rows) -> None:

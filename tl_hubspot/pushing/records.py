@@ -252,7 +252,7 @@ def _send(work: Work, batch: _Batch) -> BatchOutcome:
 
 
 _DONE = (
-    *("call_id", "trace_id", "entity_type", "teamleader_id", "hubspot_id", "action", "reason"),
+    *("call_id", "trace_id", "entity_type", "teamleader_id", "hubspot_id", "matched_by", "action", "reason"),
     *("note", "fields", "written", "message"),
 )
 
@@ -268,7 +268,8 @@ def _settle(work: Work, answered: Sequence[tuple[_Batch, BatchOutcome]], without
             work.succeed(change, hubspot_id, "created" if batch.creates else "updated")
             note = EXISTED if batch.creates and written.new is False else None
             fields = to_json(to_remember(change, sent.fields, work.symbols))
-            of = change.entity_type, change.teamleader_id, hubspot_id, change.action, change.reason
+            key = "teamleader_id" if note else change.matched_by
+            of = change.entity_type, change.teamleader_id, hubspot_id, key, change.action, change.reason
             said = f"{len(sent.fields)} fields written"
             done.append((sent.call_id, trace, *of, note, fields, to_json(sent.fields), said))
             continue
@@ -296,7 +297,7 @@ def _remember(work: Work, done: pl.DataFrame) -> None:
     work.ledger.settle(
         done.select("call_id", "trace_id", "hubspot_id", state=pl.lit("done"), message="note", settled_at=now)
     )
-    work.ledger.link(done.select(*record, first_run=run_id, last_run=run_id))
+    work.ledger.link(done.select(*record, "matched_by", first_run=run_id, last_run=run_id))
     work.ledger.shadow(done.select("entity_type", "teamleader_id", "fields", "written", run_id=run_id))
     said = ("action", "reason", "message")
     work.ledger.log(done.select(*record, *said, timestamp=now, run_id=run_id, level=pl.lit("info")))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from tl_hubspot.errors import TlHubspotError
 from tl_hubspot.hubspot.gateway import HubSpotGateway
-from tl_hubspot.hubspot.objects import BatchOutcome, Record, Write, batch_update, batch_upsert, create_record
+from tl_hubspot.hubspot.objects import BatchOutcome, Created, Write, batch_create, batch_update, batch_upsert
 from tl_hubspot.planning.protected import is_protected
 from tl_hubspot.pushing.change import Change
 
@@ -46,9 +46,10 @@ class Wire:
         self._check_writes(entity_type, writes)
         return batch_upsert(self._gateway, entity_type, writes)
 
-    def create(self, entity_type: str, properties: Mapping[str, str]) -> Record:
-        self._check(entity_type, properties)
-        return create_record(self._gateway, entity_type, properties)
+    def create(self, entity_type: str, wanted: Mapping[str, Mapping[str, str]]) -> Created:
+        for properties in wanted.values():
+            self._check(entity_type, properties)
+        return batch_create(self._gateway, entity_type, wanted)
 
     def _check_writes(self, entity_type: str, writes: list[Write]) -> None:
         for write in writes:

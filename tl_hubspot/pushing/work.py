@@ -156,6 +156,7 @@ class Work:
             "hubspot_id": hubspot_id,
             "first_run": run_id,
             "last_run": run_id,
+            "matched_by": change.matched_by,
         }
 
     def shadow_row(self, change: Change, fields: Mapping[str, Any], written: Mapping[str, Any]) -> Row:

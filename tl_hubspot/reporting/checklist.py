@@ -94,7 +94,7 @@ def _short(topic: str, findings: Sequence[Finding]) -> Text:
 
 def _whole(findings: Sequence[Finding]) -> str:
     problems = sum(finding.level == "problem" for finding in findings)
-    look = sum(finding.level == "warning" for finding in findings)
+    look = sum(finding.level == "warning" and finding.looked for finding in findings)
     to_look = f"{look} thing{'s' if look != 1 else ''} to look at yourself" if look else "nothing to look at"
     if problems:
         return f"{problems} problem{'s' if problems != 1 else ''} to mend before a sync; {to_look}."

@@ -43,11 +43,11 @@ def of_period(report: Report, runs: Sequence[dict[str, Any]], period: Period, no
     written = {b: sum(run["buckets"].get(b, 0) for run in recent) for b in ("created", "updated")}
     bad = [run for run in recent if run["status"] not in ("done", "planned", "running")]
     name = "Today" if period == "daily" else "This week"
-    counted = f"{len(recent):,} {'run' if len(recent) == 1 else 'runs'}"
+    counted = _counted(len(recent), "run")
     sentences = [
         f"{counted} since {view.when(since, timezone)}:"
-        f" {written['created']:,} records created in HubSpot, {written['updated']:,} updated.",
-        f"{len(bad):,} of them did not end well." if bad else "All ended well." if recent else "Nothing ran.",
+        f" {_counted(written['created'], 'record')} created in HubSpot, {written['updated']:,} updated.",
+        _ended(len(recent), len(bad)),
     ]
     if report.problems:
         subject = f"{name}: {_short(report)}"
@@ -59,6 +59,18 @@ def of_period(report: Report, runs: Sequence[dict[str, Any]], period: Period, no
     # a schedule that stopped is news too
     has_news = bool(report.problems or bad or any(written.values()) or not recent)
     return _digest(subject, report, lines, sentences, has_news=has_news)
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n:,} {what if n == 1 else what + 's'}"
+
+
+def _ended(runs: int, badly: int) -> str:
+    if not runs:
+        return "Nothing ran."
+    if runs == 1:
+        return "It did not end well." if badly else "It ended well."
+    return f"{badly:,} of them did not end well." if badly else "All ended well."
 
 
 def of_unopened(run_id: str, error: str) -> Digest:

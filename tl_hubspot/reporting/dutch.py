@@ -1,12 +1,16 @@
 """What `explain` says, in Dutch: the pattern of each English sentence with its Dutch one.
 
-A sentence that is not here (words of HubSpot, notices that name records) stays as it is.
+A sentence that is not here (words of HubSpot) stays as it is.
 """
 
 from __future__ import annotations
 
+import functools
+import re
 from datetime import date
 
+from tl_hubspot.reporting.dutch_lookup import LOOKUP
+from tl_hubspot.reporting.dutch_notices import NOTICES
 from tl_hubspot.reporting.dutch_reasons import ADVICE
 from tl_hubspot.reporting.dutch_rules import CHANGES, RULES
 from tl_hubspot.reporting.dutch_two_way import TWO_WAY
@@ -21,9 +25,25 @@ _MONTHS = (
 def say(sentence: str) -> str:
     """The sentence in Dutch, with everything in it that has a Dutch form."""
     if not isinstance(sentence, Told) or not sentence.pattern:
-        return PATTERNS.get(sentence, sentence)
+        return PATTERNS.get(sentence) or _known_again(sentence)
     pattern = PATTERNS.get(sentence.pattern)
     return pattern.format(**{k: _value(v) for k, v in sentence.values.items()}) if pattern else sentence
+
+
+def _known_again(sentence: str) -> str:
+    """A sentence that was stored, or raised, as plain text."""
+    for english, dutch in _stored():
+        if match := english.fullmatch(sentence):
+            return dutch.format(**{k: _value(v) for k, v in match.groupdict().items()})
+    return sentence
+
+
+@functools.cache
+def _stored() -> list[tuple[re.Pattern[str], str]]:
+    return [
+        (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(english))), dutch)
+        for english, dutch in (NOTICES | LOOKUP).items()
+    ]
 
 
 def _value(value: object) -> object:
@@ -58,6 +78,11 @@ _REASONS = {
     "in HubSpot, but no longer belongs there: marked": "in HubSpot, maar hoort er niet meer: gemarkeerd",
     "the plan is over a limit": "het plan gaat over een grens",
     "not in the small set that the run was confined to": "niet in de kleine groep waartoe de run beperkt was",
+    "somebody changed it in HubSpot while a run was interrupted; that value stays": (
+        "iemand wijzigde het in HubSpot terwijl een run onderbroken was; die waarde blijft"
+    ),
+    "its new address belongs to another HubSpot contact": "het nieuwe adres hoort bij een ander HubSpot-contact",
+    "the push stopped before it": "de push stopte ervoor",
 }
 
 _FRAME = {
@@ -76,7 +101,7 @@ _FRAME = {
     "{who} was deleted in Teamleader. HubSpot keeps its record, marked as deleted.": (
         "{who} werd verwijderd in Teamleader. HubSpot houdt het record, gemarkeerd als verwijderd."
     ),
-    "Decided as of {day}, reason code {reason}.": "Beslist per {day}, redencode {reason}.",
+    "Decided as of {day}, reason code {code}.": "Beslist per {day}, redencode {code}.",
     "The rules, in order; the one marked ► decided": "De regels op volgorde; die met ► besliste",
     "What would change this": "Wat dit zou veranderen",
     "In HubSpot": "In HubSpot",
@@ -84,15 +109,42 @@ _FRAME = {
     "It has no HubSpot record.": "Er is geen HubSpot-record.",
     "They are linked since {day} (run {run}).": "Ze zijn gekoppeld sinds {day} (run {run}).",
     "They were matched because {why}.": "Ze werden samengebracht: {why}.",
-    "They still agree: {why}.": "Ze komen nog overeen: {why}.",
+    "The sync made the HubSpot record.": "De sync maakte het HubSpot-record.",
+    "They agree: {why}.": "Ze komen overeen: {why}.",
     "Also, {why}.": "Bovendien: {why}.",
-    "they were linked before": "ze al gekoppeld waren",
+    "the HubSpot record was linked to its duplicate before": "het HubSpot-record was al aan het dubbele gekoppeld",
     "the HubSpot record carries its Teamleader id": "het Teamleader-id staat op het HubSpot-record",
     "the e-mail address is the same": "het e-mailadres is hetzelfde",
     "its e-mail address is a secondary address there": "het e-mailadres is daar een tweede adres",
     "the VAT number is the same": "het btw-nummer is hetzelfde",
     "the domain is the same": "het domein is hetzelfde",
     "the name is the same": "de naam is dezelfde",
+    "The plan updates HubSpot record {id}.": "Het plan werkt HubSpot-record {id} bij.",
+    "HubSpot record {id} has the same e-mail address, but they are not linked.": (
+        "HubSpot-record {id} heeft hetzelfde e-mailadres, maar ze zijn niet gekoppeld."
+    ),
+    "HubSpot record {id} has the same VAT number, but they are not linked.": (
+        "HubSpot-record {id} heeft hetzelfde btw-nummer, maar ze zijn niet gekoppeld."
+    ),
+    "{kind} {id} is in HubSpot alone: no record in Teamleader belongs to it, so the sync leaves it as it is.": (
+        "{kind} {id} is alleen in HubSpot: er hoort geen Teamleader-record bij, dus de sync laat het zoals het is."
+    ),
+    "It carries the Teamleader id {id}, which Teamleader does not have.": (
+        "Het draagt het Teamleader-id {id}, dat Teamleader niet heeft."
+    ),
+    "It is archived in HubSpot.": "Het is gearchiveerd in HubSpot.",
+    "A contact in Teamleader with its e-mail address, when the rules take it, is linked to it by the next run.": (
+        "Een contact in Teamleader met hetzelfde e-mailadres, als de regels het overnemen, wordt er door de volgende"
+        " run aan gekoppeld."
+    ),
+    "A company in Teamleader with its VAT number, domain or name, when the rules take it, is linked to it by the next"
+    " run.": (
+        "Een bedrijf in Teamleader met hetzelfde btw-nummer, domein of dezelfde naam, als de regels het overnemen,"
+        " wordt er door de volgende run aan gekoppeld."
+    ),
+    "Nothing: a deal is never linked by its title, only by the Teamleader id that it carries.": (
+        "Niets: een deal wordt nooit op titel gekoppeld, alleen op het Teamleader-id dat hij draagt."
+    ),
     "The last run created it in HubSpot.": "De laatste run maakte het aan in HubSpot.",
     "The last run updated it in HubSpot.": "De laatste run werkte het bij in HubSpot.",
     "HubSpot already held everything; the last run wrote nothing.": (
@@ -112,10 +164,12 @@ _FRAME = {
     "Why: {why}.": "Waarom: {why}.",
     "HubSpot says: {message}": "HubSpot zegt: {message}",
     "{when} UTC: {action}, {state}": "{when} UTC: {action}, {state}",
-    "create": "aangemaakt",
-    "update": "bijgewerkt",
-    "unsubscribe": "afgemeld",
-    "mark_deleted": "als verwijderd gemarkeerd",
+    "created": "aangemaakt",
+    "updated": "bijgewerkt",
+    "unsubscribed": "afgemeld",
+    "asked for marketing status": "marketingstatus gevraagd",
+    "marked as deleted": "als verwijderd gemarkeerd",
+    "archived": "gearchiveerd",
     "confirmed": "bevestigd",
     "failed": "mislukt",
     "not confirmed": "niet bevestigd",
@@ -146,14 +200,8 @@ _TO_DO = {
     "Look at `tl-hubspot plan`, then push it with `tl-hubspot approve DIGEST`, or mend the cause.": (
         "Bekijk `tl-hubspot plan`, en laat het dan door met `tl-hubspot approve DIGEST`, of verhelp de oorzaak."
     ),
-    "A marketing contact in HubSpot that should not be one; only a workflow or a person can change that.": (
-        "Een marketingcontact in HubSpot dat er geen hoort te zijn; alleen een workflow of een mens kan dat veranderen."
-    ),
-    "The responsible user of this company is no owner in HubSpot; the owner is left out.": (
-        "De verantwoordelijke van dit bedrijf is geen eigenaar in HubSpot; de eigenaar wordt weggelaten."
-    ),
 }
-"""What a person should do or look at."""
+"""What a person should do."""
 
-PATTERNS = RULES | CHANGES | ADVICE | _REASONS | _FRAME | _TO_DO | TWO_WAY
+PATTERNS = RULES | CHANGES | ADVICE | NOTICES | LOOKUP | _REASONS | _FRAME | _TO_DO | TWO_WAY
 """English pattern → Dutch pattern, with the same names in braces."""

@@ -15,10 +15,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.reporting import explanation_pair
 from tl_hubspot.reporting.reasons import advice
 from tl_hubspot.reporting.words import meaning, to_do
-from tl_hubspot.rules.told import told
+from tl_hubspot.rules.told import Told, told
 
 Say = Callable[[str], str]
 LANGUAGES = ("en", "nl")
@@ -40,7 +41,7 @@ _VERDICTS = {
     "held": "belongs in HubSpot, but waits for a person",
 }
 _KEYS = {
-    "link": "they were linked before",
+    "duplicate": "the HubSpot record was linked to its duplicate before",
     "teamleader_id": "the HubSpot record carries its Teamleader id",
     "email": "the e-mail address is the same",
     "secondary_email": "its e-mail address is a secondary address there",
@@ -48,14 +49,35 @@ _KEYS = {
     "domain": "the domain is the same",
     "name": "the name is the same",
 }
+_ALIKE = {
+    "contact": "HubSpot record {id} has the same e-mail address, but they are not linked.",
+    "company": "HubSpot record {id} has the same VAT number, but they are not linked.",
+}
+_ACTIONS = {
+    "create": "created",
+    "update": "updated",
+    "unsubscribe": "unsubscribed",
+    "marketing": "asked for marketing status",
+    "mark_deleted": "marked as deleted",
+    "archive": "archived",
+}
+_ONLY_IN_HUBSPOT = {
+    "contact": "A contact in Teamleader with its e-mail address, when the rules take it, is linked to it by the next"
+    " run.",
+    "company": "A company in Teamleader with its VAT number, domain or name, when the rules take it, is linked to it by"
+    " the next run.",
+    "deal": "Nothing: a deal is never linked by its title, only by the Teamleader id that it carries.",
+}
 _STATES = {"done": "confirmed", "failed": "failed", "intended": "not confirmed", "changed": "changed meanwhile"}
 
 
 def render(answer: dict[str, Any], language: str = "en") -> RenderableType:
     """The explanation as text."""
     say = speaker(language)
-    if answer["teamleader_id"] is None:
+    if answer["teamleader_id"] is None and "crmoffice" in answer:
         return Group(Text(say(_not_from_teamleader(answer)), style="bold"), *_between(say, answer))
+    if "only_in_hubspot" in answer:
+        return _only_in_hubspot(say, answer)
     who = told("{kind} {id}", kind=_KINDS[answer["entity_type"]], id=answer["teamleader_id"])
     in_hubspot = [*_section(say, "In HubSpot", _in_hubspot(answer)), *_failure(say, answer)]
     if answer["deleted_in_teamleader"]:
@@ -71,7 +93,7 @@ def render(answer: dict[str, Any], language: str = "en") -> RenderableType:
         status, why = "non_marketing", "HubSpot shows it as unsubscribed"
         would_change.insert(0, "As long as HubSpot shows it as unsubscribed, nothing makes it a marketing contact.")
     verdict = told("{who} {verdict}: {why}.", who=who, verdict=_VERDICTS.get(status, status), why=why)
-    decided = told("Decided as of {day}, reason code {reason}.", day=answer["as_of"][:10], reason=decision["reason"])
+    decided = told("Decided as of {day}, reason code {code}.", day=answer["as_of"][:10], code=decision["reason"])
     return Group(
         Text(say(verdict), style="bold"),
         Text(say(decided)),
@@ -81,6 +103,25 @@ def render(answer: dict[str, Any], language: str = "en") -> RenderableType:
         *in_hubspot,
         *_between(say, answer),
         *_pushes(say, answer["last_pushes"]),
+    )
+
+
+def _only_in_hubspot(say: Say, answer: dict[str, Any]) -> RenderableType:
+    kind, shown = answer["entity_type"], answer["only_in_hubspot"]
+    verdict = told(
+        "{kind} {id} is in HubSpot alone: no record in Teamleader belongs to it, so the sync leaves it as it is.",
+        kind=_KINDS[kind],
+        id=answer["hubspot_id"],
+    )
+    carried = shown["teamleader_id"]
+    more = [
+        told("It carries the Teamleader id {id}, which Teamleader does not have.", id=carried) if carried else "",
+        "It is archived in HubSpot." if shown["archived"] else "",
+    ]
+    return Group(
+        Text(say(verdict), style="bold"),
+        *_section(say, "In HubSpot", filter(None, more)),
+        *_section(say, "What would change this", [_ONLY_IN_HUBSPOT[kind]]),
     )
 
 
@@ -102,19 +143,35 @@ def translated(answer: dict[str, Any], language: str) -> dict[str, Any]:
     say = speaker(language)
     if between := answer.get("crmoffice"):
         answer = answer | {"crmoffice": between | {"sentences": [say(text) for text in _sentences_between(between)]}}
-    if language == "en" or "steps" not in answer:
+    if "steps" not in answer:
         return answer
-    steps = [step | {name: say(step[name]) for name in ("question", "sentence")} for step in answer["steps"]]
-    return answer | {"steps": steps, "what_would_change": [say(text) for text in answer["what_would_change"]]}
+    return answer | {
+        "steps": [step | {name: say(step[name]) for name in ("question", "sentence")} for step in answer["steps"]],
+        "what_would_change": [say(text) for text in answer["what_would_change"]],
+        "notices": [notice | {"message": say(notice["message"])} for notice in answer["notices"]],
+    }
 
 
 def speaker(language: str) -> Say:
-    """What puts a sentence into that language."""
+    """What puts a sentence into that language, with reason codes in words."""
     if language == "nl":
         from tl_hubspot.reporting import dutch
 
-        return dutch.say
-    return str
+        return lambda sentence: dutch.say(_in_words(sentence))
+    return lambda sentence: str(_in_words(sentence))
+
+
+def said(error: ConfigurationError, language: str) -> ConfigurationError:
+    """The error in that language."""
+    say = speaker(language)
+    return ConfigurationError(say(error.what), where=error.where, mend=say(error.mend))
+
+
+def _in_words(sentence: str) -> str:
+    if not isinstance(sentence, Told) or not sentence.pattern:
+        return sentence
+    values = {k: _in_words(v) if isinstance(v, str) else v for k, v in sentence.values.items()}
+    return told(sentence.pattern, **{k: meaning(v) if k == "reason" else v for k, v in values.items()})
 
 
 def _steps(say: Say, steps: list[dict[str, Any]]) -> Table:
@@ -140,16 +197,22 @@ def _in_hubspot(answer: dict[str, Any]) -> Iterator[str]:
         yield told("Its HubSpot record is {id}.", id=answer["hubspot_id"])
     else:
         yield "It has no HubSpot record."
+    planned = next((row for row in answer["planned"] if row["action"] == "update"), None)
+    if planned and not answer["hubspot_id"]:
+        yield told("The plan updates HubSpot record {id}.", id=planned["hubspot_id"])
+    for hubspot_id in answer["alike_in_hubspot"]:
+        yield told(_ALIKE[answer["entity_type"]], id=hubspot_id)
     if matching := answer["matching"]:
         if matching["linked_at"]:
             day = date.fromisoformat(matching["linked_at"][:10])
             yield told("They are linked since {day} (run {run}).", day=day, run=matching["linked_by_run"][:8])
-        agrees = dict.fromkeys(key for key in (matching["key"], *matching["agrees"]) if key != "link")
-        for key in agrees:
-            pattern = "They were matched because {why}." if key == matching["key"] else "Also, {why}."
-            if matching["key"] == "link":
-                pattern = "They still agree: {why}."
-            yield told(pattern, why=_KEYS[key])
+        if matching["key"] == "created":
+            yield "The sync made the HubSpot record."
+        elif matching["key"]:
+            yield told("They were matched because {why}.", why=_KEYS[matching["key"]])
+        for key in matching["agrees"]:
+            if key != matching["key"]:
+                yield told("They agree: {why}.", why=_KEYS[key])
     if outcome := answer["outcome"]:
         yield told(_BUCKETS[outcome["bucket"]], meaning=meaning(outcome["reason"], answer["entity_type"]))
         if outcome["bucket"] == "held":
@@ -202,10 +265,16 @@ def _failure(say: Say, answer: dict[str, Any]) -> list[RenderableType]:
                 next=_minute(failure["next_attempt_at"]),
             ),
             told("Why: {why}.", why=advised.means),
-            told("HubSpot says: {message}", message=failure["message"]) if failure["message"] else "",
+            _said_of(failure),
             advised.do,
         ],
     )
+
+
+def _said_of(failure: dict[str, Any]) -> str:
+    """The message of a failure: HubSpot's own words, unless it was not asked."""
+    message = failure["message"] or ""
+    return told("HubSpot says: {message}", message=message) if message and failure["http_status"] else message
 
 
 def _pushes(say: Say, pushes: list[dict[str, Any]]) -> list[RenderableType]:
@@ -214,7 +283,7 @@ def _pushes(say: Say, pushes: list[dict[str, Any]]) -> list[RenderableType]:
         title = told(
             "{when} UTC: {action}, {state}",
             when=_minute(push["settled_at"] or push["intended_at"]),
-            action=push["action"],
+            action=_ACTIONS.get(push["action"], push["action"].replace("_", " ")),
             state=_STATES[push["state"]],
         )
         empty = say("(empty)")
@@ -223,7 +292,7 @@ def _pushes(say: Say, pushes: list[dict[str, Any]]) -> list[RenderableType]:
             for name, value in push["fields"].items()
         ]
         if push["message"]:
-            lines.append(push["message"])
+            lines.append(say(push["message"]))
         parts.extend(_section(say, title, lines or ["no fields"]))
     return parts
 

@@ -72,7 +72,7 @@ def _cells(row: Field, *, portal_known: bool) -> tuple[Text, ...]:
     elif not portal_known:
         right = rule.type
     else:
-        right = f"{rule.label}: {rule.type}, made by the next sync" if rule.custom else "not in this portal"
+        right = f"{rule.label}: {rule.type}, made by the sync" if rule.custom else "not in this portal"
     shown = Text.assemble(rule.property, (f"\n{right}", "dim"))
     return left, shown, Text(rule.transform), Text(_WRITTEN[rule.policy])
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import polars as pl
 from rich.text import Text
 
 from tl_hubspot.two_way.flows import SYSTEM, Flow
@@ -29,9 +28,12 @@ def summary(flow: Flow, status: str, counts: Mapping[str, int], plan: Plan) -> T
     return Text("\n".join(sentences(flow, status, counts, plan)))
 
 
-def stops(rows: pl.DataFrame) -> list[str]:
-    """Why a flow stood still (STOPS): a sentence per breaker, with what to do."""
-    return [_stop(row) for row in rows.iter_rows(named=True)]
+def stops(plan: Plan) -> list[str]:
+    """Why a flow stood still: a sentence per breaker, and what to do."""
+    if plan.stops.is_empty():
+        return []
+    approve = f"When these are gone on purpose, `tl-hubspot approve {plan.digest}` ends their links, once."
+    return [*(_stop(row) for row in plan.stops.iter_rows(named=True)), approve]
 
 
 def _stop(row: Mapping[str, Any]) -> str:
@@ -41,7 +43,7 @@ def _stop(row: Mapping[str, Any]) -> str:
         if row["name"] == "empty"
         else f"{row['value']:,} linked contacts seem deleted in {where}, {row['maximum']:,} are allowed."
     )
-    return f"{found} Check {where}; when it is right, raise `max_delete_ratio` in the file of flows."
+    return f"{found} Look into {where} first."
 
 
 def sentences(flow: Flow, status: str, counts: Mapping[str, int], plan: Plan) -> Iterator[str]:
@@ -51,7 +53,8 @@ def sentences(flow: Flow, status: str, counts: Mapping[str, int], plan: Plan) ->
         yield "  Switched off in the file of flows."
         return
     if status == "held":
-        yield from (f"  Stopped, nothing was written: {sentence}" for sentence in stops(plan.stops))
+        yield "  Stopped, nothing was written."
+        yield from (f"  {sentence}" for sentence in stops(plan))
         return
     if not flow.fields:
         linked = counts.get("linked", 0)
@@ -82,6 +85,8 @@ _ALSO = {
     "ambiguous": "Not told apart by the key, nothing is done with them: {n:,}; see `tl-hubspot crmoffice held`.",
     "held": "Fields that wait: {n:,}; see `tl-hubspot crmoffice held`.",
     "given_up": "Edited while the sync ran, left to the next one: {n:,}.",
+    "unguarded": "Written in Crmoffice without comparing versions: {n:,}; an edit there in the moment between the last"
+    " look and the write would have been overwritten unseen (`etag=1` prevents that).",
     "failed": "Refused by a system: {n:,}; `tl-hubspot crmoffice held` says why.",
     "open": "Calls of which nobody knows yet what became: {n:,}; the next sync looks.",
 }

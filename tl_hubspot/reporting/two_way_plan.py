@@ -42,7 +42,8 @@ def plan_json(flow: Flow, plan: Plan) -> dict[str, Any]:
     return {
         "flow": flow.name,
         "held": plan.stops.height > 0,
-        "limits": plan.stops.to_dicts(),
+        "digest": plan.digest,
+        "limits": plan.stops.drop("digest").to_dicts(),
         "changes": list(changes(plan, flow)),
         "links": plan.links.select("link_id", "a_id", "b_id", "state", "reason", "how").to_dicts(),
         "conflicts": plan.conflicts.height,

@@ -106,7 +106,7 @@ class Walk:
     """One complete reading of a keyset list. Iterate to get pages of rows; `server_time` is known from the first on.
 
     Every record that is in the list throughout the reading is given; one that is edited meanwhile is given again,
-    later, in its newer version, or by the next increment; the same version is not given twice. `since` (inclusive)
+    later, in its newer version, or by the next increment; the same text is not given twice. `since` (inclusive)
     limits the walk to records whose key lies there or after (walks downwards: there or before). `known` are ids that
     the caller knows to be in the list: with them an empty list is an answer to be explained, not to be believed.
     Raises what the client raises, and BadAnswer when Teamleader's answers contradict each other.
@@ -203,7 +203,7 @@ class Walk:
                 crowd, beyond = self._crowd(self._question(self._at, ties=True), key)
                 rows, top = [*crowd, *beyond], self._top(beyond)
                 full = top is not None
-            given = self._given(rows)
+            given, unmet = self._given(rows)
             keys = [row.key for row in rows if row.key is not None]
             self._first = min([*keys, *([] if self._first is None else [self._first])], default=None)
             if top is not None:
@@ -215,7 +215,7 @@ class Walk:
                 self._at = max(keys, default=self._at)
             if given:
                 yield given
-            if not full and not (patient and given):
+            if not full and not (patient and unmet):
                 return
             if self._stretch is not None and self._sure is not None and self._sure >= self._stretch.until:
                 return
@@ -288,9 +288,9 @@ class Walk:
             full = len(rows) == PAGE_SIZE
             if full and not keys and not self._is_increment and any(row.id not in self._seen for row in rows):
                 rows, _ = self._crowd(self._question(None, backwards=True, ties=True), None)
-            given = self._given(rows)
+            given, unmet = self._given(rows)
             ahead = [row for row in rows if row.key is not None and (self._at is None or row.key > self._at)]
-            surprised = surprised or any(self._was_there(row) for row in [*given, *ahead])
+            surprised = surprised or any(self._was_there(row) for row in [*unmet, *ahead])
             if given:
                 yield given
             lowest = min([*keys, *([] if lowest is None else [lowest])], default=None)
@@ -505,16 +505,23 @@ class Walk:
         beyond = [key for key in in_place if self._at is None or key > self._at]
         return max([key for key in beyond if self._is_settled(key)] or beyond, default=None)
 
-    def _given(self, rows: list[Row]) -> list[Row]:
-        """The rows that were not given yet in this version; from now on they were."""
-        changed = {}
+    def _given(self, rows: list[Row]) -> tuple[list[Row], list[Row]]:
+        """The rows that were not given yet in this text (from now on they were), and of these the unmet ones.
+
+        Unmet is what was not seen at its place. Only that says something about the reading: the text of a record may
+        differ in every answer, because Teamleader promises no order of its properties.
+        """
+        changed, unmet = {}, {}
         for row in rows:
             version = _version(row)
             is_past = row.key is not None and self._sure is not None and row.key < self._sure
-            if not is_past and self._seen.get(row.id) != version:
+            before = self._seen.get(row.id)
+            if not is_past and before != version:
                 self._seen[row.id] = version
                 changed[row.id] = row
-        return list(changed.values())
+                if before is None or before[0] != row.key:
+                    unmet[row.id] = row
+        return list(changed.values()), list(unmet.values())
 
     def _forget(self) -> None:
         """Let go of rows that are past, so that memory does not grow with the list."""

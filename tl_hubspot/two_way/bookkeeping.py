@@ -155,6 +155,17 @@ def created(
     return new_links.cast(LINKS).sort("link_id"), pl.concat(parts).sort("link_id", "field")  # type: ignore[arg-type]
 
 
+def unedited(deletions: pl.DataFrame, read: pl.DataFrame, shadows: pl.DataFrame) -> pl.DataFrame:
+    """DELETIONS of records that hold what was agreed last, or are gone; the others wait for the next cycle.
+
+    read: VALUES of the records as they are now; shadows: SHADOWS.
+    """
+    own = deletions.join(read, on=["side", "id"]).join(shadows, on=["link_id", "field"], how="left")
+    agreed = pl.when(pl.col("side") == "a").then("a").otherwise("b")
+    edited = own.filter(pl.col("value").is_not_null() & pl.col("value").ne_missing(agreed))
+    return deletions.join(edited, on="link_id", how="anti")
+
+
 def deleted(deletions: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     """LINKS that are broken because the record that was left was archived as well."""
     side = pl.col("side").replace(OTHER)
@@ -165,10 +176,11 @@ def deleted(deletions: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
 def refused(writes: pl.DataFrame, reasons: pl.DataFrame, holds: pl.DataFrame, at: datetime) -> pl.DataFrame:
     """HOLDS of writes that a system refused.
 
-    reasons: `side`, `id`, `field` (null: the answer named none, then all fields of the call are meant), `reason`.
+    reasons: `side`, `id`, `field` (null: the answer named none), `reason`. Where no field of the call is meant, because
+    the answer named none or one that was not sent, all fields of the call are.
     """
-    named = reasons.drop_nulls("field")
-    whole = reasons.filter(pl.col("field").is_null()).drop("field").unique(["side", "id"])
+    named = reasons.join(writes.select(_FIELD_OF_SIDE), on=_FIELD_OF_SIDE, how="semi")
+    whole = reasons.join(named, on=_FIELD_OF_SIDE, how="anti").drop("field").unique(["side", "id"])
     hit = pl.concat(
         [
             writes.join(named, on=_FIELD_OF_SIDE),

@@ -111,7 +111,10 @@ STOPS: dict[str, pl.DataType] = {
     "side": pl.String(),
     "value": pl.Int64(),
     "maximum": pl.Int64(),
+    "digest": pl.String(),
 }
+"""Why the flow stands still: on `side`, `value` linked records seem deleted, and `maximum` may be. digest: names all
+records that seem deleted, on both sides; the same in every row."""
 
 
 def empty(schema: Mapping[str, pl.DataType], fields: Iterable[str] = ()) -> pl.DataFrame:
@@ -185,3 +188,8 @@ class Plan:
     ambiguous: pl.DataFrame = field(default_factory=lambda: empty(AMBIGUOUS))
     held: pl.DataFrame = field(default_factory=lambda: empty(HELD))
     stops: pl.DataFrame = field(default_factory=lambda: empty(STOPS))
+
+    @property
+    def digest(self) -> str | None:
+        """What a person approves to go on beyond the breaker; None where none stops the flow."""
+        return None if self.stops.is_empty() else str(self.stops["digest"][0])

@@ -6,6 +6,7 @@ How unlinked records find each other is `matching`.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from math import floor
 
@@ -115,13 +116,18 @@ def breakers(frame: pl.DataFrame, systems: dict[Side, System], flow: Flow) -> pl
     """
     rows: list[dict[str, object]] = []
     allowed = max(flow.max_delete_minimum, floor(flow.max_delete_ratio * frame.height))
+    lost = {side: frame.filter(pl.col(f"{side}_is").is_in(["gone", "suspected"]))[f"{side}_id"] for side in SIDES}
     for side, system in systems.items():
-        lost = frame.filter(pl.col(f"{side}_is").is_in(["gone", "suspected"])).height
+        value = len(lost[side])
         if system.complete and system.records.is_empty() and frame.height and flow.max_delete_ratio < 1:
-            rows.append({"name": "empty", "side": side, "value": lost, "maximum": 0})
-        elif lost > allowed:
-            rows.append({"name": "deletions", "side": side, "value": lost, "maximum": allowed})
-    return pl.DataFrame(rows, schema=STOPS)
+            rows.append({"name": "empty", "side": side, "value": value, "maximum": 0})
+        elif value > allowed:
+            rows.append({"name": "deletions", "side": side, "value": value, "maximum": allowed})
+    if not rows:
+        return empty(STOPS)
+    named = [flow.name, *(f"{side} {i}" for side in SIDES for i in lost[side].sort())]
+    digest = hashlib.sha256("\n".join(named).encode()).hexdigest()
+    return pl.DataFrame([row | {"digest": digest} for row in rows], schema=STOPS)
 
 
 @dataclass(frozen=True)

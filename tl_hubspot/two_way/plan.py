@@ -43,9 +43,7 @@ def plan(a: System, b: System, memory: Memory, flow: Flow, at: datetime) -> Plan
     fresh = links.attached(found.links, systems, memory.shadows.clear(), flow)
     both_present = (pl.col("a_is") == "present") & (pl.col("b_is") == "present")
     active = pl.concat([_restated(joined, news), fresh]).filter(both_present & (pl.col("state") == "linked"))
-    judged = _field_rows(active, memory, flow)
-    agreeing = pl.col("rule").is_in(_AGREEING)
-    agreed, rows = judged.filter(agreeing), judged.filter(~agreeing)
+    agreed, rows = _field_rows(active, memory, flow)
     intervals = _intervals(rows, systems, memory.intervals)
     rows = _decided(_with_clocks(rows, intervals), flow)
     writes, held = _writes(rows, memory.holds, flow, at)
@@ -88,12 +86,13 @@ def _restated(joined: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _field_rows(active: pl.DataFrame, memory: Memory, flow: Flow) -> pl.DataFrame:
-    """One row per link and field where anything is to be judged: merge.ROWS without clocks, and the rule.
+def _field_rows(active: pl.DataFrame, memory: Memory, flow: Flow) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    """SHADOWS of each field that only agrees, and one row per link and field where anything is to be judged: merge.ROWS
+    without clocks, and the rule.
 
     A field whose write or creation is not settled, and one that a side does not give for any record, are left out.
     """
-    parts = [_no_rows()]
+    agreeing, parts = {}, [_no_rows()]
     unsettled = memory.writes.select("link_id", "field")
     for field in flow.fields:
         values = {"a": now("a", field.name), "b": now("b", field.name)}
@@ -107,8 +106,10 @@ def _field_rows(active: pl.DataFrame, memory: Memory, flow: Flow) -> pl.DataFram
             .join(unsettled.filter(pl.col("field") == field.name), on="link_id", how="anti")
             .with_columns(field=pl.lit(field.name))
         )
-        parts.append(merge.ruled(own, field, flow).filter(pl.col("rule") != "M4"))
-    return pl.concat(parts, how="diagonal")
+        ruled = merge.ruled(own, field, flow)
+        agreeing[field.name] = ruled.filter(pl.col("rule").is_in(_AGREEING)).select(list(frames.SHADOWS))
+        parts.append(ruled.filter(~pl.col("rule").is_in([*_AGREEING, "M4"])))
+    return agreeing, pl.concat(parts, how="diagonal")
 
 
 def _no_rows() -> pl.DataFrame:
@@ -156,8 +157,11 @@ def _decided(rows: pl.DataFrame, flow: Flow) -> pl.DataFrame:
     return pl.concat([nothing, *parts])
 
 
-def _shadows(*parts: pl.DataFrame) -> pl.DataFrame:
-    return pl.concat([part.select(list(frames.SHADOWS)) for part in parts]).sort("link_id", "field")
+def _shadows(agreed: dict[str, pl.DataFrame], remembered: pl.DataFrame) -> pl.DataFrame:
+    """SHADOWS by field and link: a sort by one key takes half the time of one by two."""
+    rows = remembered.select(list(frames.SHADOWS))
+    parts = [pl.concat([own, rows.filter(pl.col("field") == name)]).sort("link_id") for name, own in agreed.items()]
+    return pl.concat([frames.empty(frames.SHADOWS), *parts])
 
 
 def _writes(rows: pl.DataFrame, holds: pl.DataFrame, flow: Flow, at: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:

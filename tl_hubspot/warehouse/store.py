@@ -12,10 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import polars as pl
@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.warehouse import copying, history, schema, upgrade
+from tl_hubspot.warehouse import lake as lakes
 from tl_hubspot.warehouse.schema import teamleader
 
 _CONFIG = {
@@ -33,6 +34,7 @@ _CONFIG = {
     "checkpoint_threshold": "256MB",
 }
 _MARK = upgrade.MARK
+_Written = TypeVar("_Written")
 Parameters = Sequence[Any] | dict[str, Any] | None
 """Of a query: by place (`?`) or by name (`$name`)."""
 
@@ -47,18 +49,24 @@ class Merged:
 
 
 class Warehouse:
-    """The working database at `path`; made on first use, unless `read_only`.
+    """The working database at `path`, or on `lake` beside that path; made on first use, unless `read_only`.
 
     Raises WarehouseError from every call when the file is locked for longer than `lock_timeout` seconds, is no DuckDB
     file, belongs to another program, or was written by a newer version; ConfigurationError for a folder that cannot be
     written to.
     """
 
-    def __init__(self, path: Path, *, lock_timeout: float = 60.0, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, lake: lakes.Lake | None = None, lock_timeout: float = 60.0, read_only: bool = False
+    ) -> None:
         self.path = Path(path)
+        self.lake = lake
+        self.run_id: str | None = None
+        """What is written from now on belongs to this run: a snapshot of a lake says so."""
         self.lock_timeout = lock_timeout
         self.read_only = read_only
-        self._prepared = read_only
+        self._prepared = False
+        self._held: duckdb.DuckDBPyConnection | None = None
 
     # ------------------------------------------------------------------ opening
 
@@ -68,15 +76,25 @@ class Warehouse:
         con = self._connection(read_only=read_only or self.read_only)
         try:
             yield con
+        except duckdb.OperationalError as error:
+            if self.lake is None:
+                raise
+            raise self.lake.unusable(error) from None
         finally:
             con.close()
 
-    def hold(self) -> duckdb.DuckDBPyConnection:
-        """A connection that keeps the file open until it is closed: opening anew then costs next to nothing.
+    def hold(self) -> None:
+        """Keep the file open until `release`: a connection then costs next to nothing.
 
         For the length of a run, which nobody else may disturb anyway; other processes cannot open the file meanwhile.
         """
-        return self._connection(read_only=self.read_only)
+        self._held = self._connection(read_only=self.read_only)
+
+    def release(self) -> None:
+        """Close the file that is held, if it is."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -86,19 +104,61 @@ class Warehouse:
             try:
                 yield con
             except BaseException:
-                con.execute("rollback")
+                with contextlib.suppress(duckdb.Error):  # the connection may be what is lost
+                    con.execute("rollback")
                 raise
+            if self.lake is not None:
+                self.lake.commit(con, self.run_id)
+                return
             con.execute("commit")
 
-    def _connection(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        if not self._prepared:
-            con = self._prepare()
-            if not read_only:
-                return con
-            con.close()
+    def exists(self) -> bool:
+        """Whether it was made; to look does not make it."""
+        if self.lake is None:
+            return self.path.exists()
+        return self.lake.exists()
+
+    def size(self) -> int:
+        """Bytes that it takes, the older states of a lake left out."""
+        if self.lake is None:
+            return self.path.stat().st_size
+        with self.connect() as con:
+            return self.lake.size(con)
+
+    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        if self.lake is not None:
+            return self.lake.open(read_only=self.read_only)
         return _open(self.path, read_only=read_only, timeout=self.lock_timeout)
 
+    def _connection(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        if self._held is not None and self.lake is None:
+            return self._held.cursor()
+        if not self._prepared:
+            con = self._prepare()
+            if self.read_only or not read_only:
+                return con
+            con.close()
+        return self._open(read_only=read_only)
+
     def _prepare(self) -> duckdb.DuckDBPyConnection:
+        if not self.read_only:
+            self._make_folder()
+        con = self._open(read_only=self.read_only)
+        try:
+            version = self._version(con)
+            if not self.read_only:
+                if self.lake is not None and version:
+                    lakes.claim(con, self.lake, self.path.parent)
+                self._complete(con, version)
+                if self.lake is not None:
+                    lakes.claim(con, self.lake, self.path.parent)
+        except BaseException:
+            con.close()
+            raise
+        self._prepared = True
+        return con
+
+    def _make_folder(self) -> None:
         folder = self.path.parent
         try:
             # whoever else may look into it is for its owner to say
@@ -111,18 +171,11 @@ class Warehouse:
                 where=str(folder),
                 mend="Set TL_HUBSPOT_DATA to a folder that you may write to",
             ) from None
-        con = _open(self.path, read_only=False, timeout=self.lock_timeout)
-        try:
-            self._claim(con)
-        except BaseException:
-            con.close()
-            raise
-        self._prepared = True
-        return con
 
-    def _claim(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Make what is missing: all of it in a new file, what came later in one that an older version wrote."""
-        tables = {f"{s}.{t}" for s, t in con.execute("select schema_name, table_name from duckdb_tables()").fetchall()}
+    def _version(self, con: duckdb.DuckDBPyConnection) -> int:
+        """Version of the tables, 0 of a new file; WarehouseError when a newer program, or another one, made them."""
+        query = "select schema_name, table_name from duckdb_tables() where database_name = current_database()"
+        tables = {f"{s}.{t}" for s, t in con.execute(query).fetchall()}
         version = 0
         if _MARK in tables:
             application, version = con.execute(f"select application, schema_version from {_MARK}").fetchall()[0]
@@ -131,14 +184,50 @@ class Warehouse:
                 raise WarehouseError(
                     f"The database cannot be used: {newer}", where=str(self.path), mend="Upgrade tl-hubspot"
                 )
-        elif tables:
+        elif tables and not self.read_only:
             raise WarehouseError(
                 "The database belongs to another program: it holds tables that are not ours",
                 where=str(self.path),
                 mend="Set TL_HUBSPOT_DATA to another folder, or move that file away",
             )
-        if upgrade.complete(con, version):
+        return int(version)
+
+    def _complete(self, con: duckdb.DuckDBPyConnection, version: int) -> None:
+        """Make what is missing: all of it in a new file, what came later in one that an older version wrote, of which
+        a copy is kept."""
+        changes = upgrade.changes(con, version)
+        if changes is None:
+            return
+        copy = self._keep(con, version) if version and self.lake is None else None
+        try:
+            upgrade.complete(con, version, changes)
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"The database could not be brought from version {version} of its tables to {schema.SCHEMA_VERSION};"
+                f" nothing in it was changed: {str(error).splitlines()[0]}",
+                where=str(self.path),
+                mend="Go on with the tl-hubspot of before and report this"
+                + (f"; a copy is {copy.name}" if copy else ""),
+            ) from error
+        if self.lake is None:
             con.execute("checkpoint").fetchall()
+
+    def _keep(self, con: duckdb.DuckDBPyConnection, version: int) -> Path:
+        """A copy of the file as that version left it, beside it."""
+        kept = self.path.with_name(f"{self.path.stem}.version-{version}{self.path.suffix}")
+        part = self.path.with_name(f".{kept.name}.part")
+        block = self._checkpoint(con)
+        try:
+            part.unlink(missing_ok=True)
+            part.touch(mode=0o600)
+            _run_copying(self.path, part, block)
+            return part.replace(kept)
+        except OSError as error:
+            raise WarehouseError(
+                f"The database is not brought to a newer version without a copy, which failed: {error.strerror}",
+                where=str(kept),
+                mend="Make room there and try again",
+            ) from None
 
     # ------------------------------------------------------------------ reading
 
@@ -156,19 +245,29 @@ class Warehouse:
 
     def replace(self, table: str, frame: pl.DataFrame) -> int:
         """The table holds exactly `frame` afterwards."""
-        with self.transaction() as con:
+
+        def replaced(con: duckdb.DuckDBPyConnection) -> int:
             con.execute(f"delete from {table}")
             return insert(con, table, frame)
 
+        return self._write(replaced)
+
     def append(self, table: str, frame: pl.DataFrame) -> int:
         """`frame` is added."""
-        with self.transaction() as con:
-            return insert(con, table, frame)
+        return self._write(lambda con: insert(con, table, frame))
 
     def upsert(self, table: str, frame: pl.DataFrame) -> Merged:
         """`frame` is merged by the table's key."""
-        with self.transaction() as con:
-            return upsert(con, table, frame)
+        return self._write(lambda con: upsert(con, table, frame))
+
+    def _write(self, write: Callable[[duckdb.DuckDBPyConnection], _Written]) -> _Written:
+        """One transaction; done again when somebody else changed the same table of a lake meanwhile."""
+
+        def once() -> _Written:
+            with self.transaction() as con:
+                return write(con)
+
+        return once() if self.lake is None else lakes.again(once)
 
     # ------------------------------------------------------------------ publishing
 
@@ -202,19 +301,29 @@ class Warehouse:
 
     def _copy(self, part: Path) -> None:
         """Make `part` a copy; what it may hold is an older one."""
+        if self.lake is not None:
+            part.unlink(missing_ok=True)
+            Warehouse(part).count("sync.runs")
+            with self.connect() as con:
+                lakes.copy(con, part)
+            return
         # The open connection keeps other processes out meanwhile.
         with self.connect() as holder:
-            holder.execute("checkpoint").fetchall()
-            if self.path.with_name(self.path.name + ".wal").exists():
-                raise WarehouseError(
-                    "The database has changes that are not yet in its file", where=str(self.path), mend="Try again"
-                )
-            block = holder.execute("select block_size from pragma_database_size()").fetchall()[0][0]
+            block = self._checkpoint(holder)
             if part.exists() and _run_copying(self.path, part, block) == copying.IN_USE:
                 part.unlink()  # whoever reads it keeps it
             if not part.exists():
                 part.touch()
                 _run_copying(self.path, part, block)
+
+    def _checkpoint(self, con: duckdb.DuckDBPyConnection) -> int:
+        """Everything is in the file itself afterwards; returns the size of its blocks in bytes."""
+        con.execute("checkpoint").fetchall()
+        if self.path.with_name(self.path.name + ".wal").exists():
+            raise WarehouseError(
+                "The database has changes that are not yet in its file", where=str(self.path), mend="Try again"
+            )
+        return int(con.execute("select block_size from pragma_database_size()").fetchall()[0][0])
 
 
 def _run_copying(source: Path, target: Path, block: int) -> int:
@@ -355,7 +464,7 @@ def _open(path: Path, *, read_only: bool, timeout: float) -> duckdb.DuckDBPyConn
     while True:
         try:
             con = duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
-            con.execute("set TimeZone = 'UTC'")
+            con.execute("set global TimeZone = 'UTC'")
             return con
         except duckdb.IOException as error:
             message = str(error)
@@ -376,6 +485,10 @@ def _open(path: Path, *, read_only: bool, timeout: float) -> duckdb.DuckDBPyConn
 
 def _unusable(path: Path, message: str) -> WarehouseError:
     first = message.splitlines()[0]
+    if "version number" in first:
+        return WarehouseError(
+            f"The database file was written by a newer DuckDB: {first}", where=str(path), mend="Upgrade tl-hubspot"
+        )
     return WarehouseError(
         f"The database file cannot be opened: {first}",
         where=str(path),

@@ -1,10 +1,13 @@
 """Making the tables of `schema` in a database file: all of them, or what a file of an older version lacks.
 
 Additions need nothing here: missing tables and columns are made, and columns that are no longer there go. What an older
-version stored otherwise is rewritten here, once, in the same transaction.
+version stored otherwise is rewritten here, once, in the same transaction. The copy that is made before, and what is
+said when it does not succeed, is `store`'s.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import duckdb
 
@@ -13,26 +16,43 @@ from tl_hubspot.warehouse import history, schema
 MARK = "meta.deployment"
 
 
-def complete(con: duckdb.DuckDBPyConnection, version: int) -> bool:
-    """Bring a file of `version` (0: an empty one) to the tables of today; False when there was nothing to do."""
-    query = "select schema_name || '.' || table_name, column_name from duckdb_columns() where not internal"
+@dataclass(frozen=True)
+class Changes:
+    """What a file differs in from the tables of today: the columns that each table lacks, and those it has too many."""
+
+    existing: frozenset[str]
+    missing: dict[schema.Table, set[str]]
+    needless: dict[schema.Table, set[str]]
+
+
+def changes(con: duckdb.DuckDBPyConnection, version: int) -> Changes | None:
+    """What a file of `version` (0: an empty one) needs; None when it is as it should be."""
+    query = (
+        "select schema_name || '.' || table_name, column_name from duckdb_columns()"
+        " where not internal and database_name = current_database()"
+    )
     known: dict[str, set[str]] = {}
     for table_name, column in con.execute(query).fetchall():
         known.setdefault(table_name, set()).add(column)
     missing = {t: set(t.column_names) - known.get(t.name, set()) for t in schema.TABLES}
     needless = {t: known.get(t.name, set()) - set(t.column_names) for t in schema.TABLES}
     if version == schema.SCHEMA_VERSION and not any((*missing.values(), *needless.values())):
-        return False
+        return None
+    return Changes(frozenset(known), missing, needless)
+
+
+def complete(con: duckdb.DuckDBPyConnection, version: int, changes: Changes) -> None:
+    """Make these changes to a file of `version`, all of them or none."""
     con.execute("begin")
     statements = [f"create schema if not exists {name}" for name in ("meta", *schema.SCHEMAS)]
-    for table, columns in missing.items():
+    for table, columns in changes.missing.items():
         statements.append(table.ddl)
         for column in table.columns:
-            if column.name in columns and table.name in known:
+            if column.name in columns and table.name in changes.existing:
                 statements.append(f'alter table {table.name} add column "{column.name}" {column.type}')
             if column.name in columns:
                 statements.append(f'comment on column {table.name}."{column.name}" is {_text(column.meaning)}')
-        statements += [f'alter table {table.name} drop column "{name}"' for name in sorted(needless[table])]
+        statements += [f'alter table {table.name} drop column "{name}"' for name in sorted(changes.needless[table])]
         statements.append(f"comment on table {table.name} is {_text(table.meaning)}")
     con.execute(";".join([*statements, *history.macros()]))
     if version == 0:
@@ -43,7 +63,6 @@ def complete(con: duckdb.DuckDBPyConnection, version: int) -> bool:
     con.execute("delete from sync.made_of")  # what is new is filled by computing everything once more
     con.execute(f"update {MARK} set schema_version = {schema.SCHEMA_VERSION}")
     con.execute("commit")
-    return True
 
 
 def _begin_history(con: duckdb.DuckDBPyConnection) -> None:

@@ -88,3 +88,6 @@ def test_with_a_portal_that_was_read(terminal: Terminal) -> None:
     found = data(terminal("mapping", "check", "mine.yaml", "--json"), 2)
     assert ["Sectors" in p["what"] or "job_title" in p["what"] for p in found["problems"]] == [True, True]
     assert all("mine.yaml, line " in p["where"] for p in found["problems"])
+
+    mine.write_text(wrong.replace("property: jobtitle", "property: hs_latest_source"))
+    assert "no run has read the portal" not in terminal("mapping", "check", "mine.yaml").out

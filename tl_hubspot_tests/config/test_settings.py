@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from tl_hubspot.config.settings import ENVIRONMENT, GuardSettings, load
 from tl_hubspot.crmoffice.capabilities import Capabilities
 from tl_hubspot.errors import ConfigurationError
+from tl_hubspot.orchestration.run import warehouse_of
 from tl_hubspot.planning import guards
 
 VALUES = {
@@ -125,3 +126,25 @@ def test_a_token_store_stands_in_for_the_first_refresh_token(tmp_path: Path) -> 
 
 def test_limits_of_the_configuration_are_those_of_the_plan() -> None:
     assert GuardSettings().model_dump() == asdict(guards.GuardSettings())
+
+
+@pytest.mark.parametrize(
+    "address", ["postgres.example.com", "mysql://u:secret-word@h/d", "postgresql://u:secret-word@h"]
+)
+def test_the_catalog_of_a_warehouse_is_an_address_of_postgresql(address: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"postgresql://user:password@host:5432/database") as refused:
+        load({"TL_HUBSPOT_WAREHOUSE__CATALOG": address}, directory=tmp_path)
+    assert "secret-word" not in refused.value.sentence
+
+
+def test_a_warehouse_is_a_file_unless_a_catalog_is_named(tmp_path: Path) -> None:
+    given = {"TL_HUBSPOT_DATA": str(tmp_path / "data")}
+    assert warehouse_of(load(given, directory=tmp_path)).lake is None
+    given |= {
+        "TL_HUBSPOT_WAREHOUSE__CATALOG": "postgresql://u:secret-word@h:5433/d",
+        "TL_HUBSPOT_WAREHOUSE__NAME": "antwerp",
+    }
+    lake = warehouse_of(load(given, directory=tmp_path)).lake
+    assert lake is not None
+    assert lake.where == f"antwerp at h:5433/d, files in {tmp_path / 'data' / 'lake'}"
+    assert "secret-word" not in repr(lake)

@@ -248,6 +248,7 @@ class Story:
 
     def _run(self, platform: Platform) -> Finished:
         platform.sleep = lambda seconds: time.sleep(min(seconds, 0.01))
+        platform.__dict__["warehouse"] = self.product.warehouse
         return run_assets(platform)
 
     # --- what a run said ---

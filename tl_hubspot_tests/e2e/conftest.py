@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration.execute import Finished, execute
 from tl_hubspot.orchestration.run import Platform, RunOptions
 from tl_hubspot.sandbox.serve import LocalSystems
+from tl_hubspot.warehouse.store import Warehouse
 
 
 @dataclass
@@ -29,13 +31,18 @@ class Product:
         values = {**self.systems.environment(), "TL_HUBSPOT_DATA": str(self.data), **self.environment}
         return Platform(configuration.load(values, directory=self.data), RunOptions(**options))
 
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The working database, to look into; one for all questions, whose tables are compared with ours once."""
+        return Warehouse(self.data / "tl_hubspot.duckdb")
+
     def run(self, **options: Any) -> Finished:
         """One run of a command (sync unless `command` says otherwise)."""
         return execute(self.platform(**options))
 
     def read(self, query: str, parameters: list[Any] | None = None) -> pl.DataFrame:
         """A query on the working database."""
-        return self.platform().warehouse.read(query, parameters)
+        return self.warehouse.read(query, parameters)
 
     def outcome(self, entity_type: str, teamleader_id: str) -> dict[str, Any]:
         """The row of sync.outcomes."""
@@ -64,7 +71,7 @@ Make = Callable[..., Product]
 
 
 @pytest.fixture(scope="module")
-def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
+def make(tmp_path_factory: pytest.TempPathFactory, empty_dagster: Path) -> Iterator[Make]:
     """Makes products; `world` names the sample data, further keywords become environment variables."""
     running: list[LocalSystems] = []
 

@@ -17,6 +17,7 @@ import duckdb
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration.run import Platform, RunOptions
 from tl_hubspot.orchestration.steps import extract
+from tl_hubspot.warehouse import store
 from tl_hubspot.warehouse.store import Warehouse
 
 _PROCESSES = multiprocessing.get_context("forkserver")
@@ -55,6 +56,7 @@ def run(folder: Path, environment: dict[str, str], run_id: str, *, full: bool = 
 
 
 def _run(folder: Path, environment: dict[str, str], run_id: str, full: bool, fatal: int, sender: object) -> None:
+    store._CONFIG["threads"] = "1"  # several processes beside each other
     values = environment | {"TL_HUBSPOT_DATA": str(folder), "TL_HUBSPOT_TEAMLEADER__RECORDS_PER_COMMIT": "50"}
     platform = Platform(configuration.load(values, directory=folder), RunOptions(full=full))
     warehouse = Mortal(platform.settings.database, fatal)

@@ -42,7 +42,9 @@ def systems(local: LocalSystems) -> Iterator[LocalSystems]:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+def terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], empty_dagster: Path
+) -> Terminal:
     return Terminal(tmp_path, monkeypatch, capsys)
 
 

@@ -49,6 +49,9 @@ def test_questions_about_records_are_answered_while_a_run_is_busy(make: Make, te
     world.contact("weg@voorbeeld.be", changed=world.ago(years=2, days=-10))
     bad = world.contact("stuk@voorbeeld.be")
     mine = world.person_has("weg@voorbeeld.be")
+    stranger = world.person_has("vreemd@voorbeeld.be")
+    world.contact("oud@voorbeeld.be", changed=world.ago(years=6))
+    forgotten = world.person_has("oud@voorbeeld.be")
     firm = world.company("Acme NV", vat_number="BE0899623035")
     settings = {"COLUMNS": "80", "TL_HUBSPOT_AS_OF": START.isoformat(), "HUBSPOT_RATE_LIMIT": "1000"}
     environment = environment_of(world.product.systems) | settings
@@ -65,14 +68,26 @@ def test_questions_about_records_are_answered_while_a_run_is_busy(make: Make, te
         assert several.line == ("2 records are meant by that. Run explain again with the Teamleader id of one of them.")
         asked = json.loads(terminal("explain", "contact", "TWICE@voorbeeld.be", "--json", **environment).out)
         assert [row["teamleader_id"] for row in asked["candidates"]] == [first, second]
-        by_page = terminal("explain", "contact", f"https://app.hubspot.com/contacts/1/record/0-1/{mine}", **environment)
-        assert by_page.code == 0
+        page = "https://app.hubspot.com/contacts/{}/record/0-1/" + mine
+        by_page = terminal("explain", "contact", page.format(147000001), **environment)
+        assert by_page.code == 0, by_page
+        assert (
+            "this program fills portal 147000001" in terminal("explain", "contact", page.format(1), **environment).line
+        )
         assert "They were matched because the e-mail address is the same." in by_page.out
         assert "Becomes non-marketing on 2026-11-12." in " ".join(by_page.out.split())
         _readable(by_page.out)
         answer = json.loads(terminal("explain", "contact", mine, "--json", **environment).out)
         assert answer["matching"]["key"] == "email" and answer["matching"]["agrees"] == ["email"]
         assert answer["failure"] is None and answer["last_pushes"][0]["fields"]
+        only_there = json.loads(terminal("explain", "contact", stranger, "--json", **environment).out)
+        assert only_there["only_in_hubspot"] == {"teamleader_id": None, "archived": False}
+        same = json.loads(terminal("explain", "contact", "Vreemd@voorbeeld.be", "--json", **environment).out)
+        assert same == only_there | {"found_by": "email"}
+        told = terminal("explain", "contact", stranger, "--lang", "nl", **environment)
+        assert f"Contact {stranger} is alleen in HubSpot" in told.out
+        left_out = terminal("explain", "contact", forgotten, "--lang", "nl", **environment).out
+        assert f"HubSpot-record {forgotten} heeft hetzelfde e-mailadres" in " ".join(left_out.split())
         dutch = terminal("explain", "contact", "stuk@voorbeeld.be", "--lang", "nl", **environment)
         assert "Wat mislukte" in dutch.out and "één keer geprobeerd" in " ".join(dutch.out.split())
         _readable(dutch.out)
@@ -80,7 +95,10 @@ def test_questions_about_records_are_answered_while_a_run_is_busy(make: Make, te
         assert failure["attempts"] == 1 and failure["next_attempt_at"] >= failure["since"]
         texts = {
             terminal("explain", "company", text, "--json", **environment).out
-            for text in ("0899.623.035", f"https://focus.teamleader.eu/company_detail.php?id={firm}")
+            for text in (
+                *("0899.623.035", "be 0899623035", "BTW BE0899.623.035", firm.upper()),
+                f"https://focus.teamleader.eu/company_detail.php?id={firm}",
+            )
         }
         assert len(texts) == 1 and json.loads(texts.pop())["decision"]["reason"] == "no_eligible_contact"
         nobody = terminal("explain", "contact", "geheim@voorbeeld.be", **environment)
@@ -120,3 +138,5 @@ def test_questions_about_records_are_answered_while_a_run_is_busy(make: Make, te
     assert "Anna" in html and bad not in html and page.stat().st_mode & 0o777 == 0o600
     assert "the renewal on 1 December 2026 the passing of time makes 1 of them" in html
     assert world.product.writes() == []
+    answer = json.loads(terminal("explain", "contact", mine, "--json", **environment).out)
+    assert answer["planned"] == [] and answer["matching"]["key"] == "email", "whatever the latest plan names"

@@ -8,7 +8,16 @@ import pytest
 
 from tl_hubspot.errors import BadAnswer, Unreachable
 from tl_hubspot.hubspot import objects
-from tl_hubspot.hubspot.objects import MISSING, Write, batch_read, batch_update, batch_upsert, get_record, list_records
+from tl_hubspot.hubspot.objects import (
+    MISSING,
+    Write,
+    batch_create,
+    batch_read,
+    batch_update,
+    batch_upsert,
+    get_record,
+    list_records,
+)
 from tl_hubspot.sandbox.control import Fault
 from tl_hubspot_tests.hubspot.support import Portal
 
@@ -121,6 +130,38 @@ def test_a_taken_address_is_a_conflict_of_that_record_alone(ready: Portal) -> No
     )
     assert outcome["b"].state == "done"
     assert outcome["a"].problem and outcome["a"].problem.is_conflict and outcome["a"].problem.existing_id == holder
+
+
+NEW = {f"t{n}": {"lastname": f"Maes{n}"} for n in range(4)}
+
+
+@pytest.mark.parametrize("echo", ["upsert", "all"])
+def test_of_new_records_each_is_accounted_for_whether_or_not_the_answer_names_its_input(
+    ready: Portal, echo: str
+) -> None:
+    ready.sandbox.set_switches(echo_trace_ids=echo)
+    ready.sandbox.faults.add(Fault("poison", path="batch/create", record="Maes1"))
+    made = batch_create(ready.gateway, "contact", NEW)
+    assert ready.calls("batch/create") == 1
+    stored = {record["properties"]["lastname"]: record["id"] for record in ready.sandbox.all("contacts")}
+    assert stored.keys() == {"Maes0", "Maes2", "Maes3"}
+    assert made.outcome["t1"].state == "failed"
+    if echo == "all":
+        assert {made.outcome[f"t{n}"].hubspot_id for n in (0, 2, 3)} == set(stored.values()) and made.untold == []
+    else:
+        assert {made.outcome[f"t{n}"].state for n in (0, 2, 3)} == {"missing"}
+        assert {record.properties["lastname"]: record.id for record in made.untold} == stored
+
+
+def test_new_records_are_sent_once_when_the_answer_is_lost_and_apart_when_the_batch_is_refused(ready: Portal) -> None:
+    ready.sandbox.faults.add(Fault("status", path="batch/create", when="after", status=502))
+    assert batch_create(ready.gateway, "contact", NEW).outcome == dict.fromkeys(NEW, MISSING)
+    assert ready.calls("batch/create") == 1 and len(list(ready.sandbox.all("contacts"))) == 4
+    taken = {"a": {"email": "a@example.be"}, "b": {"email": "b@example.be"}, "c": {"email": "c@example.be"}}
+    ready.sandbox.create("contacts", {"email": "b@example.be"})
+    made = batch_create(ready.gateway, "contact", taken)
+    assert made.outcome["b"].problem and made.outcome["b"].problem.is_conflict
+    assert {record.properties["email"] for record in made.untold} == {"a@example.be", "c@example.be"}
 
 
 def test_a_deleted_record_is_not_found(ready: Portal) -> None:

@@ -32,7 +32,12 @@ SCHEDULES = {
     "digest": "digest_mail",
     "crmoffice": "crmoffice_sync",
 }
-SENSORS = {"changes": "teamleader_changes", "webhooks": "teamleader_webhooks", "alerts": "failed_run_mail"}
+SENSORS = {
+    "changes": "teamleader_changes",
+    "webhooks": "teamleader_webhooks",
+    "lost_runs": "lost_runs",
+    "alerts": "failed_run_mail",
+}
 BRUSSELS = ZoneInfo("Europe/Brussels")
 _STATUS = dg.DagsterRunStatus
 
@@ -64,10 +69,10 @@ def schedule(settings: Settings, part: str) -> dg.ScheduleDefinition:
     ("chosen", "running"),
     [
         ({}, set()),
-        ({"ON": "true"}, {"interval", "sweep", "retention"}),
-        ({"ON": "true", "INTERVAL": "false", "CHANGES": "true"}, {"sweep", "retention", "changes"}),
+        ({"ON": "true"}, {"interval", "sweep", "retention", "lost_runs"}),
+        ({"ON": "true", "INTERVAL": "false", "CHANGES": "true"}, {"sweep", "retention", "lost_runs", "changes"}),
         ({"SWEEP": "true"}, {"sweep"}),
-        ({"ON": "true", "WEBHOOKS": "true"}, {"interval", "sweep", "retention", "webhooks"}),
+        ({"ON": "true", "LOST_RUNS": "false", "WEBHOOKS": "true"}, {"interval", "sweep", "retention", "webhooks"}),
         ({"DIGEST": "true", "ALERTS": "true", "CRMOFFICE": "true"}, {"digest", "alerts", "crmoffice"}),
     ],
 )
@@ -201,6 +206,21 @@ def test_a_run_whose_process_is_gone_is_ended(settings: Settings, instance: dg.D
     assert not tick(settings, "interval", instance).run_requests, "it may not have come to the lock yet"
     assert instance.get_run_by_id(lost).status is _STATUS.FAILURE  # type: ignore[union-attr]
     assert instance.get_run_by_id(young).status is _STATUS.STARTED  # type: ignore[union-attr]
+
+
+def test_the_sensor_of_lost_runs_ends_them_and_asks_for_nothing(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    lost = put(instance, settings, _STATUS.STARTED, began=datetime.now(UTC) - timedelta(hours=1))
+    waiting = put(instance, settings, _STATUS.QUEUED)
+    sensor = automation.lost_runs(settings)
+    with FileLock(settings.data / ".run.lock"):
+        said = sensor.evaluate_tick(dg.build_sensor_context(instance))
+        assert said.skip_message == "Runs that wait or go on: 2."
+    said = sensor.evaluate_tick(dg.build_sensor_context(instance))
+    assert (said.run_requests, said.skip_message) == ([], "Runs that wait or go on: 1.")
+    assert instance.get_run_by_id(lost).status is _STATUS.FAILURE  # type: ignore[union-attr]
+    assert instance.get_run_by_id(waiting).status is _STATUS.QUEUED  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("job", ["sync", "tidy"])

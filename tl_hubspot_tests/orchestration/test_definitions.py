@@ -11,7 +11,7 @@ import pytest
 
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.definitions import build_definitions
-from tl_hubspot.orchestration.assets import lineage
+from tl_hubspot.orchestration.assets import common, lineage
 from tl_hubspot.orchestration.assets.descriptions import DESCRIPTIONS
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.sandbox.serve import LocalSystems
@@ -38,6 +38,7 @@ KINDS = {
     "eligible": {"polars", "duckdb"},
     "published": {"duckdb"},
 }
+MORE = ("_per_second", "_repeated")
 BLOCKING = {"protected_fields", "vanished_records", "duplicate_teamleader_ids", "within_limits"}
 
 
@@ -119,6 +120,19 @@ def test_lineage_leads_from_every_mapped_property_to_a_field_of_teamleader(
         d.column_name for n in ("email", "teamleader_marketing") for d in pushed[f"contact.{n}"]
     }
     assert "changed_at" not in read
+
+
+def test_a_step_tells_its_own_calls_and_their_rate(tmp_path: Path) -> None:
+    of_run = platform(tmp_path)
+    of_run.meter.count("teamleader", "reads", 400)
+    common.begin(of_run)
+    of_run.meter.count("hubspot", "reads", 3)
+    of_run.meter.count("hubspot", "writes", 2)
+    of_run.meter.count("hubspot", "retries")
+    told = common.result(of_run, None, {"created": 0}).metadata
+    assert told is not None and told.keys() == {"created", *(f"hubspot_calls{more}" for more in ("", *MORE))}
+    assert (told["hubspot_calls"], told["hubspot_calls_repeated"]) == (5, 1)
+    assert told["hubspot_calls_per_second"] > 0
 
 
 def test_jobs(definitions: dg.Definitions) -> None:

@@ -72,11 +72,23 @@ def test_own_memory_counts_more_than_that_of_a_record_merged_into_it(
     assert shadows(warehouse) == {"b": ({"city": "Aalst"}, {"city": "Gent", "zip": "9300"})}
 
 
-def test_a_link_keeps_its_first_run(warehouse: Warehouse, ledger: WarehouseLedger) -> None:
-    ledger.link([link("a", "1", "first")])
-    ledger.link([link("a", "2", "second")])
-    row = warehouse.read("select hubspot_id, first_run, last_run from sync.links").row(0)
-    assert row == ("2", "first", "second")
+@pytest.mark.parametrize(
+    ("hubspot_id", "matched_by", "story"),
+    [
+        ("1", "link", ("first", "email")),  # written again
+        ("1", "teamleader_id", ("first", "email")),  # found by the id that the sync itself put there
+        ("2", "link", ("first", "email")),  # HubSpot merged its record into another
+        ("2", "created", ("second", "created")),  # made again after it was released
+        ("2", "duplicate", ("second", "duplicate")),  # the record of a duplicate that went
+    ],
+)
+def test_a_link_remembers_how_the_pair_came_about(
+    warehouse: Warehouse, ledger: WarehouseLedger, hubspot_id: str, matched_by: str, story: tuple[str, str]
+) -> None:
+    ledger.link([link("a", "1", "first") | {"matched_by": "email"}])
+    ledger.link([link("a", hubspot_id, "second") | {"matched_by": matched_by}])
+    row = warehouse.read("select hubspot_id, last_run, first_run, matched_by from sync.links").row(0)
+    assert row == (hubspot_id, "second", *story)
 
 
 def test_addresses_unsubscribed_earlier_stay_known(warehouse: Warehouse, ledger: WarehouseLedger) -> None:

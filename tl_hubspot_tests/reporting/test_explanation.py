@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from string import Formatter
+from types import ModuleType
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from tl_hubspot import rules
+from tl_hubspot.orchestration.steps import looking_up, published
+from tl_hubspot.planning import adopt, desired, match_companies, match_contacts, match_frames, plan, relations
+from tl_hubspot.pushing import push, records, recovery
 from tl_hubspot.reporting import explanation, explanation_pair, reasons, two_way_waiting, words
 from tl_hubspot.reporting.dutch import PATTERNS, say
 from tl_hubspot.rules import trace
@@ -30,6 +35,40 @@ def _sentences(path: Path) -> set[str]:
     return {text for text in texts if not text.startswith("^")}  # a regular expression
 
 
+_PARTS = {
+    "; it is left out.": "A value of this deal does not fit the property dealname; it is left out.",
+    "A value of this x1 does not fit the property ": "",
+    "Teamleader no longer links this x1 to this x1; the link in HubSpot is ": (
+        "Teamleader no longer links this deal to this contact; the link in HubSpot is kept."
+    ),
+    "interrupted, and somebody else has changed it since": (
+        "interrupted, and somebody else has changed it since: city; that value stays until Teamleader changes it"
+    ),
+    "x1; that value stays until Teamleader changes it": "",
+    ", as last read on x1 UTC": "",
+}
+"""Sentences that are put together: a part of each, and a whole one."""
+
+
+def _with_values(path: Path) -> set[str]:
+    """Sentences of a module that people read, every value in them filled in."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    within = {id(part) for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for part in n.values}
+    within |= {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+    texts = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            texts.add("".join(p.value if isinstance(p, ast.Constant) else "{}" for p in node.values))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in within:
+            texts.add(node.value)
+    return {re.sub(r"\{[^}]*\}", "x1", text) for text in texts if _is_sentence(text)}
+
+
+def _is_sentence(text: str) -> bool:
+    is_code = re.match(r" ?(select|from|where|on|and|or|delete|update|join|regexp_replace)\b|/\(", text)
+    return len(re.findall(r"[a-zA-Z]{2,}[ ,.;:]", re.sub(r"\{[^}]*\}", "", text))) > 2 and not is_code
+
+
 @pytest.mark.parametrize("name", ["contacts", "companies", "deals", "rule", "trace"])
 def test_everything_that_the_rules_say_has_a_dutch_form(name: str) -> None:
     said = _sentences(Path(str(rules.__file__)).with_name(f"{name}.py"))
@@ -43,9 +82,32 @@ def test_everything_around_the_rules_has_a_dutch_form() -> None:
     assert {*two_way_waiting.CRMOFFICE.values(), *words.TO_DO.values()} <= PATTERNS.keys()
     advised = [*reasons.ADVICE.values(), reasons.advice("http_500"), reasons.advice(None)]
     assert {text for known in advised for text in (known.means, known.do)} - PATTERNS.keys() == set()
-    # of pushing alone: English
-    left = {"changed_while_interrupted", "email_taken", "not_attempted"}
-    assert {text for code, text in words.MEANING.items() if code not in left} <= PATTERNS.keys()
+    assert set(words.MEANING.values()) <= PATTERNS.keys()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        *(adopt, desired, match_companies, match_contacts, match_frames, plan, relations),
+        *(records, recovery, push, looking_up, published),
+    ],
+    ids=lambda module: module.__name__.rpartition(".")[2],
+)
+def test_whatever_is_stored_or_raised_about_a_record_has_a_dutch_form(module: ModuleType) -> None:
+    said = {_PARTS.get(text, text) for text in _with_values(Path(str(module.__file__)))} - {""}
+    assert said
+    assert {text for text in said if say(text) == text} == set()
+
+
+def test_words_in_a_stored_sentence_are_dutch_too() -> None:
+    sentence = "The responsible user of this company is no owner in HubSpot; the owner is left out."
+    assert say(sentence) == (
+        "De verantwoordelijke van dit record (bedrijf) is geen eigenaar in HubSpot; de eigenaar wordt weggelaten."
+    )
+    at = "Looked at Teamleader's ids, HubSpot's ids, as last read on 2026-11-02 11:00 UTC. Give a Teamleader id or a"
+    assert say(f"{at} HubSpot id; a record added just now appears after the next run").startswith(
+        "Gezocht in de id's van Teamleader en van HubSpot, laatst gelezen op 2026-11-02 11:00 UTC. Geef"
+    )
 
 
 @pytest.mark.parametrize(("english", "dutch"), PATTERNS.items())
@@ -82,6 +144,7 @@ def _answer(**values: Any) -> dict[str, Any]:
         "what_would_change": [],
         "hubspot": None,
         "matching": None,
+        "alike_in_hubspot": [],
         "outcome": None,
         "planned": [],
         "notices": [],
@@ -104,6 +167,7 @@ def test_matching_failure_and_pushes() -> None:
         failure={
             "reason": "validation_error",
             "message": "fax is no property",
+            "http_status": 400,
             "since": "2026-11-01T10:11:12+00:00",
             "attempts": 3,
             "next_attempt_at": "2026-11-02T10:11:12+00:00",
@@ -124,11 +188,11 @@ def test_matching_failure_and_pushes() -> None:
         "Company k1 belongs in HubSpot: one of its contacts is in HubSpot.",
         "They are linked since 2 November 2026 (run 01234567).",
         "They were matched because the VAT number is the same.",
-        "Also, the name is the same.",
+        "They agree: the name is the same.",
         "Writing it fails since 2026-11-01 10:11 UTC, tried 3 times; the first run after 2026-11-02 10:11 UTC"
         " tries again.",
         "HubSpot says: fax is no property",
-        "2026-11-01 10:11 UTC: update, failed",
+        "2026-11-01 10:11 UTC: updated, failed",
         "city: (empty) → Gent",
     ):
         assert part in english

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tl_hubspot.errors import CredentialsRefused
-from tl_hubspot.orchestration.steps import reports
+from tl_hubspot.orchestration.steps import ageing, costing, planning, reports
+from tl_hubspot.reporting import ageing_page, plan_page
+from tl_hubspot.reporting.plan_view import Chosen
 from tl_hubspot.sandbox.control import Fault
 from tl_hubspot.sandbox.worlds import shapes
 from tl_hubspot_tests.e2e.builders import Story, story
@@ -30,11 +32,35 @@ def told(make: Make) -> Story:
     world.contact(None)
     world.contact("geen adres")
     world.fail("poison", "contacts/batch/upsert", record="c3@", times=None)
+    _write_plan(world)
     assert world.sync().exit_code == 1
     linked = "select hubspot_id from sync.links where entity_type = 'contact' order by teamleader_id limit 1"
     world.portal.patch("contacts", world.product.read(linked).item(), {"lastname": "Geheim"})
     assert world.sync().exit_code == 1
+    platform = world.product.platform()
+    ageing_page.write(_page(world, "ageing"), ageing.ageing(platform, 1500, ["contact", "company", "deal"], names=True))
     return world
+
+
+def _page(world: Story, name: str) -> Path:
+    """Where a page stands; `ageing` and `plan` are written once."""
+    if name == "report":
+        return reports.write(world.product.platform(), "latest")
+    return world.product.platform().settings.reports_folder / f"{name}.html"
+
+
+def _write_plan(world: Story) -> None:
+    """As `plan --html` does, with a look at what it costs."""
+    world.product.environment |= {"TL_HUBSPOT_MARKETING__TIER": "1", "TL_HUBSPOT_MARKETING__RENEWAL": "2020-12-01"}
+    world.plan()
+    run = world.product.read("from sync.runs").row(0, named=True)
+    platform = world.product.platform()
+    plan = planning.stored_plan(platform, run)
+    assert plan.changes.height
+    costs = costing.marketing(platform, plan).sentences()
+    plan_page.write(_page(world, "plan"), plan, Chosen(), costs, run)
+    for name in ("TIER", "RENEWAL"):
+        del world.product.environment[f"TL_HUBSPOT_MARKETING__{name}"]
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +115,21 @@ def test_what_it_says(page: Path, opened: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "scheme", "width"), [("report", "light", 1100), ("report", "dark", PHONE), ("index", "dark", PHONE)]
+    ("name", "scheme", "width"),
+    [
+        *(("report", "light", 1100), ("report", "dark", PHONE), ("index", "dark", PHONE)),
+        *((name, scheme, width) for name in ("ageing", "plan") for scheme, width in (("light", 1100), ("dark", PHONE))),
+    ],
 )
-def test_nothing_is_loaded_nothing_is_wrong(page: Path, opened: Open, name: str, scheme: str, width: int) -> None:
-    path = page if name == "report" else page.with_name("index.html")
+def test_nothing_is_loaded_nothing_is_wrong(
+    told: Story, page: Path, opened: Open, name: str, scheme: str, width: int
+) -> None:
+    path = page if name == "report" else _page(told, name)
     shown = opened(path, scheme=scheme, width=width)
     assert shown.requested == [path.as_uri()]
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= width, "it does not scroll sideways"
-    assert shown.page.locator("svg[role=img][aria-label]").count() >= 3
+    pictures = {"plan": 0, "ageing": 1}.get(name, 3)
+    assert shown.page.locator("svg[role=img][aria-label]").count() >= pictures
     colour = shown.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (colour == "rgb(18, 22, 28)") is (scheme == "dark")
     assert shown.violations() == []

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from tl_hubspot.errors import BadAnswer, TlHubspotError
 from tl_hubspot.sandbox.control import Fault
+from tl_hubspot.teamleader.client import Answer, TeamleaderClient
 from tl_hubspot.teamleader.extraction import Batch
 from tl_hubspot.teamleader.paging import OVERLAP, Keyset, Walk
 from tl_hubspot_tests.teamleader.conftest import Account
@@ -344,6 +347,24 @@ def test_a_record_that_shows_its_new_time_at_its_old_place_does_not_carry_the_re
     store = gather(account.extraction().contacts())
     assert len(store) == 450
     assert sum(record["updated_at"] == text(NOW) for record in store.values()) == 6
+
+
+def test_properties_in_another_order_each_time_end_no_later(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = fill(account, "contacts", spread(1))
+    random, call, calls = Random(4), TeamleaderClient.call, 0
+
+    def in_any_order(client: TeamleaderClient, endpoint: str, body: dict[str, Any]) -> Answer:
+        nonlocal calls
+        calls += 1
+        assert calls < 30, "the reading does not end"
+        answer = call(client, endpoint, body)
+        rows = [dict(random.sample(list(row.items()), len(row))) for row in json.loads(bytes(answer.data))]
+        return replace(answer, data=msgspec.Raw(json.dumps(rows).encode()))
+
+    monkeypatch.setattr(TeamleaderClient, "call", in_any_order)
+    for since in (None, START):
+        read = [record.id for batch in account.extraction().contacts(since) for record in batch.records]
+        assert set(read) == set(ids)
 
 
 # -- slips of the server -----------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ before deletions, re-reading before writes. `Faults` says what goes wrong in one
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
@@ -34,6 +35,7 @@ class Faults:
     lost_answer: float = 0
     lost_request: float = 0
     silent: float = 0
+    doubled: float = 0
     crash: str = ""
     skewed: bool = False
 
@@ -68,6 +70,17 @@ class Engine:
     creations_at: datetime | None = None
     polls: list[datetime] = field(default_factory=list)
     without: str = ""
+    happened: Counter[str] = field(default_factory=Counter)
+    """What went wrong, how often."""
+
+    def _hits(self, what: str, share: float, rng: Random) -> bool:
+        hit = rng.random() < share
+        self.happened[what] += hit
+        return hit
+
+    def _die(self, place: str) -> None:
+        self.happened[f"crash {place}"] += 1
+        raise Crashed
 
     # --- reading ---
 
@@ -80,12 +93,16 @@ class Engine:
         server = self.world.servers[side]
         rows = []
         for record, values in server.records.items():
-            shown = server.seen.get(record, values) if rng.random() < faults.stale else values
+            before = server.seen.get(record, values)
+            shown = before if rng.random() < faults.stale else values
+            self.happened["stale"] += shown != values
             row: dict[str, Any] = {"id": record, **shown}
+            if self._hits("doubled", faults.doubled, rng):
+                rows.append({"id": record, **before})
             # a record that may be the twin of another shows its key: an unknown one cannot be told to be ambiguous
             ambiguous = self.world.people[server.owner[record]].kind == "ambiguous"
             for name in FIELDS:
-                if rng.random() < faults.unknown and not (ambiguous and name != "phone"):
+                if not (ambiguous and name != "phone") and self._hits("unknown", faults.unknown, rng):
                     row[name] = None
             rows.append(row)
         server.seen = {record: dict(values) for record, values in server.records.items()}
@@ -98,6 +115,7 @@ class Engine:
                 if rng.random() < 0.5
             ]
             times = pl.DataFrame(drawn, schema=TIMES)
+            self.happened["skewed"] += times.height
         previous = self.polls[-2] if len(self.polls) > 1 else None
         records = pl.DataFrame(rows, schema=TEXTS)
         return System(records, poll=self.world.clock, previous_poll=previous, times=times)
@@ -119,8 +137,8 @@ class Engine:
         did.plan = made
         self._store(made)
         if faults.crash == "after_plan":
-            raise Crashed
-        self._race(rng, faults.race)
+            self._die("after_plan")
+        self._race("race", rng, faults.race)
         self._create(made.creations, rng, faults, did)
         self._write(made, rng, faults, did)
         return did
@@ -167,9 +185,9 @@ class Engine:
         ids = [row["conflict_id"] for row in self.conflicts]
         self.memory = replace(self.memory, logged=pl.Series("conflict_id", ids, pl.String))
 
-    def _race(self, rng: Random, share: float) -> None:
+    def _race(self, what: str, rng: Random, share: float) -> None:
         for person in self.world.people:
-            if rng.random() < share:
+            if self._hits(what, share, rng):
                 self.world.edit(person, rng)
 
     # --- calls ---
@@ -181,12 +199,12 @@ class Engine:
             self.memory = replace(self.memory, creations=creations)
         self.creations_at = self.world.tick()
         if faults.crash == "after_intents":
-            raise Crashed
+            self._die("after_intents")
         answers, settled = [], []
         for row in creations.iter_rows(named=True):
             if faults.crash == "mid_calls" and rng.random() < 0.3:
-                raise Crashed
-            if rng.random() < faults.lost_request:
+                self._die("mid_calls")
+            if self._hits("lost request", faults.lost_request, rng):
                 continue
             side, key = row["side"], {"side": row["side"], "source_id": row["source_id"]}
             values = {name: row[name] for name in FIELDS if row[name] is not None}
@@ -198,12 +216,12 @@ class Engine:
             owner = self.world.servers[OTHER[side]].owner[row["source_id"]]
             new = server.create(values, owner, self.world.tick(), ours=True)
             did.made += 1
-            if rng.random() >= faults.lost_answer:
+            if not self._hits("lost answer", faults.lost_answer, rng):
                 answers.append({**key, "id": new, **server.records[new]})
                 settled.append(key)
-        self._race(rng, faults.late_race)
+        self._race("late race", rng, faults.late_race)
         if faults.crash == "after_calls":
-            raise Crashed
+            self._die("after_calls")
         schema = {"side": pl.String(), "source_id": pl.String(), **TEXTS}
         done = pl.DataFrame(answers, schema=schema)
         new_links, shadows = bookkeeping.created(creations, done, self.memory.links, self.flow, self.world.clock)
@@ -239,16 +257,16 @@ class Engine:
         read_at = self.world.tick()
         self.read_at |= {(r["side"], r["id"], r["field"]): read_at for r in writes.iter_rows(named=True)}
         if faults.crash == "after_intents":
-            raise Crashed
+            self._die("after_intents")
         stamps = {side: dict(self.world.servers[side].modified) for side in SIDES}
-        self._race(rng, faults.late_race)
+        self._race("late race", rng, faults.late_race)
         answered, dropped, refused = [], [], []
         for (side, record), rows in sorted(writes.partition_by("side", "id", as_dict=True).items()):
             if faults.crash == "mid_calls" and rng.random() < 0.3:
-                raise Crashed
+                self._die("mid_calls")
             server = self.world.servers[side]
             values = dict(rows.select("field", "value").iter_rows())
-            if rng.random() < faults.lost_request:
+            if self._hits("lost request", faults.lost_request, rng):
                 continue
             if record not in server.records:
                 dropped.append(rows)
@@ -265,11 +283,11 @@ class Engine:
                 continue
             stored = server.write(record, values, self.world.tick(), ours=True)
             did.calls.append((side, record))
-            if rng.random() >= faults.lost_answer:
-                told = {n: None if rng.random() < faults.silent else stored[n] for n in values}
+            if not self._hits("lost answer", faults.lost_answer, rng):
+                told = {n: None if self._hits("silent", faults.silent, rng) else stored[n] for n in values}
                 answered += [{"side": side, "id": record, "field": n, "value": v} for n, v in told.items()]
         if faults.crash == "after_calls":
-            raise Crashed
+            self._die("after_calls")
         done = bookkeeping.confirmed(
             writes, pl.DataFrame(answered, schema=bookkeeping.VALUES), self.flow, from_response=True
         )

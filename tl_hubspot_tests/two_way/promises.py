@@ -31,8 +31,9 @@ def after_every_cycle(engine: Engine, did: Did) -> None:
 def links_are_stable(before: pl.DataFrame, after: pl.DataFrame) -> None:
     """P16: a link that stands keeps its two records, whatever is edited."""
     joined = before.join(after, on="link_id", suffix="_after")
-    assert joined.height == before.height
-    assert joined.filter((pl.col("a_id") != pl.col("a_id_after")) | (pl.col("b_id") != pl.col("b_id_after"))).is_empty()
+    assert joined.height == before.height, "P16 a link is lost"
+    moved = joined.filter((pl.col("a_id") != pl.col("a_id_after")) | (pl.col("b_id") != pl.col("b_id_after")))
+    assert moved.is_empty(), f"P16 a link moved: {moved}"
 
 
 def settle(engine: Engine) -> None:

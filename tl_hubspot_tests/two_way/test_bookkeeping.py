@@ -79,6 +79,8 @@ def test_a_refused_field_waits_twice_as_long_each_time_up_to_a_day() -> None:
     assert rows(holds, "field", "value", "reason", "attempts") == [("phone", "222222", "invalid_phone", 11)]
     unnamed = bookkeeping.refused(both, reason.with_columns(field=pl.lit(None, pl.String)), holds.clear(), NOW)
     assert unnamed["field"].to_list() == ["firstname", "phone"]
+    not_sent = bookkeeping.refused(both, reason.with_columns(field=pl.lit("lastname")), holds.clear(), NOW)
+    assert not_sent["field"].to_list() == ["firstname", "phone"]
 
 
 def test_records_that_were_made_are_linked_with_what_they_store() -> None:

@@ -215,6 +215,18 @@ def test_the_later_change_wins_and_its_time_is_kept_until_it_is_settled() -> Non
     assert rows(alone.writes, "side", "value") == [("a", "222222")], "and nothing else"
 
 
+def test_p25_clocks_that_are_wrong_may_change_the_winner_but_never_lose_the_loser() -> None:
+    a, b = side({"id": "1", **ANN, "phone": "111111"}), side({"id": "9", **ANN, "phone": "222222"})
+    winners = set()
+    for hours in (-9, 0, 9):
+        times = pl.DataFrame([("1", "phone", NOW + timedelta(hours=hours), False)], schema=TIMES, orient="row")
+        done = planned(replace(a, times=times), b, linked(("1", "9", ANN)))
+        [(winner, losing)] = rows(done.conflicts, "winner", "losing_value")
+        assert {losing, *done.writes["value"]} == {"111111", "222222"}
+        winners.add(winner)
+    assert winners == {"a", "b"}
+
+
 def test_p24_a_refused_value_waits_and_a_new_one_does_not() -> None:
     memory = linked(("1", "9", ANN))
     hold = {
@@ -286,7 +298,7 @@ def test_p7_every_field_is_planned_as_if_there_were_no_other(seed: int) -> None:
         for field in engine.flow.fields
     ]
     assert pl.concat(p.writes for p in alone).sort("side", "link_id", "field").equals(whole.writes)
-    assert pl.concat(p.shadows for p in alone).sort("link_id", "field").equals(whole.shadows)
+    assert pl.concat(p.shadows for p in alone).sort("field", "link_id").equals(whole.shadows)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -32,17 +32,17 @@ def as_sent(name: str, value: str) -> str:
 
 
 def bare(name: str, value: str) -> str:
-    """A server that stores numbers as bare E.164, and trims."""
-    if name in PHONES and value.strip():
+    """A server that stores numbers as bare E.164, and trims; what is no number it leaves as it is."""
+    if name in PHONES and not any(ch.isalpha() for ch in value):
         return "".join(ch for ch in value if ch.isdigit() or ch == "+")
     return value.strip()
 
 
 def spaced(name: str, value: str) -> str:
     """A server that writes numbers in groups of three."""
-    if name not in PHONES or not value.strip():
-        return value.strip()
     digits = bare(name, value)
+    if name not in PHONES or any(ch.isalpha() for ch in digits):
+        return digits
     return " ".join(digits[i : i + 3] for i in range(0, len(digits), 3))
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,11 +61,12 @@ class Installation:
         path.write_text(changed, encoding="utf-8")
         self.more["TL_HUBSPOT_TWO_WAY__FLOWS"] = str(path)
 
-    def platform(self) -> Platform:
-        platform = Platform(configuration.load(self.environment, directory=self.data), RunOptions(command="crmoffice"))
+    def platform(self, **options: Any) -> Platform:
+        settings = configuration.load(self.environment, directory=self.data)
+        platform = Platform(settings, RunOptions(command="crmoffice", **options))
         platform.__dict__["warehouse"] = self.warehouse
         platform.clock = self.systems.clock.now
-        platform.sleep = lambda seconds: None
+        platform.sleep = lambda seconds: time.sleep(min(seconds, 0.05))
         return platform
 
     def cycle(self, *, writes: bool = True, full: bool = False) -> Cycle:
@@ -72,6 +74,14 @@ class Installation:
         platform = self.platform()
         try:
             return (cycle.sync if writes else cycle.plan)(platform, full=full)[0]
+        finally:
+            platform.close()
+
+    def approve(self, digest: str) -> Cycle:
+        """`tl-hubspot approve DIGEST`."""
+        platform = self.platform(approved=digest)
+        try:
+            return cycle.approve(platform)[0]
         finally:
             platform.close()
 
@@ -121,9 +131,13 @@ class Installation:
 
     def made(self) -> int:
         """Records that were asked for since `forget` and not refused."""
-        posts = [e for e in self.systems.hubspot.log.writes() if e["path"].rstrip("/").endswith("/objects/contacts")]
-        posts += [e for e in self.crmoffice.log.writes() if e["method"] == "POST"]
-        return sum(1 for entry in posts if entry["status"] not in (400, 422))
+        made = 0
+        for entry in self.systems.hubspot.log.writes():
+            if entry["path"].endswith("/batch/create") and entry["status"] != 400:
+                body = entry["body"] if isinstance(entry["body"], dict) else json.loads(entry["body"])
+                made += len(body["inputs"])
+        posts = [e for e in self.crmoffice.log.writes() if e["method"] == "POST"]
+        return made + sum(1 for entry in posts if entry["status"] != 422)
 
     def forget(self) -> None:
         """Empty the request logs."""
@@ -223,6 +237,7 @@ class HttpEngine:
     def cycle(self, rng: Random) -> Did:
         one = self.world.installation
         self.world.tick(300)
+        self.before_calls()
         one.forget()
         try:
             made = one.cycle()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -64,6 +65,23 @@ def test_wrong_usage(make: Make, terminal: Terminal) -> None:  # noqa: F811
     assert "CRMOFFICE_API_URL" in ended.line
 
 
+def test_deletions_that_stopped_the_flow_are_approved_once(make: Make, terminal: Terminal) -> None:  # noqa: F811
+    one = make()
+    pairs = [one.person(firstname=f"Ann{n}", mobilephone=f"+47 912345{n:02}") for n in range(22)]
+    one.cycle()
+    for _, b in pairs[:21]:
+        one.crmoffice.delete(b)
+    ended = terminal("crmoffice", "sync", **one.environment)
+    assert (ended.code, "21 linked contacts seem deleted in Crmoffice, 20 are allowed" in ended.out) == (3, True), ended
+    [digest] = re.findall("tl-hubspot approve ([0-9a-f]{64})", ended.out)
+    assert terminal("approve", "0" * 64, **one.environment).code == 2
+    ended = terminal("approve", digest, **one.environment)
+    assert (ended.code, "Ended: 21." in ended.out) == (0, True), ended
+    ended = terminal("approve", digest, **one.environment)
+    assert (ended.code, "carried out already" in ended.line) == (2, True), ended
+    assert len(list(one.systems.hubspot.all("contacts"))) == 22 and one.crmoffice.count() == 1
+
+
 def test_the_job_in_dagster(make: Make) -> None:
     one = make()
     one.person("a")
@@ -97,7 +115,7 @@ def test_a_process_that_is_killed_makes_nothing_twice_and_the_next_one_ends_the_
     command = [sys.executable, "-m", "tl_hubspot", "crmoffice", "sync"]
     with subprocess.Popen(command, env=values, stderr=subprocess.DEVNULL, cwd=one.data) as process:
         began = time.monotonic()
-        while _sent(one.crmoffice.log.writes(), method) < skip and time.monotonic() - began < 30:
+        while _sent(one.crmoffice.log.writes(), method) < skip and time.monotonic() - began < 120:
             time.sleep(0.02)
         time.sleep(0.2)
         os.kill(process.pid, signal.SIGKILL)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
+import polars as pl
 import pytest
 
 from tl_hubspot.errors import ConfigurationError
-from tl_hubspot.orchestration.steps.two_way import conflicts, memory, reading
+from tl_hubspot.hubspot.property_history import Entry
+from tl_hubspot.orchestration.steps.two_way import conflicts, memory, reading, recovering
+from tl_hubspot.orchestration.steps.two_way.sides import CrmofficeSide, Seen
 from tl_hubspot.pushing.wire import ProtectedProperty
+from tl_hubspot.sandbox.control import Fault
+from tl_hubspot.two_way.bookkeeping import Settled
+from tl_hubspot.two_way.frames import SHADOWS
 from tl_hubspot_tests.two_way_engine.conftest import Make
-from tl_hubspot_tests.two_way_engine.installation import Installation
+from tl_hubspot_tests.two_way_engine.installation import FLOW, Installation
 
 
 def entries(one: Installation) -> list[dict[str, Any]]:
@@ -108,6 +115,56 @@ def test_an_edit_in_the_moment_of_the_write_is_found_in_hubspot_s_history(
     assert one.hubspot(a)["phone"] == one.crm(b)["phone"] == "+47 33333333"
     [entry] = entries(one)
     assert (entry["kind"], entry["losing_side"], entry["losing_value"]) == ("lost_edit", "hubspot", "+47 44444444")
+    assert entry["base"] == {"hubspot": "", "crmoffice": ""}
+
+
+def test_an_edit_of_another_field_in_the_moment_of_the_write_is_carried_over(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = make()
+    a, b = one.person()
+    one.cycle()
+    one.edit("a", a, lastname="Maas")
+    inner = memory.intend_writes
+    monkeypatch.setattr(memory, "intend_writes", _then(inner, lambda: one.edit("b", b, phone="+47 44444444")))
+    assert one.cycle().counts["unguarded"] == 1
+    monkeypatch.undo()
+    one.cycle()
+    assert one.hubspot(a)["phone"] == one.crm(b)["phone"] == "+47 44444444"
+
+
+def test_such_an_edit_is_found_too_where_hubspot_writes_numbers_in_its_own_form(make: Make) -> None:
+    one = make()
+    a, b = one.person()
+    one.cycle()
+    [link] = one.read("select link_id from two_way.links")["link_id"]
+    at = [datetime(2026, 11, 2, 9, 0, second, tzinfo=UTC) for second in range(3)]
+    sent = {"side": "a", "id": a, "source_id": b, "value": "0047 33 33 33 33", "pre_image": "", "rule": "M7"}
+    intents = pl.DataFrame([{"link_id": link, "field": "phone", **sent, "read_at": at[0]}], schema=memory.INTENTS)
+    stored = [{"link_id": link, "field": "phone", "a": "+4733333333", "b": sent["value"]}]
+    writes = intents.drop("read_at")
+    outcome = Settled(pl.DataFrame(stored, schema=SHADOWS), writes, writes.clear())
+    history = [Entry("+4733333333", at[2], "INTEGRATION"), Entry("+4744444444", at[1], "CRM_UI")]
+    seen = {a: Seen(a, {"phone": "+4733333333"}, history={"phone": history})}
+    with one.warehouse.connect() as con:
+        found = recovering.lost_edits(con, outcome, intents, seen, FLOW, at[2])
+    assert found["losing_value"].to_list() == ["+4744444444"]
+
+
+def test_a_list_that_still_shows_what_was_before_does_not_undo_an_edit(make: Make) -> None:
+    one = make()
+    a, b = one.person()
+    one.cycle()
+    one.systems.clock.advance(60)
+    one.crmoffice.set_switches(list_lag=30.0)
+    one.edit("a", a, lastname="Maas")
+    one.cycle()
+    one.edit("a", a, lastname="Maes")
+    one.cycle()
+    one.systems.clock.advance(60)
+    one.cycle()
+    assert one.hubspot(a)["lastname"] == one.crm(b)["lastname"] == "Maes"
+    quiet(one)
 
 
 def test_an_edit_after_the_plan_is_left_to_the_next_cycle(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +256,23 @@ def test_other_policies_of_deletion(make: Make, policy: str) -> None:
     quiet(one)
 
 
+def test_a_record_that_is_edited_while_its_pair_ends_is_not_deleted(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = make("etag=1")
+    one.flows(lambda text: text.replace("delete: unlink", "delete: archive_other"))
+    people = [one.person(firstname=f"Ann{n}", mobilephone=f"+47 9123456{n}") for n in range(3)]
+    (a, b), (c, d), _ = people  # HubSpot is not empty afterwards
+    one.cycle()
+    one.systems.hubspot.archive("contacts", a)
+    one.systems.hubspot.archive("contacts", c)
+    look = CrmofficeSide.read
+    monkeypatch.setattr(memory, "store", _then(memory.store, lambda: one.edit("b", b, lastname="Maas")))
+    monkeypatch.setattr(CrmofficeSide, "read", lambda *given: (look(*given), one.edit("b", d, lastname="Mees"))[0])
+    one.cycle()
+    assert {record["familyName"] for record in one.crmoffice.all()} == {"Maas", "Mees", "Maes"}
+
+
 def test_too_many_deletions_stop_the_flow_before_anything_is_written(make: Make) -> None:
     one = make()
     pairs = [one.person(firstname=f"Ann{n}", mobilephone=f"+47 912345{n:02}") for n in range(22)]
@@ -212,6 +286,39 @@ def test_too_many_deletions_stop_the_flow_before_anything_is_written(make: Make)
     assert made.plan.stops.select("name", "side", "value", "maximum").rows() == [("deletions", "b", 21, 20)]
     assert one.written() == [] and one.made() == 0
     assert one.read("select count(*) from two_way.links where state = 'broken'").item() == 0
+    digest = str(made.digest)
+    assert one.cycle(writes=False).digest == digest
+
+    one.systems.hubspot.archive("contacts", pairs[21][0])
+    with pytest.raises(ConfigurationError, match="not those that were approved"):
+        one.approve(digest)
+    assert one.written() == []
+    again = str(one.cycle().digest)
+    assert again != digest
+    assert one.approve(again).counts["broken"] == 22
+    with pytest.raises(ConfigurationError, match="carried out already"):
+        one.approve(again)
+    quiet(one)
+
+
+def test_p15_new_contacts_go_to_hubspot_in_one_call_and_a_lost_answer_makes_no_second(make: Make) -> None:
+    one = make("canonicalises=mobilePhone")
+    alike = {"lastname": "Twin", "mobilephone": ""}
+    people = [one.person("b", firstname=f"Ann{n}", mobilephone=f"+47 9123456{n}")[1] for n in range(4)]
+    people += [one.person("b", firstname="Bo", **alike)[1] for _ in range(2)]
+    one.systems.hubspot.faults.add(Fault("status", "batch/create$", "POST", when="after", status=502))
+    made = one.cycle()
+    assert (made.counts["created_in_hubspot"], made.counts["open"], made.exit_code) == (1, 5, 1)
+    assert one.systems.hubspot.log.count("/crm/v3/objects/contacts/batch/create") == 2, "one call for those unlike"
+    one.systems.clock.advance(60)
+    one.forget()
+    made = one.cycle()
+    assert one.made() == 0 and one.written() == []
+    assert (made.counts["linked"], made.exit_code) == (6, 0)
+    hubspot = {record["id"]: one.hubspot(record["id"]) for record in one.systems.hubspot.all("contacts")}
+    links = dict(one.read("select b_id, a_id from two_way.links").rows())
+    assert {b: hubspot[a] for b, a in links.items()} == {b: one.crm(b) for b in people}
+    quiet(one)
 
 
 def test_a_plan_and_a_dry_run_write_nothing(make: Make) -> None:

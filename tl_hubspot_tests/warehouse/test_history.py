@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -23,8 +22,8 @@ START = datetime(2026, 11, 2, tzinfo=UTC)
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(tmp_path / "tl_hubspot.duckdb")
+def warehouse(made: Warehouse) -> Warehouse:
+    return made
 
 
 def begin(warehouse: Warehouse, run: str) -> None:

@@ -33,11 +33,11 @@ def links(*rows: dict[str, Any]) -> pl.DataFrame:
     return frame_of("sync.links", rows)
 
 
-def test_every_table_and_column_is_there_with_its_meaning(warehouse: Warehouse) -> None:
-    tables = warehouse.read("select schema_name || '.' || table_name as name, comment from duckdb_tables()")
+def test_every_table_and_column_is_there_with_its_meaning(made: Warehouse) -> None:
+    tables = made.read("select schema_name || '.' || table_name as name, comment from duckdb_tables()")
     expected = {t.name: t.meaning for t in schema.TABLES}
-    assert {k: v for k, v in tables.iter_rows() if k != "meta.deployment"} == expected
-    columns = warehouse.read(
+    assert {k: v for k, v in tables.iter_rows() if not k.startswith("meta.")} == expected
+    columns = made.read(
         "select schema_name || '.' || table_name, column_name, comment from duckdb_columns()"
         " where schema_name not in ('meta', 'main') and not internal"
     )
@@ -45,57 +45,57 @@ def test_every_table_and_column_is_there_with_its_meaning(warehouse: Warehouse) 
     assert {(t, c): meaning for t, c, meaning in columns.iter_rows()} == expected_columns
 
 
-def test_merging_counts_what_it_did(warehouse: Warehouse) -> None:
-    assert warehouse.upsert("sync.links", links(link("a", "1"), link("b", "2"))) == Merged(2, 0, 0)
-    merged = warehouse.upsert("sync.links", links(link("a", "1"), link("b", "3"), link("c", "4")))
+def test_merging_counts_what_it_did(made: Warehouse) -> None:
+    assert made.upsert("sync.links", links(link("a", "1"), link("b", "2"))) == Merged(2, 0, 0)
+    merged = made.upsert("sync.links", links(link("a", "1"), link("b", "3"), link("c", "4")))
     assert merged == Merged(inserted=1, updated=1, unchanged=1)
-    rows = warehouse.read("select teamleader_id, hubspot_id from sync.links order by all").rows()
+    rows = made.read("select teamleader_id, hubspot_id from sync.links order by all").rows()
     assert rows == [("a", "1"), ("b", "3"), ("c", "4")]
 
 
-def test_columns_that_a_frame_lacks_keep_their_value(warehouse: Warehouse) -> None:
-    warehouse.upsert("sync.links", links(link("a", "1", "first")))
-    warehouse.upsert("sync.links", links(link("a", "2", "second")).drop("first_run"))
-    assert warehouse.read("sync.links").row(0) == ("contact", "a", "2", "first", "second")
+def test_columns_that_a_frame_lacks_keep_their_value(made: Warehouse) -> None:
+    made.upsert("sync.links", links(link("a", "1", "first")))
+    made.upsert("sync.links", links(link("a", "2", "second")).drop("first_run"))
+    assert made.read("sync.links").row(0) == ("contact", "a", "2", "first", "second", None)
 
 
-def test_stamps_alone_are_no_change(warehouse: Warehouse) -> None:
+def test_stamps_alone_are_no_change(made: Warehouse) -> None:
     row = {"kind": "user", "id": "1", "name": "Ann", "_run_id": "r1"}
-    warehouse.upsert("teamleader.reference", frame_of("teamleader.reference", [row]))
-    again = warehouse.upsert("teamleader.reference", frame_of("teamleader.reference", [row | {"_run_id": "r2"}]))
+    made.upsert("teamleader.reference", frame_of("teamleader.reference", [row]))
+    again = made.upsert("teamleader.reference", frame_of("teamleader.reference", [row | {"_run_id": "r2"}]))
     assert again == Merged(0, 0, 1)
 
 
-def test_a_repeated_key_is_refused(warehouse: Warehouse) -> None:
+def test_a_repeated_key_is_refused(made: Warehouse) -> None:
     with pytest.raises(ValueError, match="repeat a key"):
-        warehouse.upsert("sync.links", links(link("a", "1"), link("a", "2")))
-    assert warehouse.count("sync.links") == 0
+        made.upsert("sync.links", links(link("a", "1"), link("a", "2")))
+    assert made.count("sync.links") == 0
 
 
-def test_unknown_columns_are_refused(warehouse: Warehouse) -> None:
+def test_unknown_columns_are_refused(made: Warehouse) -> None:
     with pytest.raises(ValueError, match=r"sync\.links has no column colour"):
         links(link("a", "1") | {"colour": "red"})
     with pytest.raises(duckdb.BinderException):
-        warehouse.append("sync.links", links(link("a", "1")).with_columns(colour=pl.lit("red")))
-    assert warehouse.count("sync.links") == 0
+        made.append("sync.links", links(link("a", "1")).with_columns(colour=pl.lit("red")))
+    assert made.count("sync.links") == 0
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_transaction_is_all_or_nothing(warehouse: Warehouse, error: type[BaseException]) -> None:
-    warehouse.upsert("sync.links", links(link("a", "1")))
-    with pytest.raises(error), warehouse.transaction() as con:
+def test_a_transaction_is_all_or_nothing(made: Warehouse, error: type[BaseException]) -> None:
+    made.upsert("sync.links", links(link("a", "1")))
+    with pytest.raises(error), made.transaction() as con:
         upsert(con, "sync.links", links(link("a", "9"), link("b", "2")))
         raise error
-    assert warehouse.read("select hubspot_id from sync.links").rows() == [("1",)]
+    assert made.read("select hubspot_id from sync.links").rows() == [("1",)]
 
 
-def test_replace_and_delete(warehouse: Warehouse) -> None:
-    warehouse.upsert("sync.links", links(link("a", "1"), link("b", "2")))
-    with warehouse.transaction() as con:
+def test_replace_and_delete(made: Warehouse) -> None:
+    made.upsert("sync.links", links(link("a", "1"), link("b", "2")))
+    with made.transaction() as con:
         delete(con, "sync.links", pl.DataFrame({"entity_type": ["contact"], "teamleader_id": ["a"]}))
-    assert warehouse.read("sync.links")["teamleader_id"].to_list() == ["b"]
-    assert warehouse.replace("sync.links", links()) == 0
-    assert warehouse.count("sync.links") == 0
+    assert made.read("sync.links")["teamleader_id"].to_list() == ["b"]
+    assert made.replace("sync.links", links()) == 0
+    assert made.count("sync.links") == 0
 
 
 def _locked(path: str, ready: Any, seconds: float) -> None:
@@ -188,21 +188,21 @@ def test_every_copy_equals_the_database_whatever_was_written_since(warehouse: Wa
         assert warehouse.publish(target).read_bytes() == warehouse.path.read_bytes()
 
 
-def test_publishing_while_a_run_holds_the_database(warehouse: Warehouse) -> None:
-    target = warehouse.path.with_name("analytics.duckdb")
-    holder = warehouse.hold()
+def test_publishing_while_a_run_holds_the_database(made: Warehouse) -> None:
+    target = made.path.with_name("analytics.duckdb")
+    made.hold()
     try:
-        warehouse.upsert("sync.links", links(link("a", "1")))
-        warehouse.publish(target)
+        made.upsert("sync.links", links(link("a", "1")))
+        made.publish(target)
     finally:
-        holder.close()
+        made.release()
     assert Warehouse(target.resolve(), read_only=True).count("sync.links") == 1
 
 
-def test_instants_come_back_in_utc(warehouse: Warehouse) -> None:
+def test_instants_come_back_in_utc(made: Warehouse) -> None:
     row = {"run_id": "r", "started_at": "2026-07-01T12:00:00+02:00"}
     frame = pl.DataFrame([row]).with_columns(pl.col("started_at").str.to_datetime(time_zone="Europe/Brussels"))
-    warehouse.append("sync.runs", frame)
-    stored = warehouse.read("select started_at from sync.runs")
+    made.append("sync.runs", frame)
+    stored = made.read("select started_at from sync.runs")
     assert stored.schema["started_at"] == pl.Datetime("us", "UTC")
     assert stored.item().isoformat() == "2026-07-01T10:00:00+00:00"

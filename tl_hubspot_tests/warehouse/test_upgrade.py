@@ -11,16 +11,21 @@ from tl_hubspot.errors import WarehouseError
 from tl_hubspot.warehouse import schema
 from tl_hubspot.warehouse.store import Warehouse, frame_of
 
-VERSION_1 = (Path(__file__).parent / "version_1.sql").read_text()
+EARLIER = range(1, schema.SCHEMA_VERSION)
+
+
+def written_by(version: int, folder: Path) -> Path:
+    """A file as that version left it."""
+    path = folder / "tl_hubspot.duckdb"
+    with duckdb.connect(str(path)) as con:
+        con.execute("set TimeZone = 'UTC'")
+        con.execute((Path(__file__).parent / f"version_{version}.sql").read_text())
+    return path
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    path = tmp_path / "tl_hubspot.duckdb"
-    with duckdb.connect(str(path)) as con:
-        con.execute("set TimeZone = 'UTC'")
-        con.execute(VERSION_1)
-    return path
+    return written_by(1, tmp_path)
 
 
 def described(path: Path) -> list[tuple[str, ...]]:
@@ -32,7 +37,9 @@ def described(path: Path) -> list[tuple[str, ...]]:
         return con.execute(query).fetchall()
 
 
-def test_tables_of_version_1_are_completed(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", EARLIER)
+def test_tables_of_every_earlier_version_are_completed_and_keep_their_rows(version: int, tmp_path: Path) -> None:
+    path = written_by(version, tmp_path)
     warehouse = Warehouse(path)
     assert warehouse.read("select id, first_name, links_read_at from teamleader.contacts order by id").rows() == [
         ("c1", "Ann", None),
@@ -43,8 +50,66 @@ def test_tables_of_version_1_are_completed(path: Path, tmp_path: Path) -> None:
     assert new.count("sync.runs") == 0
     described_new = {row for row in described(new.path) if row[0] != "meta"}
     assert {row[:4] for row in described(path) if row[0] != "meta"} == {row[:4] for row in described_new}
-    made = {row for row in described_new if row[0] == "history"}
-    assert made <= set(described(path)), "what is made carries its meaning"
+    if version == 1:
+        made = {row for row in described_new if row[0] == "history"}
+        assert made <= set(described(path)), "what is made carries its meaning"
+    last = "second" if version == 1 else "first"
+    assert warehouse.read(f"select id from teamleader.contacts_as_of('{last}') order by id").rows() == [
+        ("c1",),
+        ("c2",),
+    ]
+    assert warehouse.read("select hubspot_id from sync.links").rows() == [("101",)]
+    assert warehouse.read("select written from sync.shadows").rows() == [('{"firstname": "Ann"}',)]
+    assert warehouse.read("select address, unsubscribed from sync.opt_outs").rows() == [
+        ("ann@example.com", ["Newsletter"])
+    ]
+
+
+@pytest.mark.parametrize("version", EARLIER)
+def test_a_copy_of_before_is_kept(version: int, tmp_path: Path) -> None:
+    path = written_by(version, tmp_path)
+    before = path.read_bytes()
+    assert Warehouse(path).count("sync.links") == 1
+    copy = tmp_path / f"tl_hubspot.version-{version}.duckdb"
+    assert copy.read_bytes() == before
+    assert copy.stat().st_mode & 0o777 == 0o600
+    copy.unlink()
+    assert Warehouse(path).count("sync.links") == 1
+    assert [p.name for p in tmp_path.iterdir()] == [path.name], "nothing to do: no copy, and none of a new file"
+
+
+def test_without_a_copy_nothing_is_changed(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "tl_hubspot.version-1.duckdb").mkdir()
+    before = path.read_bytes()
+    with pytest.raises(WarehouseError, match=r"without a copy, which failed: .*version-1.duckdb"):
+        Warehouse(path).count("sync.links")
+    assert path.read_bytes() == before
+
+
+def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
+    assert Warehouse(path).count("sync.links") == 1
+    newer = schema.SCHEMA_VERSION + 1
+    with duckdb.connect(str(path)) as con:
+        con.execute(f"update meta.deployment set schema_version = {newer}")
+        con.execute("alter table sync.runs add column from_the_future varchar")
+    before = path.read_bytes()
+    for read_only in (False, True):
+        with pytest.raises(WarehouseError, match=f"a newer tl_hubspot .tables of version {newer}.*Upgrade tl-hubspot"):
+            Warehouse(path, read_only=read_only).count("sync.links")
+    assert path.read_bytes() == before
+
+
+def test_a_file_of_a_newer_duckdb_is_not_to_be_thrown_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        # as DuckDB 1.5.5 says it of a file of 2.0
+        said = (
+            "Trying to read a database file with version number 999, but we can only read versions between 64 and 68."
+        )
+        raise duckdb.IOException(f"IO Error: {said}")
+
+    monkeypatch.setattr(duckdb, "connect", refuse)
+    with pytest.raises(WarehouseError, match=r"written by a newer DuckDB.*Upgrade tl-hubspot"):
+        Warehouse(path).count("sync.links")
 
 
 def test_history_begins_with_the_newest_run_of_before(path: Path) -> None:
@@ -91,8 +156,11 @@ def test_a_broken_upgrade_leaves_the_file_as_it_was(path: Path) -> None:
     with duckdb.connect(str(path)) as con:
         con.execute("drop table sync.runs")
         con.execute("create view sync.runs as select 1 as run_id")
-    with pytest.raises((WarehouseError, duckdb.Error)):
+    before = path.read_bytes()
+    said = r"from version 1 of its tables to \d+; nothing in it was changed: .*a copy is tl_hubspot.version-1.duckdb"
+    with pytest.raises(WarehouseError, match=said):
         Warehouse(path).count("teamleader.contacts")
+    assert path.read_bytes() == before
     with duckdb.connect(str(path)) as con:
         assert con.execute("select schema_version from meta.deployment").fetchall() == [(1,)]
         assert con.execute("select count(*) from duckdb_schemas() where schema_name = 'history'").fetchall() == [(0,)]

@@ -51,3 +51,6 @@ insert into teamleader.contacts (id, first_name, payload, _loaded_at, _run_id) v
 insert into teamleader.contact_company_links (contact_id, company_id, rank, _loaded_at, _run_id) values
   ('c1', 'k1', 0, '2026-10-01 00:00:00+00', 'first');
 insert into teamleader.companies (id, name, links_read_at, payload) values ('k1', 'Kern', '2026-10-01 00:00:00+00', '{}');
+insert into sync.links values ('contact', 'c1', '101', 'first', 'first');
+insert into sync.shadows values ('contact', 'c1', '{"firstname": "Ann"}', '{"firstname": "Ann"}', 'first');
+insert into sync.opt_outs values ('ann@example.com', ['Newsletter'], 'first', '2026-10-01 00:00:00+00');

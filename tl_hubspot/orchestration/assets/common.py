@@ -4,6 +4,7 @@ A preview never shows personal data: columns that may hold it are left out by na
 """
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -34,6 +35,7 @@ def run_of(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Ru
     not depend on the failed one fail with the same error, instead of going on reading for nothing."""
     if platform.error is not None:
         raise platform.error
+    begin(platform)
     try:
         with automation.skipping(context):
             run = preflight.enter(platform, context.run.run_id)
@@ -41,6 +43,11 @@ def run_of(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Ru
     except BaseException as error:
         platform.error = error
         raise
+
+
+def begin(platform: Platform) -> None:
+    """Remember where a step begins, so that it tells its own calls only."""
+    platform.before_step = time.monotonic(), platform.meter.snapshot()
 
 
 def spec(key: list[str], table: str | None = None, **arguments: Any) -> dict[str, Any]:
@@ -60,17 +67,28 @@ def spec(key: list[str], table: str | None = None, **arguments: Any) -> dict[str
 
 
 def result(platform: Platform, table: str | None, facts: Mapping[str, Any]) -> dg.MaterializeResult[Any]:
-    """Metadata of a materialization: row count, preview and lineage of its table, the step's numbers, and the calls so
-    far in this run, as numbers that Dagster plots."""
+    """Metadata of a materialization: row count, preview and lineage of its table, the step's numbers, its calls and
+    their rate, as numbers that Dagster plots."""
     metadata: dict[str, Any] = dict(facts)
     if table is not None:
         metadata |= lineage.of_table(table)
         metadata["dagster/row_count"] = platform.warehouse.count(table)
         metadata["preview"] = dg.MetadataValue.md(preview(platform, table))
-    calls = platform.meter.snapshot()
-    metadata |= {f"{system}_calls": made["reads"] + made["writes"] for system, made in calls.items()}
-    metadata["calls"] = calls
-    return dg.MaterializeResult(metadata=metadata)
+    return dg.MaterializeResult(metadata=metadata | _calls(platform))
+
+
+def _calls(platform: Platform) -> dict[str, float]:
+    """Calls of this step per system that it called, how many per second, and how many of them were repeats."""
+    began, before = platform.before_step
+    seconds = max(time.monotonic() - began, 0.001)
+    facts: dict[str, float] = {}
+    for system, now in platform.meter.snapshot().items():
+        made = {name: count - before.get(system, {}).get(name, 0) for name, count in now.items()}
+        if calls := made["reads"] + made["writes"]:
+            facts[f"{system}_calls"] = calls
+            facts[f"{system}_calls_per_second"] = round(calls / seconds, 1)
+            facts[f"{system}_calls_repeated"] = made["retries"]
+    return facts
 
 
 def preview(platform: Platform, table: str) -> str:

@@ -45,8 +45,8 @@ DESCRIPTIONS: dict[str, str] = {
     "plan": "Every change that this run means to make in HubSpot, with old and new value. Nothing is written yet:"
     " a plan over a limit waits here for `tl-hubspot approve DIGEST`. In words: `tl-hubspot plan`.",
     "hubspot_sync": "HubSpot after the plan was pushed: every change is confirmed, failed with a reason, or held."
-    " Its columns are the properties that the mapping writes; their lineage leads to the Teamleader field of"
-    " each.",
+    " Its columns are the properties that the mapping writes; each says from which Teamleader field it comes, and"
+    " when it is written.",
     "crmoffice/contacts": "The contacts in Crmoffice and the linked ones in HubSpot as they were read last: what the"
     " two-way flow compares. Crmoffice is read whole where it cannot say what changed. Nothing is written here.",
     "two_way/plan": "What would be written to HubSpot and Crmoffice now; writes to neither. In words:"

@@ -12,7 +12,7 @@ import dagster as dg
 
 from tl_hubspot.errors import HeldByGuard
 from tl_hubspot.orchestration import automation
-from tl_hubspot.orchestration.assets.common import result, spec
+from tl_hubspot.orchestration.assets.common import begin, result, spec
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps import publish
 from tl_hubspot.orchestration.steps.two_way import cycle
@@ -23,6 +23,7 @@ def _cycle_of(context: dg.AssetExecutionContext, platform: Platform) -> Iterator
     """As `run_of` of the other groups, without a run of Teamleader's flow."""
     if platform.error is not None:
         raise platform.error
+    begin(platform)
     try:
         with automation.skipping(context):
             cycle.enter(platform)
@@ -74,7 +75,7 @@ def two_way_sync(context: dg.AssetExecutionContext, platform: dg.ResourceParam[P
             raise HeldByGuard(
                 "Too many linked records seem deleted, nothing was written",
                 where="two-way flow",
-                mend="Look at `tl-hubspot crmoffice plan`",
+                mend="Look at `tl-hubspot crmoffice plan`, which says how to go on",
             )
         facts: Counter[str] = Counter()
         for made in cycles:

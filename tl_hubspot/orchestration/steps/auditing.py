@@ -39,7 +39,7 @@ def audit(platform: Platform, *, size: int | None, seed: int, values: bool) -> d
     synchronised yet, AnotherRun while a run is going on, and whatever keeps HubSpot from being read.
     """
     platform.settings.require_hubspot()
-    if not platform.settings.database.exists():
+    if not platform.warehouse.exists():
         raise ConfigurationError(
             "Nothing was synchronised yet",
             where=str(platform.settings.data),

@@ -34,9 +34,15 @@ def links(platform: Platform, run: Run) -> dict[str, Any]:
     adopted = {e: adoption(platform, e) for e in ENTITIES}
     stored = platform.warehouse.read("sync.links")
     changed = pl.concat([a.changed for a in adopted.values()])
-    first = stored.select("entity_type", "teamleader_id", "first_run")
-    rows = changed.join(first, on=["entity_type", "teamleader_id"], how="left").with_columns(
-        pl.col("first_run").fill_null(run.run_id), pl.lit(run.run_id).alias("last_run")
+    before = stored.select("entity_type", "teamleader_id", "first_run", was="matched_by")
+    rows = (
+        changed.join(before, on=["entity_type", "teamleader_id"], how="left")
+        .with_columns(
+            pl.col("first_run").fill_null(run.run_id),
+            last_run=pl.lit(run.run_id),
+            matched_by=pl.when(pl.col("matched_by") == "link").then("was").otherwise("matched_by"),
+        )
+        .drop("was")
     )
     with platform.warehouse.transaction() as con:
         upsert(con, "sync.links", rows)

@@ -73,7 +73,7 @@ def send(platform: Platform, told: Digest) -> None:
 
 def _bring_up_to_date(platform: Platform, run_id: str) -> None:
     """A run that failed under Dagster ends before the copy for readers is made."""
-    if is_going_on(platform.settings.data) or not platform.settings.database.exists():
+    if is_going_on(platform.settings.data) or not platform.warehouse.exists():
         return
     if platform.settings.published.exists():
         known = readable(platform).read("select finished_at from sync.runs where run_id = ?", [run_id])

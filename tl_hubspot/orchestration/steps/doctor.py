@@ -19,14 +19,14 @@ from tl_hubspot.errors import ConfigurationError, CredentialsRefused, ExitCode, 
 from tl_hubspot.hubspot import routes
 from tl_hubspot.hubspot.reactions import Refused
 from tl_hubspot.hubspot.routes import Route
-from tl_hubspot.orchestration.run import Platform
+from tl_hubspot.orchestration.run import Platform, warehouse_of
 from tl_hubspot.orchestration.steps import crmoffice_check
 from tl_hubspot.orchestration.steps import doctor_choices as choices
 from tl_hubspot.orchestration.steps import preflight as portal
 from tl_hubspot.planning import preflight, stages
 from tl_hubspot.reporting.checklist import Finding
 from tl_hubspot.teamleader.extraction import Extraction
-from tl_hubspot.warehouse.store import Warehouse, frame_of
+from tl_hubspot.warehouse.store import frame_of
 
 _LOCK_SECONDS = 2.0
 _LONGEST_WAIT = 0.5
@@ -103,10 +103,10 @@ def _data(patient: _Patient) -> Iterator[Finding]:
             where=str(existing),
             mend="Set TL_HUBSPOT_DATA to a folder that you may write to",
         )
-    if not settings.database.exists():
+    warehouse = warehouse_of(settings, lock_timeout=_LOCK_SECONDS)
+    if not warehouse.exists():
         yield Finding("Data folder", "ok", f"{folder} can be written to; the first run makes the database.")
         return
-    warehouse = Warehouse(settings.database, lock_timeout=_LOCK_SECONDS)
     links = warehouse.count("sync.links")
     yield Finding("Data folder", "ok", f"{folder} holds a database with {links:,} linked records.")
     last = warehouse.read("select command, status, started_at from sync.runs order by started_at desc limit 1")
@@ -131,7 +131,8 @@ def _mapping(patient: _Patient) -> Iterator[Finding]:
 
 def _consent(patient: _Patient) -> Iterator[Finding]:
     settings = patient.platform.settings
-    begun = settings.database.exists() and Warehouse(settings.database, lock_timeout=_LOCK_SECONDS).count("sync.links")
+    warehouse = warehouse_of(settings, lock_timeout=_LOCK_SECONDS)
+    begun = warehouse.exists() and warehouse.count("sync.links")
     yield from choices.consent(settings, is_first=not begun)
 
 

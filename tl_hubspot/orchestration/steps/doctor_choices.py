@@ -20,6 +20,11 @@ _FALSE_MEANS = {
 KEYS = "Development, Keys, Service keys (or Settings, Integrations, Private apps)"
 """Where HubSpot shows the scopes of a token."""
 _SCOPES = "contacts, companies, deals, users and departments"
+_HUBSPOT_SCOPES = (
+    "crm.objects.contacts, crm.objects.companies, crm.objects.deals, crm.schemas.contacts, crm.schemas.companies,"
+    " crm.schemas.deals (each read and write), crm.objects.owners.read, crm.import,"
+    " communication_preferences.read_write and settings.currencies.read"
+)
 
 
 def teamleader_credentials(settings: Settings) -> Finding | None:
@@ -59,8 +64,8 @@ def hubspot_credentials(settings: Settings) -> Finding | None:
             "HubSpot",
             "problem",
             f"{error.what}.",
-            "In HubSpot open Development, Keys, Service keys, make a key with the scopes that README.md lists under"
-            " Real accounts, and write it to .env as HUBSPOT_ACCESS_TOKEN.",
+            f"In HubSpot open {KEYS}, make a key with the scopes {_HUBSPOT_SCOPES}, and write it to .env as"
+            " HUBSPOT_ACCESS_TOKEN.",
             ExitCode.USAGE,
         )
     return None
@@ -115,7 +120,8 @@ def marketing(settings: Settings) -> Iterator[Finding]:
             " 2027-03-01.",
         )
     else:
-        yield Finding("Marketing", "ok", f"The contract renews on {chosen.renewal:%d %B}, every year.")
+        day = f"{chosen.renewal.day} {chosen.renewal:%B}"
+        yield Finding("Marketing", "ok", f"The contract renews on {day}, every year.")
 
 
 def automatic_companies(settings: Settings) -> Iterator[Finding]:

@@ -29,8 +29,9 @@ _LAST_PUSHES = 5
 def explain(platform: Platform, entity_type: str, record: str) -> dict[str, Any]:
     """The answer as a JSON-ready dict; its sentences are `Told`.
 
-    `record`: what `looking_up.look_up` understands. When several records are meant, the answer has `candidates` alone.
-    Raises ConfigurationError when nothing was read yet, or when neither system has such a record.
+    `record`: what `looking_up.look_up` understands. When several records are meant, the answer has `candidates` alone;
+    of a record that HubSpot alone has it has `only_in_hubspot`, and no rules. Raises ConfigurationError when nothing
+    was read yet, or when neither system has such a record.
     """
     with published.opened(platform) as warehouse:
         if entity_type != "contact":
@@ -73,6 +74,15 @@ def _explained(platform: Platform, warehouse: Warehouse, entity_type: str, found
             "found_by": found.by,
             "candidates": _candidates(warehouse, entity_type, found),
         }
+    if found.hubspot_id:
+        columns = f"select teamleader_id, archived from {MIRRORS[entity_type]} where id = ?"
+        return {
+            "entity_type": entity_type,
+            "found_by": found.by,
+            "teamleader_id": None,
+            "hubspot_id": found.hubspot_id,
+            "only_in_hubspot": _one(warehouse, columns, [found.hubspot_id]),
+        }
     [teamleader_id] = found.ids
     rules = published.rules(platform, warehouse, entity_type)
     tables = published.tables(platform, warehouse)
@@ -100,7 +110,8 @@ def _explained(platform: Platform, warehouse: Warehouse, entity_type: str, found
         "steps": [] if deleted else [_plain(asdict(s)) for s in _TRACES[entity_type](teamleader_id, tables, rules)],
         "what_would_change": [] if deleted else trace.what_would_change(entity_type, teamleader_id, tables, rules),
         "hubspot": _shown(warehouse, link["hubspot_id"]) if link and entity_type == "contact" else None,
-        "matching": _matching(warehouse, rules, entity_type, known, link, planned) if link else None,
+        "matching": _matching(warehouse, rules, entity_type, known, link) if link else None,
+        "alike_in_hubspot": [] if link else looking_up.same_in_hubspot(warehouse, entity_type, teamleader_id),
         "outcome": _one(
             warehouse,
             "select run_id, bucket, reason, hubspot_id from sync.outcomes where entity_type = ? and teamleader_id = ?",
@@ -135,17 +146,15 @@ def _matching(
     entity_type: str,
     known: dict[str, Any],
     link: dict[str, Any],
-    planned: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """By what the two records were found to be one, and on which keys they agree in what was last read of HubSpot.
 
-    `key` is that of the latest plan that named the record; else the link that was remembered.
+    `key` is None for a link of an older version, which did not remember it.
     """
-    key = next((row["matched_by"] for row in planned if row["matched_by"]), "link")
     mirrored = warehouse.read(f"select * from {MIRRORS[entity_type]} where id = ?", [link["hubspot_id"]])
     run = _one(warehouse, "select started_at from sync.runs where run_id = ?", [link["first_run"]])
     return {
-        "key": key,
+        "key": link["matched_by"],
         "agrees": _agreeing(mirrored, rules, entity_type, known) if known and mirrored.height else [],
         "linked_by_run": link["first_run"],
         "linked_at": run["started_at"].isoformat() if run else None,

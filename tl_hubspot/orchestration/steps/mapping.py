@@ -66,7 +66,7 @@ def look(platform: Platform, path: Path | None) -> Looked:
     properties, reference = _read(platform)
     if mapping is None:
         found = tuple(Wrong(m.where(file), m.what, m.mend) for m in mistakes)
-        return Looked(file, None, found, (), (), portal_known=False)
+        return Looked(file, None, found, (), (), portal_known=not properties.is_empty())
     wrong: tuple[Wrong, ...] = ()
     more: tuple[Suggestion, ...] = ()
     if not properties.is_empty():

@@ -53,9 +53,13 @@ def plan(platform: Platform, run: Run) -> dict[str, Any]:
         told, digest, limits = {}, made.digest, made.limits
     held = conclude.planned(platform, run, digest, limits)
     counts = platform.warehouse.read("select entity_type, action, count(*) from sync.plan group by all order by all")
-    facts = told | {"digest": digest, "held": held} | {f"{e} {a}": n for e, a, n in counts.iter_rows()}
+    facts = told | {"digest": digest, "held": held} | _NOTHING | {f"{e} {a}": n for e, a, n in counts.iter_rows()}
     expected = forecast(platform, platform.warehouse.read("sync.plan"))
     return facts | {"calls_to_push": expected.total, "seconds_to_push": round(expected.seconds, 1)}
+
+
+_NOTHING = {f"{entity_type} {action}": 0 for entity_type in ENTITIES for action in ("create", "update")}
+"""So that a plan without changes has its place in a plot."""
 
 
 def forecast(platform: Platform, changes: pl.DataFrame) -> Forecast:

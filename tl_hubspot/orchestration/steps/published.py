@@ -25,15 +25,20 @@ DECISIONS = {"contact": "decisions.contacts", "company": "decisions.companies", 
 def opened(platform: Platform) -> Iterator[Warehouse]:
     """As `readable`, held open meanwhile: many small questions then cost next to nothing each."""
     warehouse = readable(platform)
-    with contextlib.closing(warehouse.hold()):
+    warehouse.hold()
+    try:
         yield warehouse
+    finally:
+        warehouse.release()
 
 
 def readable(platform: Platform) -> Warehouse:
     """The analysts' copy, else the working database; ConfigurationError when there is neither."""
-    for path in (platform.settings.published, platform.settings.database):
-        if path.exists():
-            return Warehouse(path.resolve(), lock_timeout=platform.settings.lock_timeout_seconds, read_only=True)
+    published, wait = platform.settings.published, platform.settings.lock_timeout_seconds
+    if published.exists():
+        return Warehouse(published.resolve(), lock_timeout=wait, read_only=True)
+    if platform.warehouse.exists():
+        return Warehouse(platform.warehouse.path, lake=platform.warehouse.lake, lock_timeout=wait, read_only=True)
     raise ConfigurationError(
         "Nothing was read yet",
         where=str(platform.settings.data),

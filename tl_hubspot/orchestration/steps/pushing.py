@@ -47,7 +47,11 @@ def push(platform: Platform, run: Run) -> dict[str, Any]:
     facts: dict[str, Any] = {"status": status, "provisioned": len(result.provisioned.created)}
     if platform.hubspot.daily_remaining is not None:
         facts["daily_calls_left"] = platform.hubspot.daily_remaining
-    return facts | result.counts | dict(result.outcomes.group_by("bucket").len().iter_rows())
+    return facts | _NOTHING | result.counts | dict(result.outcomes.group_by("bucket").len().iter_rows())
+
+
+_NOTHING = dict.fromkeys(("created", "updated", "failed", "associated", "unsubscribed", "marketing_confirmed"), 0)
+"""So that a run with nothing to do has its place in a plot."""
 
 
 def _waiting(failure: dict[str, Any]) -> Outcome:
@@ -107,6 +111,8 @@ def _settle(platform: Platform, run: Run, ledger: WarehouseLedger) -> None:
                     "hubspot_id": row["hubspot_id"],
                     "first_run": run_id,
                     "last_run": run_id,
+                    # by an address or a key it would have had to be given the id
+                    "matched_by": "teamleader_id",
                 }
                 for row in settled.filter(pl.col("hubspot_id").is_not_null()).iter_rows(named=True)
             ]

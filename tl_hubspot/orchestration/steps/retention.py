@@ -52,13 +52,13 @@ def tidy(platform: Platform, instance: dg.DagsterInstance | None) -> dict[str, i
     platform.earlier("There is nothing to tidy yet")
     platform.take_lock()
     days = settings.retention
-    freed = {"bytes_before": settings.database.stat().st_size}
+    freed = {"bytes_before": platform.warehouse.size()}
     for table, (setting, old) in _OLD_ROWS.items():
         freed[table] = _delete(platform, table, old, now - timedelta(days=getattr(days, setting)))
     freed["history"] = _history(platform, now - timedelta(days=days.history_days))
     with platform.warehouse.connect() as con:
         con.execute("checkpoint").fetchall()  # gives the space back to the file, for new rows
-    freed["bytes_after"] = settings.database.stat().st_size
+    freed["bytes_after"] = platform.warehouse.size()
     if instance is not None:
         freed["dagster_runs"] = _dagster(instance, settings.data, now - timedelta(days=days.dagster_days))
     freed["log_files"] = _log_files(settings.log_file, now, days.log_days)

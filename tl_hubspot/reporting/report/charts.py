@@ -147,7 +147,8 @@ def _over_time(runs: list[dict[str, Any]]) -> Iterator[Picture]:
                 rates.append({"run": run["label"], "state": name, "value": round(n / run["seconds"], 2)})
     total = sum(row["value"] for row in calls)
     systems = ["Teamleader", "HubSpot"]
-    yield _bars(calls, systems, "Calls, run by run", f"{total:,} calls to both systems in {len(runs):,} runs.")
+    of = "1 run" if len(runs) == 1 else f"{len(runs):,} runs"
+    yield _bars(calls, systems, "Calls, run by run", f"{total:,} calls to both systems in {of}.")
     if rates:
         top = max(row["value"] for row in rates)
         yield _bars(rates, systems, "Calls per second, run by run", f"On average over a run; {top:,.1f} at most.")

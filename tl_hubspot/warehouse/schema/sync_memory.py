@@ -15,6 +15,7 @@ teamleader_id | VARCHAR | Teamleader id |
 hubspot_id | VARCHAR | HubSpot record id |
 first_run | VARCHAR | run that made the link |
 last_run | VARCHAR | run that last confirmed it |
+matched_by | VARCHAR | why they are one: created, duplicate, teamleader_id, email, secondary_email, vat, domain, name |
 """
         ),
         ("entity_type", "teamleader_id"),

@@ -192,6 +192,7 @@ status | VARCHAR | done, failed_records, planned (a dry run), held or stopped |
 counts | VARCHAR | JSON object: what was done, how often |
 calls | VARCHAR | JSON object: calls per system, reads and writes |
 error | VARCHAR | what stopped it, in sentences |
+digest | VARCHAR | when held: names the records that seem deleted, for `tl-hubspot approve` |
 """
         ),
         ("run_id", "flow"),

@@ -25,7 +25,7 @@ _SIDE: dict[System, words.Side] = {"hubspot": "a", "crmoffice": "b"}
 
 def entries(platform: Platform) -> list[dict[str, Any]]:
     """All conflicts ever logged, oldest first; the shape is SPEC's."""
-    if not platform.settings.database.exists():
+    if not platform.warehouse.exists():
         return []
     theirs = {(flow.name, field.name): field.b for flow in platform.flows for field in flow.fields}
     rows = platform.warehouse.read("select * from two_way.conflicts order by detected_at, conflict_id")

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from tl_hubspot.errors import ExitCode, TlHubspotError
+from tl_hubspot.errors import ConfigurationError, ExitCode, TlHubspotError
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps.two_way import memory, planning, reading, recovering
 from tl_hubspot.orchestration.steps.two_way.executing import Execution
@@ -37,6 +37,11 @@ class Cycle:
     counts: dict[str, int] = field(default_factory=dict)
 
     @property
+    def digest(self) -> str | None:
+        """What a person approves where a breaker stopped the flow."""
+        return self.plan.digest
+
+    @property
     def exit_code(self) -> ExitCode:
         """HELD, RECORDS_FAILED or DONE."""
         codes = {"held": ExitCode.HELD, "failed_records": ExitCode.RECORDS_FAILED}
@@ -56,6 +61,28 @@ def plan(platform: Platform, *, full: bool = False, run_id: str | None = None) -
 def carry_out(platform: Platform, run_id: str) -> list[Cycle]:
     """As `sync`, for mirrors that this run has read already."""
     return _every(platform, run_id, full=False, writes=True, reads=False)
+
+
+def approve(platform: Platform) -> list[Cycle]:
+    """One cycle of the flow that a breaker stopped, with the deletions whose digest a person approved
+    (`RunOptions.approved`); ConfigurationError, and nothing was written, when they are no longer those."""
+    enter(platform)
+    held = held_flow(platform)
+    flow = next((flow for flow in platform.flows if flow.name == held), None)
+    if flow is None:
+        raise ConfigurationError(
+            f"The flow {held} is no longer in the file of flows", mend="Run `tl-hubspot crmoffice plan`"
+        )
+    return [_one(platform, flow, str(uuid.uuid4()), full=False, writes=True, reads=True)]
+
+
+def held_flow(platform: Platform) -> str | None:
+    """The flow that the approved digest once stopped; None when the digest is of none."""
+    if not platform.warehouse.exists():
+        return None
+    query = "select flow from two_way.runs where digest = ? limit 1"
+    found = platform.warehouse.read(query, [platform.options.approved])["flow"]
+    return None if found.is_empty() else str(found[0])
 
 
 def exit_code(cycles: list[Cycle]) -> ExitCode:
@@ -91,8 +118,9 @@ def _one(platform: Platform, flow: Flow, run_id: str, *, full: bool, writes: boo
         if writes:
             _note(platform, flow, run_id, started, "stopped", {}, error.sentence)
         raise
-    if writes:
-        _note(platform, flow, run_id, started, cycle.status, cycle.counts, " ".join(stops(cycle.plan.stops)) or None)
+    if writes or cycle.status == "held":
+        why = " ".join(stops(cycle.plan)) or None
+        _note(platform, flow, run_id, started, cycle.status, cycle.counts, why, digest=cycle.digest)
     return cycle
 
 
@@ -168,7 +196,7 @@ def _links_only(platform: Platform, flow: Flow, *, writes: bool) -> Cycle:
     )
     associations = System(platform.warehouse.read(query))
     with platform.warehouse.transaction() as con:
-        of_contacts = memory.links(con, parent) if parent else empty(LINKS)
+        of_contacts = memory.links(con, parent) if parent and associations.records.height else empty(LINKS)
         known = memory.links(con, flow)
         changed, unmatched = derived(associations, known, of_contacts, platform.clock())
         made = replace(Plan(), links=changed, unmatched=unmatched)
@@ -185,6 +213,7 @@ def _note(
     status: str,
     counts: dict[str, int],
     error: str | None = None,
+    digest: str | None = None,
 ) -> None:
     row: dict[str, Any] = {
         "run_id": run_id,
@@ -195,5 +224,6 @@ def _note(
         "counts": json.dumps(counts, sort_keys=True),
         "calls": json.dumps(platform.meter.snapshot(), sort_keys=True),
         "error": error,
+        "digest": digest,
     }
     platform.warehouse.upsert("two_way.runs", frame_of("two_way.runs", [row]))

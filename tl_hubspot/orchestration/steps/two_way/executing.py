@@ -74,7 +74,11 @@ class Execution:
         settled = creations.filter(pl.col("source_id").is_in([*done, *refused]))
         with self.platform.warehouse.transaction() as con:
             new_links, shadows = bookkeeping.created(
-                creations, pl.DataFrame(rows, schema=shape), memory.links(con, flow), flow, at
+                creations,
+                pl.DataFrame(rows, schema=shape),
+                memory.links_of(con, flow, creations),
+                flow,
+                at,
             )
             memory.put(con, "links", flow, new_links)
             memory.put(con, "shadows", flow, shadows)
@@ -122,9 +126,14 @@ class Execution:
             for start in range(0, own.height, self.systems[side].batch):
                 part = own.slice(start, self.systems[side].batch)
                 seen = self.systems[side].read(part["id"])
-                self.systems[side].delete(sorted(seen), seen)
+                now = bookkeeping.values(side, recovering.frame(seen, self.flow), self.flow)
+                with self.platform.warehouse.connect() as con:
+                    part = bookkeeping.unedited(part, now, memory.shadows_of(con, self.flow, part))
+                edited = self.systems[side].delete([i for i in part["id"] if i in seen], seen)
+                part = part.filter(~pl.col("id").is_in(sorted(edited)))
                 with self.platform.warehouse.transaction() as con:
-                    memory.put(con, "links", self.flow, bookkeeping.deleted(part, memory.links(con, self.flow)))
+                    known = memory.links_of(con, self.flow, part)
+                    memory.put(con, "links", self.flow, bookkeeping.deleted(part, known))
                     reading.forget(con, self.flow, side, part["id"])
                 self.done["deleted"] += part.height
 
@@ -140,14 +149,17 @@ class Execution:
     def _write_part(self, writes: pl.DataFrame, conflicts: pl.DataFrame) -> None:
         flow, at = self.flow, self.platform.clock()
         asked = {side: recovering.ids_of(writes, side) for side in SIDES}
-        seen = {side: self.systems[side].read(asked[side]) for side in SIDES}
+        # HubSpot last, in one call: what is read of Crmoffice record by record would be time for edits there
+        seen = {side: self.systems[side].read(asked[side]) for side in reversed(SIDES)}
         now = {side: bookkeeping.values(side, recovering.frame(seen[side], flow), flow) for side in SIDES}
         go, given_up = bookkeeping.rechecked(writes, pl.concat(now.values()))
         marks = [seen[r["side"]][r["id"]].changed_at(r["field"]) for r in go.iter_rows(named=True)]
         intents = go.with_columns(read_at=pl.Series(marks, dtype=memory.INTENTS["read_at"]))
         with self.platform.warehouse.transaction() as con:
             for side in SIDES:
-                reading.remember(con, flow, side, {i: s.values for i, s in seen[side].items()}, at, self.run_id)
+                # what may go is as the mirror has it
+                other = {i: seen[side][i].values for i in recovering.ids_of(given_up, side) if i in seen[side]}
+                reading.remember(con, flow, side, other, at, self.run_id)
                 reading.forget(con, flow, side, set(asked[side]) - seen[side].keys())
             memory.intend_writes(con, flow, intents, at)
             memory.log(con, flow, conflicts.join(go, on=["link_id", "field"], how="semi"))
@@ -187,12 +199,11 @@ class Execution:
         # HubSpot tells afterwards whether an edit landed in between; Crmoffice has If-Match for that, or nothing
         after = self.systems["a"].read(done) if side == "a" and done else {}
         with self.platform.warehouse.transaction() as con:
-            links = memory.links(con, flow)
+            memory.log(con, flow, recovering.lost_edits(con, confirmed, intents, after, flow, at))
             memory.put(con, "shadows", flow, confirmed.shadows)
-            if side == "b":
-                passed = bookkeeping.after_put(memory.shadows(con, flow), written, before, told)
+            if self.systems[side].writes_whole:
+                passed = bookkeeping.after_put(memory.shadows_of(con, flow, writes), written, before, told)
                 memory.put(con, "shadows", flow, passed)
-            memory.log(con, flow, recovering.lost_edits(confirmed.settled, intents, after, links, flow, at))
             memory.put(con, "holds", flow, bookkeeping.refused(writes, _reasons(reasons), self._holds(), at))
             memory.settle(con, "write_intents", flow, confirmed.settled)
             memory.settle(con, "write_intents", flow, writes.filter(pl.col("id").is_in(over)))
@@ -201,6 +212,7 @@ class Execution:
             reading.forget(con, flow, side, [i for i in over if answers[i].state == "gone"])
         self.done["updated"] += len(done)
         self.done[f"updated_in_{SYSTEM[side].lower()}"] += len(done)
+        self.done["unguarded"] += 0 if self.systems[side].sees_edits else len(done)
         self.done["given_up"] += sum(1 for i in over if answers[i].state != "refused")
         self.done["failed"] += sum(1 for i in over if answers[i].state == "refused")
         self.done["unknown"] += len(answers) - len(done) - len(over)

@@ -12,10 +12,10 @@ import duckdb
 import msgspec
 import polars as pl
 
-from tl_hubspot.two_way import frames
 from tl_hubspot.two_way.clocks import INSTANT, INTERVALS
-from tl_hubspot.two_way.flows import Flow
+from tl_hubspot.two_way.flows import SIDES, Flow
 from tl_hubspot.two_way.frames import CONFLICTS, CREATIONS, HOLDS, LINKS, SHADOWS, WRITES, Memory, Plan
+from tl_hubspot.warehouse.history import registered
 from tl_hubspot.warehouse.store import Warehouse, delete, fetch, frame_of, upsert
 
 INTENTS: dict[str, pl.DataType] = {**WRITES, "read_at": INSTANT}
@@ -28,7 +28,7 @@ def load(warehouse: Warehouse, flow: Flow) -> Memory:
         intents = write_intents(con, flow)
         return Memory(
             links=_read(con, "links", flow, LINKS),
-            shadows=frames.wide(shadows(con, flow), flow.names),
+            shadows=_wide_shadows(con, flow),
             intervals=_read(con, "intervals", flow, INTERVALS),
             holds=_read(con, "holds", flow, HOLDS),
             writes=intents.select(list(WRITES)),
@@ -42,14 +42,36 @@ def _read(con: duckdb.DuckDBPyConnection, table: str, flow: Flow, shape: dict[st
     return fetch(con, query, [flow.name]).cast(shape)  # type: ignore[arg-type]
 
 
+def _of(
+    con: duckdb.DuckDBPyConnection, table: str, flow: Flow, shape: dict[str, pl.DataType], keys: pl.DataFrame
+) -> pl.DataFrame:
+    """The rows whose key is in the one column of `keys`."""
+    query = f"select {', '.join(shape)} from two_way.{table} where flow = ? and {keys.columns[0]} in (from _keys)"
+    with registered(con, _keys=keys):
+        return fetch(con, query, [flow.name]).cast(shape)  # type: ignore[arg-type]
+
+
 def links(con: duckdb.DuckDBPyConnection, flow: Flow) -> pl.DataFrame:
     """LINKS."""
     return _read(con, "links", flow, LINKS)
 
 
-def shadows(con: duckdb.DuckDBPyConnection, flow: Flow) -> pl.DataFrame:
-    """SHADOWS."""
-    return _read(con, "shadows", flow, SHADOWS)
+def links_of(con: duckdb.DuckDBPyConnection, flow: Flow, rows: pl.DataFrame) -> pl.DataFrame:
+    """LINKS that rows with a `link_id` are about."""
+    return _of(con, "links", flow, LINKS, rows.select(pl.col("link_id").drop_nulls()))
+
+
+def shadows_of(con: duckdb.DuckDBPyConnection, flow: Flow, rows: pl.DataFrame) -> pl.DataFrame:
+    """SHADOWS of the links that rows with a `link_id` are about."""
+    return _of(con, "shadows", flow, SHADOWS, rows.select("link_id"))
+
+
+def _wide_shadows(con: duckdb.DuckDBPyConnection, flow: Flow) -> pl.DataFrame:
+    """All shadows as `frames.wide` makes them of SHADOWS; the database does it before so many rows are carried over."""
+    columns = [f'max({side}) filter (field = ?) as "{side}:{name}"' for name in flow.names for side in SIDES]
+    given = [name for name in flow.names for _ in SIDES]
+    query = f"select {', '.join(['link_id', *columns])} from two_way.shadows where flow = ? group by link_id"
+    return fetch(con, query, [*given, flow.name])
 
 
 def write_intents(con: duckdb.DuckDBPyConnection, flow: Flow) -> pl.DataFrame:
@@ -87,7 +109,7 @@ def put(con: duckdb.DuckDBPyConnection, table: str, flow: Flow, rows: pl.DataFra
 
 def log(con: duckdb.DuckDBPyConnection, flow: Flow, entries: pl.DataFrame) -> None:
     """Add to the conflict log what is not in it."""
-    known = fetch(con, "select conflict_id from two_way.conflicts where flow = ?", [flow.name])
+    known = _of(con, "conflicts", flow, {"conflict_id": pl.String()}, entries.select("conflict_id"))
     state = pl.when(pl.col("kind") == "held").then(pl.lit("open")).otherwise(pl.lit("decided"))
     fresh = entries.select(list(CONFLICTS)).join(known, on="conflict_id", how="anti")
     put(con, "conflicts", flow, fresh.unique("conflict_id").with_columns(state=state))

@@ -13,6 +13,7 @@ import msgspec
 import polars as pl
 
 from tl_hubspot.crmoffice import contacts
+from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.hubspot import mirror
 from tl_hubspot.hubspot.property_history import read_with_history
 from tl_hubspot.orchestration.run import Platform
@@ -21,6 +22,7 @@ from tl_hubspot.orchestration.steps.two_way.sides import CrmofficeSide, Values, 
 from tl_hubspot.two_way.clocks import TIMES
 from tl_hubspot.two_way.flows import SIDES, Flow, Side
 from tl_hubspot.two_way.frames import LOOKUPS, Memory, Plan, System
+from tl_hubspot.two_way.links import base
 from tl_hubspot.two_way.plan import plan
 
 _PERSON = "CRM_UI"
@@ -36,14 +38,25 @@ class Made:
 
 
 def make(platform: Platform, flow: Flow, run_id: str) -> Made:
-    """The plan of this moment."""
+    """The plan of this moment. Where a person approved deletions (`RunOptions.approved`) it goes on beyond the breaker
+    when they are those very ones; ConfigurationError when they are not."""
     at, known = platform.clock(), memory.load(platform.warehouse, flow)
     sides = reading.systems(platform, flow)
     made = plan(sides["a"], sides["b"], known, flow, at)
+    approved = platform.options.approved
+    if approved is not None:
+        _require(made.digest, approved)
+        flow = replace(flow, max_delete_ratio=1.0)
+        made = plan(sides["a"], sides["b"], known, flow, at)
     if made.suspected.height:
         for side in SIDES:
             ids = made.suspected.filter(pl.col("side") == side)["id"].to_list()
             sides[side] = _looked_up(platform, flow, side, sides[side], ids, at, run_id)
+        made = plan(sides["a"], sides["b"], known, flow, at)
+    agreed = {side: _agreed_by_list(made, known, flow, side) for side in SIDES}
+    if any(agreed.values()):
+        for side, ids in agreed.items():
+            sides[side] = _looked_up(platform, flow, side, sides[side], ids, at, run_id) if ids else sides[side]
         made = plan(sides["a"], sides["b"], known, flow, at)
     if made.conflicts.height:
         sides["a"] = replace(sides["a"], times=_times(platform, flow, made.conflicts["a_id"]))
@@ -51,7 +64,25 @@ def make(platform: Platform, flow: Flow, run_id: str) -> Made:
     return Made(made, known, at)
 
 
+def _require(digest: str | None, approved: str) -> None:
+    if digest != approved:
+        raise ConfigurationError(
+            "The deletions are not those that were approved: others were found since, or they were carried out already",
+            where=f"their digest is now {digest}" if digest else "no breaker stops the flow",
+            mend="Run `tl-hubspot crmoffice plan`, look at it, and approve the digest that it prints",
+        )
+
+
 # ---------------------------------------------------------------------- look-ups
+
+
+def _agreed_by_list(made: Plan, known: Memory, flow: Flow, side: Side) -> list[str]:
+    """Records of `side` of which a list alone says that they were changed to what the other side holds. A list may show
+    what was there before the flow's own write; nothing is written in this case, so that no re-reading would find it."""
+    own = made.shadows.join(known.shadows, on="link_id")
+    moved = [(pl.col("field") == name) & (pl.col(side) != pl.col(base(side, name))) for name in flow.names]
+    links = own.filter(pl.any_horizontal(pl.lit(False), *moved)).select("link_id").unique()
+    return known.links.join(links, on="link_id", how="semi")[f"{side}_id"].sort().to_list()
 
 
 def _looked_up(
@@ -64,7 +95,7 @@ def _looked_up(
     rows = [{"id": i, **values} for i, values in there.items()]
     fresh = pl.DataFrame(rows, schema=dict.fromkeys(("id", *flow.names), pl.String))
     records = pl.concat([system.records, fresh], how="diagonal")
-    return replace(system, records=records, looked_up=outcomes)
+    return replace(system, records=records, looked_up=pl.concat([system.looked_up, outcomes]))
 
 
 _Looked = tuple[pl.DataFrame, dict[str, Values]]

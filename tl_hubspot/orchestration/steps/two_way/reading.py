@@ -18,12 +18,13 @@ import polars as pl
 from tl_hubspot.crmoffice import contacts
 from tl_hubspot.hubspot import search
 from tl_hubspot.hubspot.mirror import instant
-from tl_hubspot.hubspot.objects import BATCH, Record, batch_read, list_records
+from tl_hubspot.hubspot.objects import BATCH, PAGE, Record, batch_read, list_records
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps.two_way.sides import Values, stored
 from tl_hubspot.two_way.clocks import INSTANT
 from tl_hubspot.two_way.flows import Flow, Side
 from tl_hubspot.two_way.frames import System
+from tl_hubspot.warehouse.history import registered
 from tl_hubspot.warehouse.store import delete, fetch, frame_of, insert, upsert
 
 SMALL = 2_000
@@ -72,14 +73,13 @@ def _read_hubspot(platform: Platform, flow: Flow, run_id: str, poll: _Poll) -> i
         try:
             changes = search.Changes(gateway, "contact", poll.since, [], item=Record)
             began = _server_time(platform)
-            hits = [record.id for page in changes.pages() for record in page]
+            hits = _unread(platform, flow, _hubspot_rows((hit for page in changes.pages() for hit in page), flow))
         except search.CapReached:
             return _read_hubspot(platform, flow, run_id, _Poll("a", None, poll.known))
         # the index shows records as they were: values are asked by id
-        found: list[Record] = []
-        for start in range(0, len(hits), BATCH):
-            found += batch_read(gateway, "contact", hits[start : start + BATCH], flow.names)
-        rows = _hubspot_rows(found, flow)
+        parts = [hits[start : start + BATCH] for start in range(0, len(hits), BATCH)]
+        read = gateway.run(lambda part: batch_read(gateway, "contact", part, flow.names), parts)
+        rows = _hubspot_rows((record for _, found in read for record in found), flow)
         gone = pl.DataFrame({"id": sorted(set(hits) - set(rows["id"]))}, schema={"id": pl.String})
         with platform.warehouse.transaction() as con:
             _merge(con, "a", flow, rows, platform.clock(), run_id)
@@ -89,19 +89,26 @@ def _read_hubspot(platform: Platform, flow: Flow, run_id: str, poll: _Poll) -> i
         if search.count(gateway, "contact") == held:
             return rows.height
         # something was archived, or the index lags
-    listed: list[Record] = []
     pages = list_records(gateway, "contact", flow.names)
-    first = next(pages, [])
+    listed = [_hubspot_rows(next(pages, []), flow)]
     began = _server_time(platform)
-    listed += first
     for page in pages:
-        listed += page
-        platform.progress("HubSpot", len(listed), None)
-    rows = _hubspot_rows(listed, flow)
+        listed.append(_hubspot_rows(page, flow))
+        platform.progress("HubSpot", len(listed) * PAGE, None)
+    rows = pl.concat(listed).unique("id", keep="last")
     with platform.warehouse.transaction() as con:
         _replace(con, "a", flow, rows, platform.clock(), run_id)
         _polled(con, flow, "a", began, _server_time(platform), began - LAG, listed_at=platform.clock())
     return rows.height
+
+
+def _unread(platform: Platform, flow: Flow, hits: pl.DataFrame) -> list[str]:
+    """The hits without those that the mirror has as young already: a search goes back by more than has changed."""
+    query = "select id, updated_at as known_at from two_way.hubspot_contacts where flow = ? and id in (from _hits)"
+    with platform.warehouse.connect() as con, registered(con, _hits=hits.select("id")):
+        known = fetch(con, query, [flow.name])
+    is_known = (pl.col("updated_at") <= pl.col("known_at")).fill_null(False)
+    return hits.join(known, on="id", how="left").filter(~is_known)["id"].to_list()
 
 
 def _hubspot_rows(records: Iterable[Record], flow: Flow) -> pl.DataFrame:
@@ -116,8 +123,7 @@ def _hubspot_rows(records: Iterable[Record], flow: Flow) -> pl.DataFrame:
     ]
     texts, instants = ("id", "properties"), ("createdate", "updated_at")
     shape: dict[str, Any] = {**dict.fromkeys(texts, pl.String()), **dict.fromkeys(instants, INSTANT)}
-    frame = pl.DataFrame(rows, schema=shape)
-    return frame.unique("id", keep="last").with_columns(flow=pl.lit(flow.name))
+    return pl.DataFrame(rows, schema=shape).with_columns(flow=pl.lit(flow.name))
 
 
 def _server_time(platform: Platform) -> datetime:
@@ -129,12 +135,13 @@ def _server_time(platform: Platform) -> datetime:
 
 def _read_crmoffice(platform: Platform, flow: Flow, run_id: str, poll: _Poll) -> int:
     reading = contacts.read(platform.crmoffice, poll.since)
-    found: list[contacts.Contact] = []
+    found, count = [_crmoffice_rows([])], 0
     for batch in reading:
-        found += batch
-        platform.progress("Crmoffice", len(found), None)
+        found.append(_crmoffice_rows(batch))
+        count += len(batch)
+        platform.progress("Crmoffice", count, None)
     deleted = [] if reading.is_complete else contacts.deletions(platform.crmoffice, poll.since)
-    rows = _crmoffice_rows(found)
+    rows = pl.concat(found).unique("id", keep="last")
     began = reading.watermark or platform.clock()
     until = reading.until or began
     with platform.warehouse.transaction() as con:
@@ -160,8 +167,7 @@ def _crmoffice_rows(found: Iterable[contacts.Contact]) -> pl.DataFrame:
         for contact in found
     ]
     texts = ("id", "givenName", "familyName", "mobilePhone", "directPhone", "company_id")
-    frame = pl.DataFrame(rows, schema={**dict.fromkeys(texts, pl.String), "modifiedAt": INSTANT})
-    return frame.unique("id", keep="last")
+    return pl.DataFrame(rows, schema={**dict.fromkeys(texts, pl.String), "modifiedAt": INSTANT})
 
 
 # ---------------------------------------------------------------------- the mirrors
@@ -209,7 +215,9 @@ def _merge(
 def _stamped(
     con: duckdb.DuckDBPyConnection, side: Side, flow: Flow, rows: pl.DataFrame, at: datetime, run_id: str
 ) -> pl.DataFrame:
-    known = fetch(con, f"select id, first_seen_at from {MIRRORS[side]} {_where(side) or 'where true'}", _of(side, flow))
+    query = f"select id, first_seen_at from {MIRRORS[side]} {_where(side) or 'where true'} and id in (from _rows)"
+    with registered(con, _rows=rows.select("id")):
+        known = fetch(con, query, _of(side, flow))
     return rows.join(known, on="id", how="left").with_columns(
         pl.col("first_seen_at").fill_null(pl.lit(at)), _loaded_at=pl.lit(at), _run_id=pl.lit(run_id)
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import duckdb
 import polars as pl
 
 from tl_hubspot.hubspot.property_history import Entry
@@ -16,8 +17,9 @@ from tl_hubspot.orchestration.steps.two_way import memory, reading
 from tl_hubspot.orchestration.steps.two_way.sides import Seen
 from tl_hubspot.orchestration.steps.two_way.sides import Side as System
 from tl_hubspot.two_way import recovery
-from tl_hubspot.two_way.bookkeeping import values
+from tl_hubspot.two_way.bookkeeping import Settled, values
 from tl_hubspot.two_way.flows import OTHER, SIDES, Flow, Side
+from tl_hubspot.two_way.frames import CONFLICTS, empty
 
 
 def recover(platform: Platform, flow: Flow, systems: Mapping[Side, System], run_id: str) -> dict[str, int]:
@@ -59,12 +61,13 @@ def _writes(
     seen = {side: systems[side].read(ids_of(intents, side)) for side in SIDES}
     found = [_found(side, intents, seen[side], flow) for side in SIDES]
     with platform.warehouse.transaction() as con:
-        settled = recovery.recovered(intents.drop("read_at"), pl.concat(found), memory.shadows(con, flow), flow)
+        shadows = memory.shadows_of(con, flow, intents)
+        settled = recovery.recovered(intents.drop("read_at"), pl.concat(found), shadows, flow)
         gone = pl.concat(
             intents.filter((pl.col("side") == side) & ~pl.col("id").is_in(list(seen[side]))) for side in SIDES
         )
+        memory.log(con, flow, lost_edits(con, settled, intents, seen["a"], flow, at))
         memory.put(con, "shadows", flow, settled.shadows)
-        memory.log(con, flow, lost_edits(settled.settled, intents, seen["a"], memory.links(con, flow), flow, at))
         memory.settle(con, "write_intents", flow, settled.settled)
         # of a record that is gone nothing can be said any more: the plan makes a deletion of it
         memory.settle(con, "write_intents", flow, gone)
@@ -100,28 +103,43 @@ def _found(side: Side, intents: pl.DataFrame, seen: Mapping[str, Seen], flow: Fl
 
 
 def lost_edits(
-    writes: pl.DataFrame,
+    con: duckdb.DuckDBPyConnection,
+    outcome: Settled,
     intents: pl.DataFrame,
     seen: Mapping[str, Seen],
-    links: pl.DataFrame,
     flow: Flow,
     at: datetime,
 ) -> pl.DataFrame:
-    """CONFLICTS of edits that these WRITES ran over in HubSpot; seen: the records after the writes."""
+    """CONFLICTS of edits that the settled writes ran over in HubSpot; seen: the records after the writes.
+
+    To be asked before the shadows are set: what was agreed until now is the base.
+    """
     keys = ["side", "id", "field"]
-    own = writes.filter(pl.col("side") == "a").join(intents.select(*keys, "read_at"), on=keys)
+    # HubSpot may have stored a number in its own form: the shadow says in which
+    stored = outcome.shadows.select("link_id", "field", stored="a")
+    own = (
+        outcome.settled.filter(pl.col("side") == "a")
+        .join(intents.select(*keys, "read_at"), on=keys)
+        .join(stored, on=["link_id", "field"], how="left")
+    )
     rows = []
     for write in own.iter_rows(named=True):
         record = seen.get(write["id"])
         history = _since(record.history.get(write["field"], ()) if record else (), write["read_at"])
-        ours = next((n for n, entry in enumerate(history) if entry.value == write["value"]), None)
+        ours = max((n for n, e in enumerate(history) if e.value in (write["value"], write["stored"])), default=None)
         key = {name: write[name] for name in keys}
         rows += [
             {**key, "value": entry.value, "at": entry.at, "ours": number == ours}
             for number, entry in enumerate(history)
             if ours is not None and number <= ours
         ]
-    return recovery.lost_edits(own, pl.DataFrame(rows, schema=recovery.HISTORY), links, flow, at)
+    if all(row["ours"] for row in rows):
+        return empty(CONFLICTS)
+    told = pl.DataFrame(rows, schema=recovery.HISTORY)
+    found = recovery.lost_edits(own, told, memory.links_of(con, flow, own), flow, at)
+    base = memory.shadows_of(con, flow, own).select("link_id", "field", base_a="a", base_b="b")
+    found = found.drop("base_a", "base_b").join(base, on=["link_id", "field"], how="left")
+    return found.select(list(CONFLICTS))
 
 
 def _since(history: Sequence[Entry], read_at: datetime | None) -> list[Entry]:

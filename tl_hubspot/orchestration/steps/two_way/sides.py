@@ -25,6 +25,7 @@ from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.property_history import Entry, Told, read_with_history
 from tl_hubspot.hubspot.reactions import AnswerLost, Problem, Refused
 from tl_hubspot.pushing.wire import Wire
+from tl_hubspot.two_way import likeness
 from tl_hubspot.two_way.flows import Flow
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,6 +70,10 @@ class Side(Protocol):
 
     batch: int
     """Records that are written together."""
+    writes_whole: bool
+    """Whether a write sends the fields that stay as they are too, and the system may rewrite those."""
+    sees_edits: bool
+    """Whether an edit in the moment of a write is prevented, or found afterwards."""
 
     def read(self, ids: Iterable[str]) -> dict[str, Seen]:
         """The records as they are now; those that are gone are absent."""
@@ -79,8 +84,8 @@ class Side(Protocol):
     def create(self, wanted: Mapping[str, Values]) -> Iterator[tuple[str, Answer]]:
         """A new record for every key; answers as they come."""
 
-    def delete(self, ids: Sequence[str], seen: Mapping[str, Seen]) -> None:
-        """Delete, or move to the recycle bin, records that were just `seen`."""
+    def delete(self, ids: Sequence[str], seen: Mapping[str, Seen]) -> set[str]:
+        """Delete, or move to the recycle bin, records that were just `seen`; returns those that were edited since."""
 
 
 class HubSpotSide:
@@ -90,6 +95,8 @@ class HubSpotSide:
     """
 
     batch = objects.BATCH
+    writes_whole = False
+    sees_edits = True
 
     def __init__(self, gateway: HubSpotGateway, flow: Flow, protected_names: Callable[[], Iterable[str]]) -> None:
         self._gateway, self._flow, self._protected = gateway, flow, protected_names
@@ -119,26 +126,24 @@ class HubSpotSide:
         return _refused(written.problem, self._flow) if written.problem else Answer("unknown")
 
     def create(self, wanted: Mapping[str, Values]) -> Iterator[tuple[str, Answer]]:
-        wire = self._wire
-
-        def make(item: tuple[str, Values]) -> Answer:
+        for group in likeness.apart(wanted, self._flow):
+            sent = {key: {name: value for name, value in values.items() if value} for key, values in group.items()}
             try:
-                record = wire.create("contact", {name: value for name, value in item[1].items() if value})
-            except Refused as refused:
-                return _refused(refused.problem, self._flow)
-            except AnswerLost:
-                return Answer("unknown")
+                made = self._wire.create("contact", sent)
             except TlHubspotError as error:
-                return Answer("unknown", stopped=error)
-            return Answer("done", record.id, stored(record.properties, self._flow))
+                yield from dict.fromkeys(group, Answer("unknown", stopped=error)).items()
+                return
+            told = {key: self._answer(written) for key, written in made.outcome.items()}
+            untold = {record.id: stored(record.properties, self._flow) for record in made.untold}
+            missing = {key: group[key] for key, answer in told.items() if answer.state == "unknown"}
+            found = likeness.whose(missing, untold, self._flow)
+            yield from (told | {key: Answer("done", i, untold[i]) for key, i in found.items()}).items()
 
-        for item, answer in self._gateway.run(make, wanted.items()):
-            yield item[0], answer
-
-    def delete(self, ids: Sequence[str], seen: Mapping[str, Seen]) -> None:
+    def delete(self, ids: Sequence[str], seen: Mapping[str, Seen]) -> set[str]:
         problem = objects.batch_archive(self._gateway, "contact", ids)
         if problem is not None:
             raise Refused(problem, where="archive")
+        return set()
 
 
 class CrmofficeSide:
@@ -148,6 +153,8 @@ class CrmofficeSide:
 
     def __init__(self, client: CrmofficeClient, flow: Flow) -> None:
         self._client, self._flow = client, flow
+        self.writes_whole = client.capabilities.write == "put_full"
+        self.sees_edits = client.capabilities.etag
         self._names = {f.b: f.name for f in flow.fields}
         self._theirs = {f.name: f.b for f in flow.fields}
 
@@ -179,11 +186,16 @@ class CrmofficeSide:
         for item, answer in self._each(make, wanted):
             yield item[0], answer
 
-    def delete(self, ids: Sequence[str], seen: Mapping[str, Seen]) -> None:
+    def delete(self, ids: Sequence[str], seen: Mapping[str, Seen]) -> set[str]:
+        edited = set()
         for i in ids:
             found = seen[i].contact
             assert found is not None
-            writes.delete(self._client, found)
+            try:
+                writes.delete(self._client, found)
+            except Changed:
+                edited.add(i)
+        return edited
 
     def _sent(self, values: Values) -> dict[str, str | None]:
         return {self._theirs[name]: value or None for name, value in values.items()}

@@ -1,0 +1,67 @@
+"""How much of HubSpot's rate limit a push uses, by how long calls take; prints, asserts nothing.
+
+`python benchmarks/push_rate.py --records 60000` pushes creates into a database in a temporary folder, once for each
+latency, about half a minute each. HubSpot is answered for on the spot after the latency, so that what is measured is
+our own side. The first window, in which all its calls go at once, does not count, nor does the wait for the last
+answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import journal
+
+from tl_hubspot.hubspot.gateway import LIMIT_SECONDS
+from tl_hubspot.hubspot.routes import Route
+from tl_hubspot.orchestration.ledger import WarehouseLedger
+from tl_hubspot.pushing.push import PushSettings, push
+from tl_hubspot.warehouse.store import Warehouse
+
+
+class Clocked(journal.Answering):
+    """Notes when each call goes."""
+
+    def __init__(self, latency: float, calls: int) -> None:
+        super().__init__(latency, calls)
+        self.sent: list[float] = []
+
+    def went(self, route: Route) -> None:
+        self.sent.append(time.monotonic())
+
+
+def used(sent: list[float], calls: int) -> float:
+    """Share of the allowed calls that were made after the first window."""
+    later = [at for at in sent if at >= sent[0] + LIMIT_SECONDS]
+    return (len(later) - 1) / (later[-1] - later[0]) / (calls / LIMIT_SECONDS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=60_000)
+    parser.add_argument("--calls", type=int, default=190, help="calls that the portal allows per 10 s")
+    parser.add_argument("--latency", type=float, nargs="*", default=[0.1, 0.3, 0.7, 1.5], help="seconds per call")
+    given = parser.parse_args()
+    changes: Any = journal.plan(2 * given.records).filter(action="create")
+    for latency in given.latency:
+        with tempfile.TemporaryDirectory() as folder:
+            warehouse = Warehouse(Path(folder) / "tl_hubspot.duckdb")
+            warehouse.hold()
+            gateway = Clocked(latency, given.calls)
+            ledger = WarehouseLedger(warehouse, Path(folder) / "sync.jsonl")
+            result = push(changes, gateway, ledger, PushSettings(run_id="measured", canary=0))
+            assert result.failed == 0 and result.stopped is None, result
+            share = used(sorted(gateway.sent), given.calls)
+            print(
+                f"{latency} s: {gateway.made} calls, {share:.1%} of {given.calls} per 10 s, {gateway.together} together"
+            )
+            gateway.close()
+            warehouse.release()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""What only a warehouse on DuckLake has: whose it is, who may read it, what a run left, and what is wrong with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import duckdb
+import polars as pl
+import pytest
+
+from tl_hubspot.errors import ConfigurationError, WarehouseError
+from tl_hubspot.warehouse import schema
+from tl_hubspot.warehouse.lake import Bucket, Conflict, Lake
+from tl_hubspot.warehouse.store import Warehouse, frame_of
+from tl_hubspot_tests.warehouse.conftest import lake_in
+
+GRANTS = Path(__file__).resolve().parents[2] / "deploy" / "analysts.sql"
+
+
+def links(**ids: str) -> pl.DataFrame:
+    rows = [{"entity_type": "contact", "teamleader_id": t, "hubspot_id": h} for t, h in ids.items()]
+    return frame_of("sync.links", rows)
+
+
+@pytest.fixture(scope="module")
+def lake(catalog: str, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return lake_in(catalog, tmp_path_factory.mktemp("lake"))
+
+
+@pytest.fixture(scope="module")
+def warehouse(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    warehouse = Warehouse(tmp_path_factory.mktemp("data") / "tl_hubspot.duckdb", lake=lake)
+    warehouse.hold()
+    yield warehouse
+    warehouse.release()
+
+
+def test_the_state_that_a_run_left_can_be_read_later(warehouse: Warehouse) -> None:
+    for run, hubspot_id in (("first", "1"), ("second", "2")):
+        warehouse.run_id = run
+        warehouse.upsert("sync.links", links(a=hubspot_id))
+    last = "select max(snapshot_id) from lake.snapshots() where commit_message = ?"
+    snapshots = {run: warehouse.read(last, [run]).item() for run in ("first", "second")}
+    query = "select hubspot_id from sync.links at (version => {})"
+    left = {run: warehouse.read(query.format(n)).rows() for run, n in snapshots.items()}
+    assert left == {"first": [("1",)], "second": [("2",)]}
+
+
+def test_two_writers_of_one_table_both_get_through(warehouse: Warehouse, lake: Lake) -> None:
+    warehouse.replace("sync.opt_outs", frame_of("sync.opt_outs", [{"address": "x"}]))
+    other = Warehouse(warehouse.path, lake=lake)
+
+    def write(by: Warehouse, name: str) -> None:
+        for number in range(4):
+            by.upsert("sync.opt_outs", frame_of("sync.opt_outs", [{"address": "x", "run_id": f"{name}{number}"}]))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, (warehouse, other), ("a", "b")))
+    assert warehouse.read("select address, run_id in ('a3', 'b3') from sync.opt_outs").rows() == [("x", True)]
+
+
+def test_a_longer_transaction_that_meets_another_stores_nothing_and_says_so(warehouse: Warehouse, lake: Lake) -> None:
+    warehouse.replace("sync.links", links(a="1"))
+    with pytest.raises(Conflict), warehouse.transaction() as con:
+        con.execute("update sync.links set hubspot_id = '2'")
+        Warehouse(warehouse.path, lake=lake).upsert("sync.links", links(a="3"))
+    assert warehouse.read("select hubspot_id from sync.links").rows() == [("3",)]
+    assert repr(lake).count("postgresql") == 0, "a password is in no message of any kind"
+
+
+def test_analysts_read_and_cannot_write(warehouse: Warehouse, lake: Lake) -> None:
+    warehouse.replace("sync.links", links(a="1"))
+    parts = urlsplit(lake.catalog)
+    with duckdb.connect() as con:
+        lake.prepare(con)
+        con.execute("attach '' as catalog (type postgres, secret catalog)")
+        for statement in (
+            GRANTS.read_text().replace("tl_hubspot", lake.name).replace("PASSWORD", "'readers'").split(";")
+        ):
+            words = " ".join(line for line in statement.splitlines() if not line.startswith("--")).strip()
+            if words:
+                con.execute("call postgres_execute('catalog', ?)", [words])
+    address = f"postgresql://{lake.name}_analysts:readers@{parts.hostname}:{parts.port}{parts.path}"
+    theirs = replace(lake, catalog=address)
+    with theirs.open(read_only=True) as con:
+        assert con.execute("select hubspot_id from sync.links").fetchall() == [("1",)]
+        with pytest.raises(duckdb.Error, match="read-only"):
+            con.execute("delete from sync.links")
+    with theirs.open() as con, pytest.raises(duckdb.Error, match="permission denied"):
+        con.execute("delete from sync.links")
+    assert warehouse.count("sync.links") == 1
+
+
+def test_another_deployment_is_refused(warehouse: Warehouse, lake: Lake, tmp_path: Path) -> None:
+    assert warehouse.count("sync.links") >= 0
+    with pytest.raises(
+        WarehouseError, match=f"belongs to another deployment, whose data folder is {warehouse.path.parent}"
+    ):
+        Warehouse(tmp_path / "tl_hubspot.duckdb", lake=lake).count("sync.links")
+
+
+def test_a_catalog_that_cannot_be_reached_or_lets_nobody_in(lake: Lake, tmp_path: Path) -> None:
+    parts = urlsplit(lake.catalog)
+    password = str(parts.password)
+    for address, said in (
+        (lake.catalog.replace(f":{parts.port}/", ":1/"), "Connection refused"),
+        (lake.catalog.replace(password, "wrong-password"), "password authentication failed"),
+    ):
+        with pytest.raises(WarehouseError, match=f"{said}.*TL_HUBSPOT_WAREHOUSE__CATALOG") as refused:
+            Warehouse(tmp_path / "tl_hubspot.duckdb", lake=replace(lake, catalog=address)).count("sync.links")
+        assert "wrong-password" not in refused.value.sentence
+        assert password not in refused.value.sentence
+
+
+class _Forbidding(BaseHTTPRequestHandler):
+    def _refuse(self) -> None:
+        body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _refuse
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_a_bucket_without_permission(catalog: str, tmp_path: Path) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Forbidding)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    bucket = Bucket(f"http://127.0.0.1:{server.server_port}", "eu-west-1", "key", "secret-of-the-bucket")
+    lake = replace(lake_in(catalog, tmp_path), files="s3://bucket/prefix", bucket=bucket)
+    warehouse = Warehouse(tmp_path / "tl_hubspot.duckdb", lake=lake)
+    try:
+        with pytest.raises(WarehouseError, match=r"403.*TL_HUBSPOT_WAREHOUSE__FILES") as refused:
+            warehouse.append("sync.links", links(**{f"t{n}": "1" for n in range(1000)}))
+        assert "secret-of-the-bucket" not in refused.value.sentence
+        assert warehouse.count("sync.links") == 0
+    finally:
+        server.shutdown()
+
+
+def test_a_warehouse_of_a_newer_version_is_left_alone(catalog: str, tmp_path: Path) -> None:
+    lake = lake_in(catalog, tmp_path)
+    newer = schema.SCHEMA_VERSION + 1
+    with Warehouse(tmp_path / "tl_hubspot.duckdb", lake=lake).transaction() as con:
+        con.execute(f"update meta.deployment set schema_version = {newer}")
+    with pytest.raises(WarehouseError, match=f"tables of version {newer}"):
+        Warehouse(tmp_path / "tl_hubspot.duckdb", lake=lake).count("sync.links")
+
+
+def test_an_extension_of_another_version(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duckdb, "__version__", "9.9.9")
+    with pytest.raises(ConfigurationError, match=r"httpfs is of another version than DuckDB 9\.9\.9"):
+        Warehouse(tmp_path / "tl_hubspot.duckdb", lake=replace(lake, name="unused")).count("sync.links")
+
+
+def test_tidying_merges_small_files_and_keeps_every_row(warehouse: Warehouse) -> None:
+    for number in range(3):
+        warehouse.append("sync.seen", frame_of("sync.seen", [{"record": f"{number} {n}"} for n in range(100)]))
+    with warehouse.connect() as con:
+        con.execute("checkpoint").fetchall()
+    assert warehouse.count("sync.seen") == 300
+    assert warehouse.size() > 0
