@@ -22,6 +22,15 @@ _ENDED = {
     "held": "Stopped by a limit",
     "stopped": "Stopped",
 }
+_ALSO = {
+    "deleted": "{n:,} deleted",
+    "conflicts": "conflicts: {n:,}",
+    "held": "fields that wait: {n:,}",
+    "failed": "refused: {n:,}",
+    "given_up": "edited meanwhile and left to the next cycle: {n:,}",
+    "ambiguous": "not told apart: {n:,}",
+    "unmatched": "without a counterpart: {n:,}",
+}
 _UNMATCHED = {
     "no_match": "nobody on the other side fits the key, and none is to be made there",
     "writing_off": "the other side is not written",
@@ -36,8 +45,8 @@ _UNMATCHED = {
 
 @dataclass(frozen=True)
 class TwoWay:
-    """The section. `cycles`: rows when, how it ended, tone, made and changed per side, conflicts, refused, why it
-    stopped; `conflicts`: rows when, field, both records, what happened, who won; `unmatched`: sentences."""
+    """The section. `cycles`: rows when, how it ended, tone, what it did, why it stopped; `conflicts`: rows when,
+    field, both records, what happened, who won; `unmatched`: sentences."""
 
     lead: str
     cycles: tuple[tuple[Any, ...], ...]
@@ -46,11 +55,6 @@ class TwoWay:
     unmatched: tuple[str, ...]
     waiting: tuple[Trouble, ...]
     left_alone: tuple[Trouble, ...]
-
-    @property
-    def problems(self) -> int:
-        """What somebody should look at."""
-        return sum(trouble.count for trouble in self.waiting)
 
 
 def two_way(facts: Any, account: dict[str, Any], timezone: str) -> TwoWay | None:
@@ -78,20 +82,19 @@ def _lead(cycles: list[dict[str, Any]], timezone: str) -> str:
     return f"The latest cycle began on {when(cycles[0]['started_at'], timezone)}.{linked}"
 
 
-def _cycle(row: dict[str, Any], timezone: str) -> tuple[Any, ...]:
+def _cycle(row: dict[str, Any], timezone: str) -> tuple[str, ...]:
     counts = row["counts"]
-    numbers = [
-        counts.get(name, 0)
-        for name in (
-            "created_in_hubspot", "created_in_crmoffice", "updated_in_hubspot", "updated_in_crmoffice", "conflicts",
-            "held", "failed", "ambiguous", "unmatched",
-        )
-    ]  # fmt: skip
+    did = [
+        f"{verb} {counts.get(f'{verb}_in_hubspot', 0):,} in HubSpot and {counts.get(f'{verb}_in_crmoffice', 0):,} in Crmoffice"
+        for verb in ("created", "updated")
+        if counts.get(verb)
+    ]
+    did += [words.format(n=counts[name]) for name, words in _ALSO.items() if counts.get(name)]
     return (
         when(row["started_at"], timezone),
         _ENDED.get(row["status"], row["status"]),
         TONES.get(row["status"], ""),
-        numbers,
+        ", ".join(did) or "nothing to write",
         row["error"] or "",
     )
 
@@ -127,7 +130,7 @@ def _trouble(waits: two_way_waiting.Waiting, account: dict[str, Any]) -> Trouble
     records = [record for row in waits.rows for record in _records(row, account)]
     return Trouble(
         what=waits.what,
-        do=waits.do.removesuffix(":"),
+        do=f"{waits.do} `tl-hubspot crmoffice held` lists the commands." if waits.do.endswith(":") else waits.do,
         count=max(len(waits.rows), len(records)) if waits.kind == "ambiguous" else len(waits.rows),
         tone={"stopped": "bad", "not_written": "", "ended": ""}.get(waits.kind, "warn"),
         said=waits.items[0][0] if waits.kind == "stopped" else "",
