@@ -85,7 +85,8 @@ def _lead(cycles: list[dict[str, Any]], timezone: str) -> str:
 def _cycle(row: dict[str, Any], timezone: str) -> tuple[str, ...]:
     counts = row["counts"]
     did = [
-        f"{verb} {counts.get(f'{verb}_in_hubspot', 0):,} in HubSpot and {counts.get(f'{verb}_in_crmoffice', 0):,} in Crmoffice"
+        f"{verb} {counts.get(f'{verb}_in_hubspot', 0):,} in HubSpot"
+        f" and {counts.get(f'{verb}_in_crmoffice', 0):,} in Crmoffice"
         for verb in ("created", "updated")
         if counts.get(verb)
     ]
