@@ -23,7 +23,7 @@ _ABOUT = {
     "transform": "How the value is prepared; `text` (trimmed) when left out.",
     "policy": "When it is written: always (default), if_empty in HubSpot, or on_create by the sync.",
     "create": "How the sync makes the property when HubSpot does not have it.",
-    "when_writable": "Leave the row out, without a word, where the portal keeps the property read-only.",
+    "when_writable": "Leave the row out, without a word, where the property is missing in the portal or read-only.",
 }
 
 

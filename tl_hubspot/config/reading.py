@@ -77,7 +77,8 @@ class Reader:
             node = yaml.compose(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            # the reader in C puts what is missing at the end on the line after the last one
+            line, column = (min(mark.line, text.count("\n")) + 1, mark.column + 1) if mark else (1, 1)
             said = f"{what} is not good YAML: {error.problem or error.context}"
             self.mistakes.append(Mistake(line, column, "", said, "Check indentation, quotes and brackets there"))
             return None

@@ -6,7 +6,7 @@ removes or renames anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,6 +19,9 @@ from tl_hubspot.hubspot.reactions import AnswerLost, Refused
 
 VISIBLE_AFTER = (0.25, 0.25, 0.5, 0.5, 1.0, 1.0, 2.0, 4.0)
 """Seconds between looks for a new property; HubSpot shows it 250 to 700 ms after its creation."""
+
+LOST_FOR = (0.5, 2.0, 8.0)
+"""Seconds before a creation whose answer was lost is asked again; a pipeline or stage only when not there."""
 
 BOOLEAN_OPTIONS = (("true", "Yes"), ("false", "No"))
 
@@ -189,8 +192,8 @@ def _wait_until_visible(gateway: HubSpotGateway, path: dict[str, str], name: str
 
 
 def _create(gateway: HubSpotGateway, route: routes.Route, path: dict[str, str], body: Any, what: str) -> None:
-    """One creation that is fine when the thing exists already, and is asked once more when the answer was lost."""
-    for last in (False, True):
+    """One creation that is fine when the thing exists already, and is asked again when the answer was lost."""
+    for seconds in (*LOST_FOR, None):
         try:
             gateway.call(route, path=path, body=body)
             return
@@ -203,8 +206,9 @@ def _create(gateway: HubSpotGateway, route: routes.Route, path: dict[str, str], 
             ) from None
         except AnswerLost:
             # A name makes a definition unique, so that a second try can only find it, not double it.
-            if last:
+            if seconds is None:
                 raise
+            gateway.sleep(seconds)
 
 
 # --- pipelines -------------------------------------------------------------------------------------------------------
@@ -214,53 +218,76 @@ def _pipelines(gateway: HubSpotGateway, wanted: Iterable[PipelineWanted], done: 
     path = {"type": "deals"}
     existing = _by_label(_listed(gateway, routes.PIPELINE_LIST, path))
     for pipeline in wanted:
-        if _folded(pipeline.label) not in existing:
+
+        def look(label: str = _folded(pipeline.label)) -> dict[str, Any] | None:
+            return _by_label(_listed(gateway, routes.PIPELINE_LIST, path)).get(label)
+
+        found = existing.get(_folded(pipeline.label))
+        if found is None:
             body = {
                 "label": pipeline.label,
                 "displayOrder": len(existing),
                 "stages": [_stage(stage, place) for place, stage in enumerate(pipeline.stages)],
             }
-            if not _made(gateway, routes.PIPELINE_CREATE, path, body, f"pipeline {pipeline.label}", done):
-                continue
-            existing = _by_label(_listed(gateway, routes.PIPELINE_LIST, path))
-        found = existing.get(_folded(pipeline.label))
-        if found is None:
-            done.problems.append(f"pipeline {pipeline.label} did not appear after its creation")
-            continue
-        done.symbols[pipeline.symbol] = found["id"]
-        _stages(gateway, pipeline, found, done)
+            found = _made(gateway, routes.PIPELINE_CREATE, path, body, f"pipeline {pipeline.label}", look, done)
+        if found is not None:
+            existing[_folded(pipeline.label)] = found
+            done.symbols[pipeline.symbol] = found["id"]
+            _stages(gateway, pipeline, found, done)
 
 
 def _stages(gateway: HubSpotGateway, pipeline: PipelineWanted, found: dict[str, Any], done: Provisioned) -> None:
     path = {"type": "deals", "pipeline": found["id"]}
     existing = _by_label(found.get("stages") or ())
     for place, stage in enumerate(pipeline.stages):
-        what = f"stage {stage.label} of pipeline {pipeline.label}"
-        if _folded(stage.label) not in existing:
-            if not _made(gateway, routes.STAGE_CREATE, path, _stage(stage, place), what, done):
-                continue
+
+        def look(label: str = _folded(stage.label)) -> dict[str, Any] | None:
             again = _by_label(_listed(gateway, routes.PIPELINE_LIST, {"type": "deals"}))
-            existing = _by_label((again.get(_folded(pipeline.label)) or {}).get("stages") or ())
-        if _folded(stage.label) in existing:
-            done.symbols[stage.symbol] = existing[_folded(stage.label)]["id"]
-        else:
-            done.problems.append(f"{what} did not appear after its creation")
+            return _by_label((again.get(_folded(pipeline.label)) or {}).get("stages") or ()).get(label)
+
+        there = existing.get(_folded(stage.label))
+        if there is None:
+            what = f"stage {stage.label} of pipeline {pipeline.label}"
+            there = _made(gateway, routes.STAGE_CREATE, path, _stage(stage, place), what, look, done)
+        if there is not None:
+            existing[_folded(stage.label)] = there
+            done.symbols[stage.symbol] = there["id"]
 
 
 def _made(
-    gateway: HubSpotGateway, route: routes.Route, path: dict[str, str], body: Any, what: str, done: Provisioned
-) -> bool:
-    """Whether it is worth looking for: made, existing, or lost on the way. A refusal is a problem of its deals only."""
-    try:
-        gateway.call(route, path=path, body=body)
+    gateway: HubSpotGateway,
+    route: routes.Route,
+    path: dict[str, str],
+    body: Any,
+    what: str,
+    look: Callable[[], dict[str, Any] | None],
+    done: Provisioned,
+) -> dict[str, Any] | None:
+    """What `look` finds after the creation; None when there is nothing: that is a problem of its deals only.
+
+    When the answer was lost, it is looked for before it is asked again: a label is no key, two could be made.
+    """
+    found: dict[str, Any] | None = None
+    for seconds in LOST_FOR:
+        lost = was_there = False
+        try:
+            gateway.call(route, path=path, body=body)
+        except AnswerLost:
+            lost = True
+            gateway.sleep(seconds)
+        except Refused as refused:
+            if not refused.problem.is_conflict:
+                done.problems.append(f"{what} was refused: {refused.problem.message}")
+                return None
+            was_there = True
+        found = look()
+        if found is not None or not lost:
+            break
+    if found is None:
+        done.problems.append(f"{what} did not appear after its creation")
+    elif not was_there:
         done.created.append(what)
-    except AnswerLost:
-        return True
-    except Refused as refused:
-        if not refused.problem.is_conflict:
-            done.problems.append(f"{what} was refused: {refused.problem.message}")
-            return False
-    return True
+    return found
 
 
 def _stage(stage: StageWanted, place: int) -> dict[str, Any]:

@@ -95,13 +95,28 @@ def test_a_lost_answer_makes_nothing_twice(portal: Portal, when: Any) -> None:
     for path in ("/groups", "properties/contacts$", "pipelines/deals$"):
         portal.sandbox.faults.add(Fault("drop", path=path, method="POST", when=when))
     done = everything(portal)
-    if when == "before":
-        # The pipeline was asked once and did not arrive: its deals wait for the next run.
-        assert done.problems and "teamleader:p1" not in done.symbols
-        done = everything(portal)
+    asked = [c for c in portal.sandbox.log.writes() if c["path"].endswith("pipelines/deals")]
+    assert len(asked) == (2 if when == "before" else 1)
+    assert "pipeline Sales Belgium" in done.created
     assert set(done.symbols) == {"teamleader:p1"} | {s.symbol for s in PIPELINES[0].stages} and not done.problems
     labels = [r["pipeline_label"] for r in mirror.read_pipeline_stages(portal.gateway)]
     assert labels.count("Sales Belgium") == 4
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_stage_whose_answer_was_lost_is_there_once(portal: Portal, when: Any) -> None:
+    everything(portal)
+    more = replace(PIPELINES[0], stages=(*PIPELINES[0].stages, StageWanted("teamleader:ph3", "Meeting", "0.4")))
+    portal.sandbox.faults.add(Fault("drop", path="/stages$", method="POST", when=when))
+    done = provision(portal.gateway, PROPERTIES, [more])
+    assert done.created == ["stage Meeting of pipeline Sales Belgium"] and "teamleader:ph3" in done.symbols
+    assert [r["stage_label"] for r in mirror.read_pipeline_stages(portal.gateway)].count("Meeting") == 1
+
+
+def test_a_pipeline_whose_answers_are_all_lost_is_a_problem_of_its_deals_only(portal: Portal) -> None:
+    portal.sandbox.faults.add(Fault("drop", path="pipelines/deals$", method="POST", when="before", times=9))
+    done = everything(portal)
+    assert done.symbols == {} and done.problems == ["pipeline Sales Belgium did not appear after its creation"]
 
 
 def test_a_new_phase_becomes_a_stage_of_the_existing_pipeline(portal: Portal) -> None:

@@ -105,7 +105,7 @@ def test_rest_of_the_default_file() -> None:
         "Eerste bron", "Laatste bron", "Original source", "Latest source", "Original traffic source",
         "Latest traffic source",
     )  # fmt: skip
-    assert [r.property for r in mapping.fields if r.when_writable] == ["createdate"]
+    assert [r.property for r in mapping.fields if r.when_writable] == ["deal_currency_code", "createdate"]
 
 
 def test_every_required_row_is_in_the_default_file() -> None:

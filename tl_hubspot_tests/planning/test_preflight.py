@@ -105,6 +105,16 @@ def test_the_creation_date_of_deals_is_left_out_without_a_word_where_it_cannot_b
     assert effective(mapping, properties(*standard_properties())) == mapping
 
 
+def test_a_portal_without_the_currency_property_gets_deals_without_it() -> None:
+    mapping = mapping_file.load()
+    rows = [r for r in standard_properties() if (r["object_type"], r["name"]) != ("deal", "deal_currency_code")]
+    assert len(rows) == len(standard_properties()) - 1
+    assert check(mapping, properties(*rows))[1] == []
+    assert set(mapping.properties("deal")) - set(effective(mapping, properties(*rows)).properties("deal")) == {
+        "deal_currency_code"
+    }
+
+
 def test_custom_fields_are_checked_against_teamleader() -> None:
     def problems(source: str, rows: list[dict[str, Any]]) -> list[str]:
         mapping = Mapping((FieldRule("contact", source, "x", line=3),), file="m.yaml")
