@@ -27,6 +27,9 @@ VALUES: dict[str, pl.DataType] = {
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=5), timedelta(days=1)
 """How long a refused value is not sent again; doubled with every further refusal."""
 
+NOT_SENT = "keys_unknown"
+"""A reason for which nothing was sent: the next cycle looks again, as no system was troubled."""
+
 _FIELD_OF_SIDE = ["side", "id", "field"]
 
 
@@ -192,5 +195,6 @@ def refused(writes: pl.DataFrame, reasons: pl.DataFrame, holds: pl.DataFrame, at
         attempts=pl.col("attempts").fill_null(0) + 1
     )
     doubled = pl.min_horizontal(pl.lit(2) ** (pl.col("attempts") - 1), pl.lit(LONGEST_WAIT // FIRST_WAIT))
-    until = pl.lit(at) + pl.duration(seconds=doubled.cast(pl.Int64) * int(FIRST_WAIT.total_seconds()))
+    wait = pl.duration(seconds=doubled.cast(pl.Int64) * int(FIRST_WAIT.total_seconds()))
+    until = pl.lit(at) + pl.when(pl.col("reason") == NOT_SENT).then(pl.duration()).otherwise(wait)
     return hit.with_columns(until=until).select(list(HOLDS)).cast(HOLDS).sort("link_id", "field")  # type: ignore[arg-type]

@@ -81,6 +81,8 @@ def test_a_refused_field_waits_twice_as_long_each_time_up_to_a_day() -> None:
     assert unnamed["field"].to_list() == ["firstname", "phone"]
     not_sent = bookkeeping.refused(both, reason.with_columns(field=pl.lit("lastname")), holds.clear(), NOW)
     assert not_sent["field"].to_list() == ["firstname", "phone"]
+    unread = bookkeeping.refused(both, reason.with_columns(reason=pl.lit("keys_unknown")), holds.clear(), NOW)
+    assert unread["until"].to_list() == [NOW]
 
 
 def test_records_that_were_made_are_linked_with_what_they_store() -> None:

@@ -186,14 +186,14 @@ class Execution:
         """Store what became of the writes to one side."""
         flow, at, writes = self.flow, self.platform.clock(), intents.drop("read_at")
         done = {i: a.values for i, a in answers.items() if a.state == "done"}
-        over = [i for i, a in answers.items() if a.state in ("refused", "changed", "gone")]
+        over = [i for i, a in answers.items() if a.state in ("refused", "held", "changed", "gone")]
         written = writes.filter(pl.col("id").is_in(list(done)))
         told = bookkeeping.values(side, recovering.frame({i: Seen(i, v) for i, v in _whole(done, flow)}, flow), flow)
         confirmed = bookkeeping.confirmed(written, told, flow, from_response=True)
         reasons = [
             {"side": side, "id": i, "field": name, "reason": code}
             for i, a in answers.items()
-            if a.state == "refused"
+            if a.state in ("refused", "held")
             for name, code in a.problems
         ]
         # HubSpot tells afterwards whether an edit landed in between; Crmoffice has If-Match for that, or nothing
@@ -213,7 +213,7 @@ class Execution:
         self.done["updated"] += len(done)
         self.done[f"updated_in_{SYSTEM[side].lower()}"] += len(done)
         self.done["unguarded"] += 0 if self.systems[side].sees_edits else len(done)
-        self.done["given_up"] += sum(1 for i in over if answers[i].state != "refused")
+        self.done["given_up"] += sum(1 for i in over if answers[i].state in ("changed", "gone"))
         self.done["failed"] += sum(1 for i in over if answers[i].state == "refused")
         self.done["unknown"] += len(answers) - len(done) - len(over)
 

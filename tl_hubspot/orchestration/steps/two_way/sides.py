@@ -55,9 +55,10 @@ class Seen:
 @dataclass(frozen=True)
 class Answer:
     """What became of one write. done: `values` are what is stored now, as far as told; refused: `problems` are (field
-    or None for the whole record, code); changed, gone: nothing was written; unknown: look before it is repeated."""
+    or None for the whole record, code); held: the same, but nothing was sent; changed, gone: nothing was written;
+    unknown: look before it is repeated."""
 
-    state: Literal["done", "refused", "changed", "gone", "unknown"]
+    state: Literal["done", "refused", "held", "changed", "gone", "unknown"]
     id: str | None = None
     values: Values = field(default_factory=dict)
     problems: tuple[tuple[str | None, str], ...] = ()
@@ -209,7 +210,7 @@ class CrmofficeSide:
             except CrmofficeRefused as refused:
                 return Answer("refused", problems=tuple((self._names.get(p.name), p.code) for p in refused.problems))
             except KeysUnknown:
-                return Answer("refused", problems=((None, "keys_unknown"),))
+                return Answer("held", problems=((None, "keys_unknown"),))
             except Changed:
                 return Answer("changed")
             except NotFound:
