@@ -241,7 +241,11 @@ class Created:
 def batch_create(gateway: HubSpotGateway, entity_type: str, wanted: Mapping[str, Mapping[str, str]]) -> Created:
     """Make at most 100 records, trace id → properties. Never repeated: of an answer that was lost all are `missing`."""
     _check_batch(list(wanted))
-    inputs = [{"properties": dict(values), "objectWriteTraceId": trace} for trace, values in wanted.items()]
+    # HubSpot's document calls `associations` required
+    inputs = [
+        {"properties": dict(values), "associations": [], "objectWriteTraceId": trace}
+        for trace, values in wanted.items()
+    ]
     try:
         answer: _BatchAnswer = gateway.call(
             routes.BATCH_CREATE, answer=_BatchAnswer, path={"type": OBJECT_TYPES[entity_type]}, body={"inputs": inputs}
