@@ -95,7 +95,7 @@ def plan_relations(
     that are matched count for that, because nothing else is written to the others.
     """
     wanted = _wanted(desired, records)
-    known = _follow(remembered, records).with_columns(remembered=pl.lit(True))
+    known = follow(remembered, {e: r.mirror for e, r in records.items()}).with_columns(remembered=pl.lit(True))
     existing = associations.select(*PAIR, "is_primary").unique(PAIR, keep="any")
     by_hubspot_id = {"from_hubspot_id": "from_id", "to_hubspot_id": "to_id"}
     state = wanted.join(
@@ -194,12 +194,15 @@ def _wanted(desired: pl.DataFrame, records: Mapping[str, Records]) -> pl.DataFra
     )
 
 
-def _follow(remembered: pl.DataFrame, records: Mapping[str, Records]) -> pl.DataFrame:
-    """sync.relations with the ids of merged records replaced: PAIR, `origin`, `stored_from`, `stored_to`."""
+def follow(remembered: pl.DataFrame, mirrors: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """sync.relations with the ids of merged records replaced: PAIR, `origin`, `stored_from`, `stored_to`.
+
+    `mirrors`: rows of hubspot.contacts, .companies and .deals by entity type, the survivors of merges among them.
+    """
     frame = remembered.select(*PAIR, "origin", stored_from="from_id", stored_to="to_id")
     for side in ("from", "to"):
         ends = pl.concat(
-            follow_merges(frame.filter(pl.col(f"{side}_type") == entity)[f"{side}_id"], records[entity].mirror).select(
+            follow_merges(frame.filter(pl.col(f"{side}_type") == entity)[f"{side}_id"], mirrors[entity]).select(
                 pl.lit(entity).alias(f"{side}_type"), pl.col("stored_id").alias(f"{side}_id"), "hubspot_id"
             )
             for entity in ENTITIES

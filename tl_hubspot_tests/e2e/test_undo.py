@@ -249,6 +249,19 @@ def test_audit_of_records_and_links(world: Story) -> None:
     assert some == audit(world, size=3, seed=5) and len({d["hubspot_id"] for d in some}) <= 9
 
 
+def test_audit_looks_for_links_where_a_merge_took_them(make: Make) -> None:
+    world = new_world(make)
+    assert done(world.sync())
+    person = world.product.read("select max(hubspot_id) from sync.links where entity_type = 'contact'").item()
+    company = world.portal.associations("contacts", person, "companies")[0]["id"]
+    group = world.portal.create("companies", {"name": "Groep"})["id"]
+    survivor = world.portal.merge("companies", group, company)
+    assert done(world.sync())
+    assert [d for d in audit(world) if d["kind"] == "association"] == []
+    world.portal.remove_association("contacts", person, "companies", survivor)
+    assert [d["hubspot_id"] for d in audit(world) if d["kind"] == "association"] == [person]
+
+
 @ALL_WAYS
 def test_a_first_run_is_undone_and_stays_undone(world: Story) -> None:
     before = state(world)

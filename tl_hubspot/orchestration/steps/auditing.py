@@ -21,7 +21,7 @@ from tl_hubspot.orchestration.steps.mirroring import TABLES
 from tl_hubspot.planning import audit as compare
 from tl_hubspot.planning.desired import writable_rules
 from tl_hubspot.planning.preflight import effective
-from tl_hubspot.planning.relations import PAIR
+from tl_hubspot.planning.relations import PAIR, follow
 from tl_hubspot.planning.transforms import Portal
 from tl_hubspot.warehouse.store import frame_of
 
@@ -121,7 +121,7 @@ class _Audit:
         return Wanted(entity_type, tuple(properties), vat)
 
     def _associations(self) -> pl.DataFrame:
-        remembered = self.read("select * from sync.relations where origin = 'made'")
+        remembered = follow(self.read("sync.relations"), self.found).filter(pl.col("origin") == "made")
 
         def there(side: str) -> pl.Expr:
             # of a record that was not looked at nothing is known: only the association itself tells
