@@ -274,6 +274,12 @@ def test_silent_changes_are_found_where_contacts_carry_the_links(make: Make) -> 
     read(world.product, hours=24.5)
     assert stored(world.product) == true_links(world.product, set(people))
     assert near(changed_at(world.product, people[50]), world.now - timedelta(hours=24.5))
+    # when everything is read, also of one that had a company and is now in the list of those without one
+    world.teamleader.unlink(people[5], firms[5])
+    assert read(world.product, hours=1, full=True)[links.STREAM]["way"] == "contacts.info"
+    assert calls(world.product)["contacts.info"] <= 5 + 31
+    assert stored(world.product) == true_links(world.product, set(people))
+    assert near(changed_at(world.product, people[5]), world.now)
 
 
 def test_in_a_small_account_the_next_run_finds_them(make: Make) -> None:

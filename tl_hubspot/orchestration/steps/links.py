@@ -146,7 +146,8 @@ def _everything(reader: _Reader) -> dict[str, Any]:
     candidates = contacts["id"].to_list()
     way = plan(candidates)
     reader.book.planned[STREAM] += way.calls
-    if unlinked := _unlinked(reader, way, contacts):
+    # one that had a company is asked itself, as for every link that is gone
+    if unlinked := _unlinked(reader, way, contacts).difference(reader.linked(contacts)["id"]):
         reader.have_no_company(unlinked)
         candidates = [id for id in candidates if id not in unlinked]
         way = plan(candidates)
