@@ -5,6 +5,7 @@ Builds and reads JSON columns without a Python object per row. What the objects 
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,6 @@ import polars as pl
 
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ESCAPES = {chr(n): f"\\u{n:04x}" for n in range(0x20)} | _SHORT
-_RAW, _ESCAPED = pl.Series(list(_ESCAPES)).implode(), pl.Series(list(_ESCAPES.values())).implode()
 
 
 def dumps(value: Any) -> str:
@@ -24,7 +24,13 @@ def dumps(value: Any) -> str:
 
 def quoted(text: pl.Expr) -> pl.Expr:
     """Text as a JSON string; null stays null."""
-    return pl.concat_str(pl.lit('"'), text.str.replace_many(_RAW, _ESCAPED), pl.lit('"'))
+    return pl.concat_str(pl.lit('"'), text.str.replace_many(*_escapes()), pl.lit('"'))
+
+
+@functools.cache
+def _escapes() -> tuple[pl.Series, pl.Series]:
+    # not when the module is imported: polars starts its threads with this, and a process forked from then on hangs
+    return pl.Series(list(_ESCAPES)).implode(), pl.Series(list(_ESCAPES.values())).implode()
 
 
 def boolean(value: pl.Expr) -> pl.Expr:

@@ -186,3 +186,12 @@ def test_a_run_as_the_ui_starts_it_is_held_by_a_blocking_check_and_else_pushes(t
     runs = Warehouse(tmp_path / "data" / "tl_hubspot.duckdb").read("select status from sync.runs order by started_at")
     assert runs["status"].to_list() == ["held", "done", "stopped"]
     assert (tmp_path / "data" / "analytics.duckdb").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed by Linux")
+def test_loading_the_program_starts_no_thread_of_polars() -> None:
+    """A process that is forked from one with such threads hangs at its first frame."""
+    looking = "print([t.joinpath('comm').read_text() for t in pathlib.Path('/proc/self/task').iterdir()])"
+    code = f"import pathlib, tl_hubspot.definitions; {looking}"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "polars-0" not in told.stdout
