@@ -14,7 +14,6 @@ from tl_hubspot.rules.told import Told, told
 
 Facts = dict[str, Any]
 _NAMES = {"hubspot": "HubSpot", "crmoffice": "Crmoffice"}
-_OTHER = {"hubspot": "Crmoffice", "crmoffice": "HubSpot"}
 _HOW = {
     "matched": "Found by the key: {key} are the same on both sides.",
     "created": "One of the two was made from the other one.",

@@ -14,9 +14,6 @@ from tl_hubspot.orchestration.steps.finding import find
 from tl_hubspot.orchestration.steps.published import readable
 from tl_hubspot.warehouse.store import Warehouse
 
-EXAMPLES = 3
-"""Records that are named per reason."""
-
 _FAILURES = """
 with failed as (
   select entity_type, teamleader_id, reason, http_status, message, timestamp from sync.log

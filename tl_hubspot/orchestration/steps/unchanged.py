@@ -1,4 +1,5 @@
-"""What a computed table was made of, so that the same is not computed again: most runs find that nothing changed.
+"""What computed tables and other results were made of, so that the same is not computed again: most runs find that
+nothing changed.
 
 A fingerprint covers the rows of the tables read, what the configuration says, the day of evaluation, and the program's
 own rules. Who computes what stands in `deciding` and `planning`; here nothing is computed.
