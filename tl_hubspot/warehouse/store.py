@@ -116,7 +116,7 @@ class Warehouse:
         """Whether it was made; to look does not make it."""
         if self.lake is None:
             return self.path.exists()
-        return self.lake.exists()
+        return self._prepared or self.lake.exists()
 
     def size(self) -> int:
         """Bytes that it takes, the older states of a lake left out."""
