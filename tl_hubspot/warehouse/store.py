@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,8 @@ class Warehouse:
         self.read_only = read_only
         self._prepared = False
         self._held: duckdb.DuckDBPyConnection | None = None
+        self._idle: deque[duckdb.DuckDBPyConnection] = deque()
+        """Connections to a lake that is held, to be used again: another one asks its catalog first."""
 
     # ------------------------------------------------------------------ opening
 
@@ -76,12 +79,19 @@ class Warehouse:
         con = self._connection(read_only=read_only or self.read_only)
         try:
             yield con
-        except duckdb.OperationalError as error:
-            if self.lake is None:
+        except duckdb.Error as error:
+            if self.lake is None or isinstance(error, lakes.OF_THE_STATEMENT):
                 raise
             raise self.lake.unusable(error) from None
         finally:
-            con.close()
+            if self.lake is not None:
+                # closing one whose transaction lost its catalog would end the program without a word
+                with contextlib.suppress(duckdb.Error):
+                    con.execute("rollback")
+            if self.lake is not None and self._held is not None:
+                self._idle.append(con)
+            else:
+                con.close()
 
     def hold(self) -> None:
         """Keep the file open until `release`: a connection then costs next to nothing.
@@ -93,6 +103,8 @@ class Warehouse:
     def release(self) -> None:
         """Close the file that is held, if it is."""
         if self._held is not None:
+            while self._idle:
+                self._idle.pop().close()
             self._held.close()
             self._held = None
 
@@ -133,6 +145,8 @@ class Warehouse:
     def _connection(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         if self._held is not None and self.lake is None:
             return self._held.cursor()
+        with contextlib.suppress(IndexError):
+            return self._idle.pop()
         if not self._prepared:
             con = self._prepare()
             if self.read_only or not read_only:

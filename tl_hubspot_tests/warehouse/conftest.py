@@ -63,7 +63,7 @@ def lake_in(catalog: str, folder: Path) -> Lake:
 def empty_lake(catalog: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, Path]:
     """A lake that the product made, with all tables and no rows, in a database of its own; and its data folder."""
     folder = tmp_path_factory.mktemp("empty_lake")
-    _postgres(catalog, "create database made")
+    in_postgres(catalog, "create database made")
     lake = lake_in(_beside(catalog, "made"), folder)
     Warehouse(folder / "tl_hubspot.duckdb", lake=lake).count("sync.runs")
     return lake, folder
@@ -75,10 +75,10 @@ def copied(empty_lake: tuple[Lake, Path], folder: Path) -> Lake:
     (folder / "data").mkdir()
     shutil.copy(data / "deployment.id", folder / "data")
     name = f"t{uuid.uuid4().hex[:12]}"
-    _postgres(made.catalog, f"create database {name} template made", database="postgres")
+    in_postgres(made.catalog, f"create database {name} template made", database="postgres")
     lake = replace(made, catalog=_beside(made.catalog, name), files=str(folder / "lake"))
     place = f"update {lake.name}.ducklake_metadata set value = '{lake.files}/' where key = 'data_path'"
-    _postgres(lake.catalog, place)
+    in_postgres(lake.catalog, place)
     return lake
 
 
@@ -86,11 +86,20 @@ def _beside(catalog: str, database: str) -> str:
     return catalog.rpartition("/")[0] + f"/{database}"
 
 
-def _postgres(catalog: str, statement: str, *, database: str = "") -> None:
+def in_postgres(catalog: str, statement: str, *, database: str = "") -> None:
+    """Have PostgreSQL carry out a statement, in another database of the server when one is named."""
     address = _beside(catalog, database) if database else catalog
     password = {"PGPASSWORD": str(urlsplit(catalog).password)}
-    line = ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement, address.replace(f":{password['PGPASSWORD']}@", "@")]
-    subprocess.run(line, check=True, env=os.environ | password)
+    line = [
+        "psql",
+        "-qAt",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-c",
+        statement,
+        address.replace(f":{password['PGPASSWORD']}@", "@"),
+    ]
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL, env=os.environ | password)
 
 
 @pytest.fixture(params=["file", "lake"])

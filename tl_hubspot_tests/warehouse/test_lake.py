@@ -18,7 +18,7 @@ from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.warehouse import schema
 from tl_hubspot.warehouse.lake import Bucket, Conflict, Lake
 from tl_hubspot.warehouse.store import Warehouse, frame_of
-from tl_hubspot_tests.warehouse.conftest import lake_in
+from tl_hubspot_tests.warehouse.conftest import in_postgres, lake_in
 
 GRANTS = Path(__file__).resolve().parents[2] / "deploy" / "analysts.sql"
 
@@ -116,6 +116,25 @@ def test_a_catalog_that_cannot_be_reached_or_lets_nobody_in(lake: Lake, tmp_path
             Warehouse(tmp_path / "tl_hubspot.duckdb", lake=replace(lake, catalog=address)).count("sync.links")
         assert "wrong-password" not in refused.value.sentence
         assert password not in refused.value.sentence
+
+
+def test_a_catalog_lost_in_the_middle(warehouse: Warehouse, lake: Lake) -> None:
+    warehouse.replace("sync.links", links(a="1"))
+    lost = r"connection to its catalog was lost.*TL_HUBSPOT_WAREHOUSE__CATALOG"
+    with pytest.raises(WarehouseError, match=lost), warehouse.transaction() as con:
+        con.execute("update sync.links set hubspot_id = '2'")
+        lose(lake)
+    with pytest.raises(WarehouseError, match=lost), warehouse.transaction() as con:
+        con.execute("select * from sync.links").fetchall()
+        lose(lake)
+        con.execute("select * from sync.opt_outs").fetchall()
+    assert warehouse.read("select hubspot_id from sync.links").rows() == [("1",)]
+
+
+def lose(lake: Lake) -> None:
+    """End every connection to the catalog."""
+    others = "from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()"
+    in_postgres(lake.catalog, f"select count(pg_terminate_backend(pid)) {others}")
 
 
 class _Forbidding(BaseHTTPRequestHandler):
