@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 import random
 import re
 import threading
@@ -35,7 +34,7 @@ _CONFIG = {
     "allow_unsigned_extensions": "true",
     # both ask the catalog for each column of a table without rows, one by one: half a second for a wide one. Joins are
     # made in the order in which they are written; which side is the smaller one is still found out
-    "disabled_optimizers": os.environ.get("BEYOND_OPT", "statistics_propagation,join_order"),
+    "disabled_optimizers": "statistics_propagation,join_order",
     "memory_limit": "512MB",
 }
 _NAME = "lake"
@@ -201,11 +200,13 @@ def claim(con: duckdb.DuckDBPyConnection, lake: Lake, data: Path) -> None:
         with contextlib.suppress(FileExistsError), file.open("x") as new:
             new.write(str(uuid.uuid4()))
     ours = file.read_text().strip()
-    known = "select 1 from duckdb_tables() where database_name = ? and schema_name = 'meta' and table_name = 'owner'"
-    if not con.execute(known, [_NAME]).fetchall():
+    known = "select id, place from meta.owner"
+    try:
+        owner, place = con.execute(known).fetchall()[0]
+    except duckdb.CatalogException:
         with contextlib.suppress(duckdb.Error):  # of two that come at the same time one makes it
             con.execute("create table meta.owner as select ? as id, ? as place", [ours, str(data.resolve())])
-    owner, place = con.execute("select id, place from meta.owner").fetchall()[0]
+        owner, place = con.execute(known).fetchall()[0]
     if owner != ours:
         raise WarehouseError(
             f"The warehouse belongs to another deployment, whose data folder is {place}",
