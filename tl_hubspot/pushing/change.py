@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, overload
 
-import msgspec
 import polars as pl
+
+from tl_hubspot import decoding
 
 EMAIL = "email"
 SECONDARY_EMAILS = "hs_additional_emails"
@@ -121,7 +122,7 @@ def _change(
     fields: str | None,
     details: str | None,
 ) -> Change:
-    wanted = msgspec.json.decode(fields or "{}")
+    wanted = decoding.decode(fields or "{}")
     return Change(
         entity_type,
         teamleader_id,
@@ -129,7 +130,7 @@ def _change(
         action,
         reason,
         fields={name: value["new"] or "" for name, value in wanted.items() if name != SECONDARY_EMAILS},
-        details=msgspec.json.decode(details or "{}"),
+        details=decoding.decode(details or "{}"),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.hubspot.errors import ApiError, not_found, validation_error
 from tl_hubspot.sandbox.hubspot.http import BATCH_LIMIT, Call, Reply, batch_reply, check_batch_size, route
 from tl_hubspot.sandbox.hubspot.object_types import (
@@ -113,7 +114,7 @@ class Associations:
             known[type_id] = LinkType(type_id, item.inverse, label=item.label, primary=item.primary)
         for key, body in portal.store.documents("label").items():
             from_type, to_type, _ = key.split("/")
-            label = msgspec.convert(body, LinkType)
+            label = decoding.convert(body, LinkType)
             self._types[from_type, to_type][label.type_id] = label
 
     def types(self, kind: ObjectType, to_kind: ObjectType) -> dict[int, LinkType]:
