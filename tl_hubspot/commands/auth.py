@@ -16,6 +16,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import BadAnswer
 from tl_hubspot.transport.sign_in import DEFAULT_PORT, Callback
 
@@ -110,7 +111,7 @@ class _Me(msgspec.Struct):
 
 def _me(data: msgspec.Raw) -> _Me:
     try:
-        return msgspec.json.decode(data, type=_Me)
+        return decoding.decode(data, type=_Me)
     except msgspec.MsgspecError:
         raise BadAnswer("Teamleader does not say whose account it is", where="users.me") from None
 

@@ -20,6 +20,7 @@ import requests
 import tenacity
 from pydantic import SecretStr
 
+from tl_hubspot import decoding
 from tl_hubspot.crmoffice.capabilities import Capabilities
 from tl_hubspot.crmoffice.reactions import (
     Changed,
@@ -261,7 +262,7 @@ class CrmofficeClient:
 
 
 def _decoded(response: requests.Response, kind: type[_Body], *, dated: bool) -> Answer:
-    body = msgspec.json.decode(response.content, type=kind) if response.content or kind is not type(None) else None
+    body = decoding.decode(response.content, type=kind) if response.content or kind is not type(None) else None
     server_time = instant(response.headers.get("Date", ""))
     if dated and server_time is None:
         raise msgspec.DecodeError("an answer without a Date header")

@@ -11,6 +11,7 @@ from enum import Enum, auto
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import Unreachable
 
 
@@ -107,6 +108,6 @@ class Problem(msgspec.Struct):
 def problem(content: bytes) -> Problem:
     """The body of an error; an empty one when it is not of this shape."""
     try:
-        return msgspec.json.decode(content, type=Problem)
+        return decoding.decode(content, type=Problem)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Problem()

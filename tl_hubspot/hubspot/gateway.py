@@ -25,6 +25,7 @@ import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import BadAnswer, CredentialsRefused, TlHubspotError, Unreachable
 from tl_hubspot.hubspot import reactions
 from tl_hubspot.hubspot.reactions import Action, AnswerLost, Reaction, Refused, Trouble
@@ -262,7 +263,7 @@ class HubSpotGateway:
         if not raw:
             return None
         try:
-            return msgspec.json.decode(raw, type=answer)
+            return decoding.decode(raw, type=answer)
         except msgspec.ValidationError as error:
             raise BadAnswer(
                 "HubSpot sent an answer of an unknown shape", where=_where(route), mend=_NOT_HUBSPOT

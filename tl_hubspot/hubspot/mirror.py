@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.hubspot import routes
 from tl_hubspot.hubspot.associations import READ_BATCH
 from tl_hubspot.hubspot.associations import read_associations as _read_associations
@@ -23,7 +24,7 @@ from tl_hubspot.hubspot.reactions import Refused
 from tl_hubspot.hubspot.search import MODIFIED
 
 Row = dict[str, Any]
-_PROPERTIES = msgspec.json.Decoder(dict[str, str | None])
+_PROPERTIES = decoding.decoder(dict[str, str | None])
 
 _MERGED = "hs_merged_object_ids"
 _COLUMNS = {

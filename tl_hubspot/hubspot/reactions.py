@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import TlHubspotError, Unreachable
 
 
@@ -198,7 +199,7 @@ def _as_list(value: object) -> list[str]:
 def body_of(raw: bytes | str | None) -> dict[str, Any]:
     """An error body as a dict; `{}` when it is not a JSON object (proxies answer with HTML)."""
     try:
-        decoded = msgspec.json.decode(raw or b"")
+        decoded = decoding.decode(raw or b"")
     except msgspec.DecodeError:
         return {}
     return decoded if isinstance(decoded, dict) else {}

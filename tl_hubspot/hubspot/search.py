@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.hubspot import routes
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.objects import BATCH, OBJECT_TYPES, Paging, Record, batch_read
@@ -116,7 +117,7 @@ class Changes:
         """When a result changed, as text for a filter."""
         values = hit.properties
         if isinstance(values, msgspec.Raw):
-            values = msgspec.json.decode(values, type=dict[str, str | None])
+            values = decoding.decode(values, type=dict[str, str | None])
         text = values.get(self._modified)
         return str(_milliseconds(datetime.fromisoformat(text))) if text else ""
 

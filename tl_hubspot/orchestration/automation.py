@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.config.settings import Part, Settings
 from tl_hubspot.errors import TlHubspotError
 from tl_hubspot.orchestration import mails
@@ -293,7 +294,7 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def _cursor(text: str | None) -> Cursor | None:
     try:
-        return msgspec.json.decode(text or "", type=Cursor)
+        return decoding.decode(text or "", type=Cursor)
     except msgspec.MsgspecError:
         return None
 

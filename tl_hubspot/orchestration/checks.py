@@ -15,6 +15,7 @@ import dagster as dg
 import msgspec
 import polars as pl
 
+from tl_hubspot import decoding
 from tl_hubspot.orchestration.assets.common import PREVIEW
 from tl_hubspot.orchestration.resources import WarehouseResource
 from tl_hubspot.orchestration.steps import unchanged
@@ -94,7 +95,7 @@ class _Known:
 
     def results(self) -> list[_Found] | None:
         text = unchanged.result_of(self.warehouse, self.name, self.made_of)
-        return None if text is None else msgspec.json.decode(text, type=list[_Found])
+        return None if text is None else decoding.decode(text, type=list[_Found])
 
     def remember(self, found: list[_Found]) -> None:
         with self.warehouse.transaction() as con:

@@ -13,6 +13,7 @@ import duckdb
 import msgspec
 import polars as pl
 
+from tl_hubspot import decoding
 from tl_hubspot.orchestration import consent
 from tl_hubspot.pushing.ledger import Row, Rows
 from tl_hubspot.warehouse.history import registered
@@ -202,5 +203,5 @@ def _hand_over(con: duckdb.DuckDBPyConnection, taken_over: Sequence[tuple[str, s
 
 def _merge(before: str | None, new: str) -> str:
     """Both JSON objects in one, `new` first; what is null there is forgotten."""
-    values = (msgspec.json.decode(before) if before else {}) | msgspec.json.decode(new)
+    values = (decoding.decode(before) if before else {}) | decoding.decode(new)
     return msgspec.json.encode({k: v for k, v in values.items() if v is not None}, order="sorted").decode()

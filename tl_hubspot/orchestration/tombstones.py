@@ -15,6 +15,7 @@ import duckdb
 import msgspec
 import polars as pl
 
+from tl_hubspot import decoding
 from tl_hubspot.consent.pseudonyms import Pseudonyms
 from tl_hubspot.orchestration import consent
 from tl_hubspot.planning.match_frames import DELETED_IN_HUBSPOT, GDPR_DELETED, GRAVES
@@ -153,7 +154,7 @@ def _put_back(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     path = folder / FILE
     if not path.exists():
         return
-    decoder = msgspec.json.Decoder(_Line)
+    decoder = decoding.decoder(_Line)
     last = {}
     for text in path.read_bytes().splitlines():
         try:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import polars as pl
 
+from tl_hubspot import decoding
 from tl_hubspot.planning.mapping import SECONDARY_EMAILS
 
 BATCH, ASSOCIATIONS = 100, 2_000
@@ -69,12 +69,12 @@ def forecast(changes: pl.DataFrame, rate: float) -> Forecast:
     relations = changes.filter(pl.col("action").is_in(["associate", "disassociate"]))
     kinds: dict[tuple[Any, ...], int] = {}
     for action, text in relations.select("action", "details").iter_rows():
-        details = msgspec.json.decode(text)
+        details = decoding.decode(text)
         kind = action, details["from_type"], details["to_type"], bool(details.get("primary"))
         kinds[kind] = kinds.get(kind, 0) + 1
     add("associations", sum(_calls(n, ASSOCIATIONS if k[0] == "associate" else BATCH) for k, n in kinds.items()))
     opt_outs = changes.filter(pl.col("action") == "unsubscribe")["details"]
-    addresses = sum(len(msgspec.json.decode(text)["addresses"]) for text in opt_outs)
+    addresses = sum(len(decoding.decode(text)["addresses"]) for text in opt_outs)
     add("opt-outs", addresses)
     marketing = changes.filter(pl.col("action") == "marketing").height
     # who opted out meanwhile, one import, one look at how it went, then the status of each contact

@@ -15,6 +15,8 @@ from typing import Any, overload
 import msgspec
 import polars as pl
 
+from tl_hubspot import decoding
+
 EMAIL = "email"
 SECONDARY_EMAILS = "hs_additional_emails"
 WRITES = ("create", "update", "mark_deleted")
@@ -104,6 +106,12 @@ class PlannedChanges(Sequence[Change]):
     def __iter__(self) -> Iterator[Change]:
         return (_change(*row) for row in self._frame.iter_rows())
 
+    def properties(self) -> set[tuple[str, str]]:
+        """(entity_type, property) of all fields, without making the changes."""
+        names = decoding.decoder(dict[str, msgspec.Raw]).decode
+        written = self._frame.select("entity_type", "fields").iter_rows()
+        return {(kind, name) for kind, text in written for name in names(text or "{}") if name != SECONDARY_EMAILS}
+
     @overload
     def __getitem__(self, place: int) -> Change: ...
     @overload
@@ -121,7 +129,7 @@ def _change(
     fields: str | None,
     details: str | None,
 ) -> Change:
-    wanted = msgspec.json.decode(fields or "{}")
+    wanted = decoding.decode(fields or "{}")
     return Change(
         entity_type,
         teamleader_id,
@@ -129,7 +137,7 @@ def _change(
         action,
         reason,
         fields={name: value["new"] or "" for name, value in wanted.items() if name != SECONDARY_EMAILS},
-        details=msgspec.json.decode(details or "{}"),
+        details=decoding.decode(details or "{}"),
     )
 
 

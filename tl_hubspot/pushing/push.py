@@ -77,7 +77,7 @@ def push(
     todo = plan_changes.filter(pl.col("action") != "hold")
     work = Work(gateway, ledger, settings, on_progress)
     work.outcomes = {(outcome.entity_type, outcome.teamleader_id): outcome for outcome in waiting}
-    work.wire.check_plan(PlannedChanges(todo.filter(pl.col("action").is_in(WRITES))))
+    work.wire.check_plan(PlannedChanges(todo.filter(pl.col("action").is_in(WRITES))).properties())
     if todo.is_empty():
         return PushResult(_frame(work))
     provisioned = Provisioned()

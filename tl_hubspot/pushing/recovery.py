@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Literal
 
-import msgspec
-
+from tl_hubspot import decoding
 from tl_hubspot.hubspot.associations import READ_BATCH, read_associations
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.marketing import MarketingOutcome, asked_before
@@ -102,7 +101,7 @@ def settle_open(
 
 def images(intent: Row) -> dict[str, dict[str, Any]]:
     """The journal's `fields` of one row: property → {"before", "after"}."""
-    decoded: dict[str, dict[str, Any]] = msgspec.json.decode(intent["fields"] or "{}")
+    decoded: dict[str, dict[str, Any]] = decoding.decode(intent["fields"] or "{}")
     return decoded
 
 

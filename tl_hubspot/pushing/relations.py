@@ -84,20 +84,21 @@ def rounds(pairs: Sequence[Pair], lanes: int, size: int) -> Iterator[list[Sequen
 
 def _connected(pairs: Sequence[Pair]) -> list[list[Pair]]:
     """Pairs grouped so that two groups share no record."""
-    parent: dict[tuple[int, str], tuple[int, str]] = {}
+    # only ids of the first end are joined: two that share a second end belong together
+    parent = {from_id: from_id for from_id, _ in pairs}
+    met: dict[str, str] = {}
 
-    def root(node: tuple[int, str]) -> tuple[int, str]:
-        parent.setdefault(node, node)
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
+    def root(node: str) -> str:
+        while (above := parent[node]) != node:
+            parent[node] = node = parent[above]
         return node
 
     for from_id, to_id in pairs:
-        parent[root((0, from_id))] = root((1, to_id))
-    groups: dict[tuple[int, str], list[Pair]] = {}
+        if (other := met.setdefault(to_id, from_id)) != from_id:
+            parent[root(from_id)] = root(other)
+    groups: dict[str, list[Pair]] = {}
     for pair in pairs:
-        groups.setdefault(root((0, pair[0])), []).append(pair)
+        groups.setdefault(root(pair[0]), []).append(pair)
     return list(groups.values())
 
 

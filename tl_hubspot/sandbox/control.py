@@ -24,6 +24,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tl_hubspot import decoding
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -209,7 +211,7 @@ def _as_dict(entry: _Logged) -> dict[str, Any]:
     body = None
     if entry.body:
         try:
-            body = msgspec.json.decode(entry.body)
+            body = decoding.decode(entry.body)
         except msgspec.DecodeError:
             body = None
     return {
@@ -391,12 +393,12 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         if request.method == "DELETE":
             sandbox.faults.clear()
         elif request.method == "POST":
-            sandbox.faults.add(msgspec.json.decode(await request.body(), type=Fault))
+            sandbox.faults.add(decoding.decode(await request.body(), type=Fault))
         return _json({"faults": [asdict(fault) for fault in sandbox.faults.remaining]})
 
     async def clock(request: Request) -> Response:
         if request.method == "POST":
-            change = msgspec.json.decode(await request.body(), type=_ClockChange)
+            change = decoding.decode(await request.body(), type=_ClockChange)
             if change.now is not None:
                 sandbox.clock.set(change.now)
             sandbox.clock.advance(change.advance_seconds)
@@ -408,7 +410,7 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
 
     async def switches(request: Request) -> Response:
         if request.method == "POST":
-            sandbox.set_switches(**msgspec.json.decode(await request.body(), type=dict[str, Any]))
+            sandbox.set_switches(**decoding.decode(await request.body(), type=dict[str, Any]))
         return _json({"switches": asdict(sandbox.switches)})
 
     return [

@@ -23,6 +23,7 @@ import requests
 import tenacity
 from pydantic import SecretStr
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import BadAnswer, CredentialsRefused, Unreachable
 from tl_hubspot.teamleader.endpoints import Body, check_request
 from tl_hubspot.teamleader.text import mended
@@ -311,7 +312,7 @@ class TeamleaderClient:
     def _read(self, endpoint: str, response: requests.Response) -> Answer:
         try:
             response.content.decode()
-            envelope = msgspec.json.decode(mended(response.content), type=_Envelope)
+            envelope = decoding.decode(mended(response.content), type=_Envelope)
         except (UnicodeDecodeError, msgspec.MsgspecError):
             raise _TryAgain("broken JSON", broken=True) from None
         server_time = instant(response.headers.get("Date", ""))
@@ -343,7 +344,7 @@ def _wait_seconds(response: requests.Response) -> float:
 def _title(response: requests.Response) -> str:
     """Teamleader's own words for what was wrong with the request, cut short."""
     try:
-        titles: list[Any] = [e.title for e in msgspec.json.decode(response.content, type=_Errors).errors]
+        titles: list[Any] = [e.title for e in decoding.decode(response.content, type=_Errors).errors]
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
     return f": {'; '.join(titles)[:200]}" if titles else ""

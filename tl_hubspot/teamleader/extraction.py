@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import BadAnswer
 from tl_hubspot.teamleader.calls import PROBES, CallBook, list_calls, reference_calls
 from tl_hubspot.teamleader.client import Forbidden, NotFound, TeamleaderClient
@@ -274,7 +275,7 @@ class Extraction:
     def _page(self, endpoint: str, filters: dict[str, Any], number: int) -> list[msgspec.Raw]:
         body = {"filter": filters, "page": {"size": PAGE_SIZE, "number": number}}
         try:
-            return msgspec.json.decode(self._client.call(endpoint, body).data, type=list[msgspec.Raw])
+            return decoding.decode(self._client.call(endpoint, body).data, type=list[msgspec.Raw])
         except msgspec.MsgspecError:
             raise BadAnswer("Teamleader's list is no list", where=endpoint) from None
 
@@ -354,7 +355,7 @@ class Extraction:
 
     def account_id(self) -> str:
         """Id of the Teamleader account that the grant belongs to."""
-        return msgspec.json.decode(self._client.call("users.me", {}).data, type=_Me).account.id
+        return decoding.decode(self._client.call("users.me", {}).data, type=_Me).account.id
 
     def access(self) -> dict[str, Forbidden | None]:
         """For every list that the sync reads: None when it may be read, else the refusal with its remedy."""
@@ -454,7 +455,7 @@ class Extraction:
             self.refusal = refusal
             return None
         try:
-            return msgspec.json.decode(answer.data, type=shape)
+            return decoding.decode(answer.data, type=shape)
         except msgspec.MsgspecError:
             raise BadAnswer("Teamleader's record does not have the expected shape", where=endpoint) from None
 
@@ -497,7 +498,7 @@ def _ids(rows: Iterable[msgspec.Raw]) -> list[str]:
     found = []
     for row in rows:
         with contextlib.suppress(msgspec.MsgspecError):
-            found.append(msgspec.json.decode(row, type=_Relation).id)
+            found.append(decoding.decode(row, type=_Relation).id)
     return found
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import BadAnswer
 from tl_hubspot.teamleader.client import Forbidden, NotFound, TeamleaderClient
 from tl_hubspot.teamleader.endpoints import PAGE_SIZE, is_id, timestamp
@@ -332,7 +333,7 @@ class Walk:
             except (NotFound, Forbidden):
                 continue
             status = self._keyset.filters.get("status")
-            if status is None or msgspec.json.decode(answer.data, type=_Info).status == status:
+            if status is None or decoding.decode(answer.data, type=_Info).status == status:
                 raise BadAnswer(self._suspicion, where=self._keyset.endpoint, mend="Try again later")
 
     # -- crowds --------------------------------------------------------------------------------------------------------
@@ -436,7 +437,7 @@ class Walk:
 
     def _rows(self, data: msgspec.Raw) -> list[Row]:
         try:
-            found = [bytes(raw) for raw in msgspec.json.decode(data, type=list[msgspec.Raw])]
+            found = [bytes(raw) for raw in decoding.decode(data, type=list[msgspec.Raw])]
         except msgspec.MsgspecError:
             raise BadAnswer("Teamleader's list is no list", where=self._keyset.endpoint) from None
         newest: dict[str, tuple[int, int]] = {}
@@ -557,7 +558,7 @@ def _belongs(row: Row, limit: float) -> bool:
 
 def _head(payload: bytes) -> _Head:
     try:
-        return msgspec.json.decode(payload, type=_Head)
+        return decoding.decode(payload, type=_Head)
     except (msgspec.MsgspecError, ValueError):
         return _Head()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import BadAnswer
 from tl_hubspot.teamleader.client import TeamleaderClient
 from tl_hubspot.teamleader.endpoints import ENDPOINTS, PAGE_SIZE
@@ -60,7 +61,7 @@ def read_reference(client: TeamleaderClient, countries: Iterable[str] | None = N
 def _rows(client: TeamleaderClient, kind: str, endpoint: str, body: Mapping[str, Any]) -> Iterator[Row]:
     for position, (raw, default) in enumerate(_all(client, endpoint, body)):
         try:
-            item = msgspec.json.decode(raw, type=_Item)
+            item = decoding.decode(raw, type=_Item)
         except msgspec.MsgspecError:
             raise BadAnswer("Teamleader's list holds something that is not a record", where=endpoint) from None
         probability = bytes(item.probability).decode()
@@ -88,9 +89,9 @@ def _all(client: TeamleaderClient, endpoint: str, body: Mapping[str, Any]) -> li
         page = {"page": {"size": PAGE_SIZE, "number": number}} if paged else {}
         answer = client.call(endpoint, {**body, **page})
         try:
-            items = msgspec.json.decode(answer.data, type=list[msgspec.Raw])
-            ids = [msgspec.json.decode(item, type=_Id).id for item in items]
-            meta = msgspec.json.decode(answer.meta, type=_Meta | None)
+            items = decoding.decode(answer.data, type=list[msgspec.Raw])
+            ids = [decoding.decode(item, type=_Id).id for item in items]
+            meta = decoding.decode(answer.meta, type=_Meta | None)
         except msgspec.MsgspecError:
             raise BadAnswer("Teamleader's list holds something that is not a record", where=endpoint) from None
         fresh = [id for id in ids if id not in found]

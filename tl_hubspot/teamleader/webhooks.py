@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 import requests
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import BadAnswer, ConfigurationError, CredentialsRefused, Unreachable
 from tl_hubspot.teamleader.client import API_VERSION, SYSTEM, Forbidden, Reaction, TeamleaderClient, reaction
 from tl_hubspot.teamleader.extraction import Stream
@@ -93,7 +94,7 @@ def registrations(client: TeamleaderClient) -> list[Registration]:
     """What this integration has registered in the account."""
     data = _call(client, "webhooks.list", {})
     try:
-        items = msgspec.convert(data["data"], list[_Item])
+        items = decoding.convert(data["data"], list[_Item])
     except (TypeError, KeyError, msgspec.ValidationError):
         raise BadAnswer(
             "Teamleader's list of webhooks does not have the expected shape", where="webhooks.list"
@@ -200,7 +201,7 @@ def _call(client: TeamleaderClient, endpoint: str, body: dict[str, Any]) -> Any:
 
 def _json(response: requests.Response, where: str) -> Any:
     try:
-        return msgspec.json.decode(response.content)
+        return decoding.decode(response.content)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise BadAnswer("Teamleader's answer is no JSON", where=where) from None
 

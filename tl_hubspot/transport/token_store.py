@@ -17,6 +17,7 @@ import msgspec
 from filelock import FileLock
 from filelock import Timeout as LockTimeout
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import ConfigurationError, TlHubspotError
 
 _LOCK_SECONDS = 600.0
@@ -181,7 +182,7 @@ class TokenStore:
 def _decoded(path: Path, kind: type[_Result]) -> _Result | None:
     """What a file holds, None when there is none."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return decoding.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
         return None
 

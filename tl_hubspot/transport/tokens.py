@@ -20,6 +20,7 @@ import requests
 import tenacity
 from pydantic import SecretStr
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import BadAnswer, ConfigurationError, CredentialsRefused, Unreachable
 from tl_hubspot.transport.http import never_sent, unchanged
 from tl_hubspot.transport.token_store import BROKEN, Tokens, TokenStore, fingerprint
@@ -248,7 +249,7 @@ class TokenGrant:
                 mend=f"Check {self._issuer.variable('AUTH_URL')}",
             )
         try:
-            return msgspec.json.decode(answer.content, type=_Granted)
+            return decoding.decode(answer.content, type=_Granted)
         except BROKEN:
             raise _AnswerLost("broken JSON") from None
 
@@ -270,6 +271,6 @@ def _secret(value: str | SecretStr) -> SecretStr:
 def _reason(content: bytes) -> str:
     """OAuth2's own word for a refusal, when the answer has one: a system may use its own envelope instead."""
     try:
-        return msgspec.json.decode(content, type=_OAuthError).error
+        return decoding.decode(content, type=_OAuthError).error
     except BROKEN:
         return ""

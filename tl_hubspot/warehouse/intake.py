@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from tl_hubspot import decoding
 from tl_hubspot.warehouse import typed
 
 _WORDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
@@ -78,7 +79,7 @@ def _readable(table: str, text: str) -> tuple[str, dict[str, str]]:
     """The text with fields of another shape as null, and why, by field; the fast way out is a record without fault."""
     if _DAMAGED not in text and not ("\\u" in text and _ESCAPED_DAMAGE.search(text)):
         try:
-            msgspec.json.decode(text, type=_shape(table))
+            decoding.decode(text, type=_shape(table))
             return text, {}
         except (msgspec.MsgspecError, ValueError):
             pass

@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.webhooks.spool import Event, Spool
 
@@ -136,7 +137,7 @@ async def _body(request: Request) -> bytes:
 
 def _event(body: bytes) -> Event:
     try:
-        payload = msgspec.json.decode(body, type=_Payload)
+        payload = decoding.decode(body, type=_Payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise _Refused(400) from None
     # anything may come from outside: what does not look like an event type or an id is no such thing, and not kept

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import ConfigurationError
 
 SECRET = re.compile(r"[A-Za-z0-9_-]{22,128}")
@@ -102,7 +103,7 @@ class Spool:
                     if not line:
                         continue
                     try:
-                        events.append(msgspec.json.decode(line, type=Event))
+                        events.append(decoding.decode(line, type=Event))
                     except (msgspec.MsgspecError, UnicodeDecodeError):
                         unreadable += 1
         return Drained(events, unreadable)

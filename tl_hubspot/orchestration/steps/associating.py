@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from tl_hubspot import decoding
 from tl_hubspot.hubspot import mirror
 from tl_hubspot.hubspot.associations import READ_BATCH
 from tl_hubspot.orchestration.run import Platform, Run
@@ -113,7 +114,7 @@ def _doubtful(platform: Platform, run: Run) -> dict[tuple[str, str], set[str]]:
             known = msgspec.json.encode(rows).decode()
             unchanged.remember(con, _DOUBTS, made_of, run, known)
     doubtful: dict[tuple[str, str], set[str]] = {}
-    for from_type, to_type, from_id in msgspec.json.decode(known, type=list[tuple[str, str, str]]):
+    for from_type, to_type, from_id in decoding.decode(known, type=list[tuple[str, str, str]]):
         doubtful.setdefault((from_type, to_type), set()).add(from_id)
     return doubtful
 

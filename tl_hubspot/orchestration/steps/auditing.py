@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import msgspec
 import polars as pl
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.hubspot import mirror
 from tl_hubspot.hubspot.associations import READ_BATCH
@@ -159,7 +159,7 @@ class _Audit:
         for row in self.read(_UNDONE).iter_rows(named=True):
             if row["action"] == "archive":
                 undone[row["entity_type"], row["hubspot_id"], "archived"] = ""
-            for name, image in msgspec.json.decode(row["fields"] or "{}").items():
+            for name, image in decoding.decode(row["fields"] or "{}").items():
                 if row["entity_type"] == "relation" and row["action"] == "disassociate":
                     (from_type, from_id), (to_type, _) = (end.split(":") for end in image["before"].split(">"))
                     undone[from_type, from_id, to_type] = ""

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import polars as pl
 
+from tl_hubspot import decoding
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps import demanded, links, phases
 from tl_hubspot.orchestration.steps.extract import STREAMS
@@ -95,7 +96,7 @@ class _Looker:
         pipelines = self._platform.warehouse.read(query).item()
         if not pipelines:
             answer = self._platform.teamleader.call("dealPipelines.list", {"page": {"size": 100, "number": 1}})
-            pipelines = len(msgspec.json.decode(answer.data, type=list[msgspec.Raw]))
+            pipelines = len(decoding.decode(answer.data, type=list[msgspec.Raw]))
         return Line("reference", reference_calls(pipelines), "exactly", f"small lists, {pipelines} pipelines")
 
     def links(self) -> Line:

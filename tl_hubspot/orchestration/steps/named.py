@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import BadAnswer
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps import extract
@@ -93,8 +94,8 @@ def _by_id(client: TeamleaderClient, stream: Stream, ids: Collection[str]) -> It
                 },
             )
             try:
-                rows = msgspec.json.decode(answer.data, type=list[msgspec.Raw])
-                found = {msgspec.json.decode(row, type=_Head).id: bytes(row) for row in rows}
+                rows = decoding.decode(answer.data, type=list[msgspec.Raw])
+                found = {decoding.decode(row, type=_Head).id: bytes(row) for row in rows}
             except msgspec.MsgspecError:
                 raise BadAnswer("Teamleader's list holds something that is not a record", where=stream) from None
             if found.keys() - some:

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.errors import Unreachable
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.teamleader.client import Answer
@@ -59,9 +60,9 @@ def changed_since(platform: Platform, since: datetime) -> Seen:
 
 def _times(answer: Answer) -> Iterator[datetime]:
     """When the records of a list were updated; a time that cannot be read says nothing."""
-    for record in msgspec.json.decode(answer.data):
+    for record in decoding.decode(answer.data):
         with contextlib.suppress(msgspec.ValidationError):
-            yield msgspec.convert(record, _Record).updated_at
+            yield decoding.convert(record, _Record).updated_at
 
 
 class _Record(msgspec.Struct):

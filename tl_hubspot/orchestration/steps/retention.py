@@ -17,6 +17,7 @@ import dagster as dg
 import msgspec
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
+from tl_hubspot import decoding
 from tl_hubspot.orchestration.run import DATA, ENTITIES, Platform
 from tl_hubspot.orchestration.steps.planning import pushed_run
 from tl_hubspot.warehouse import schema
@@ -137,7 +138,7 @@ def _first_day(log: Path) -> date | None:
     """Day of the first line; None without a line that can be read."""
     try:
         with log.open("rb") as file:
-            return msgspec.json.decode(file.readline(), type=_Line).timestamp.date()
+            return decoding.decode(file.readline(), type=_Line).timestamp.date()
     except (OSError, msgspec.MsgspecError):
         return None
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.control import isoformat
 from tl_hubspot.sandbox.crmoffice import values
 from tl_hubspot.sandbox.crmoffice.errors import ApiError, Problem, bad, not_found
@@ -69,7 +70,7 @@ def create(store: Store, switches: Switches, raw: bytes, headers: Mapping[str, s
     if before is not None:
         if before["request"] != digest:
             raise ApiError(409, "This Idempotency-Key was used with another body.")
-        return Answer(**msgspec.json.decode(before["answer"]))
+        return Answer(**decoding.decode(before["answer"]))
     given = _object(raw)
     record = _accepted(store, switches, given, complete({}))
     if all(record[name] is None for name in values.MAPPED):
@@ -123,7 +124,7 @@ def _check_precondition(switches: Switches, headers: Mapping[str, str], number: 
 
 def _object(raw: bytes) -> Record:
     try:
-        given = msgspec.json.decode(raw)
+        given = decoding.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise bad("The body is not valid JSON.") from None
     if not isinstance(given, dict):

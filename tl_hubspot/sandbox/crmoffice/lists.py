@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.control import isoformat
 from tl_hubspot.sandbox.crmoffice.contacts import shown
 from tl_hubspot.sandbox.crmoffice.errors import bad
@@ -127,7 +128,7 @@ def _page(path: str, switches: Switches, query: Query, since: str | None) -> _Pa
     if "cursor" not in query:
         return _Page(limit, since=since)
     try:
-        cursor = msgspec.json.decode(base64.urlsafe_b64decode(query["cursor"]), type=_Cursor)
+        cursor = decoding.decode(base64.urlsafe_b64decode(query["cursor"]), type=_Cursor)
     except (binascii.Error, msgspec.MsgspecError, UnicodeDecodeError, ValueError):
         raise bad("cursor is not one that was given.") from None
     if cursor.path != path:

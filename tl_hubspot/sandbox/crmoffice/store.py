@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.crmoffice.values import MAPPED, is_empty
 
 Record = dict[str, Any]
@@ -178,7 +179,7 @@ def complete(record: Record) -> Record:
 
 def decoded(body: str) -> Record:
     """A record from its text."""
-    return msgspec.json.decode(body, type=Record)
+    return decoding.decode(body, type=Record)
 
 
 def _text(record: Record) -> str:

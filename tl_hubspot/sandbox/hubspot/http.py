@@ -16,6 +16,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.control import Fault, Receive, Scope, Send
 from tl_hubspot.sandbox.hubspot.errors import (
     ApiError,
@@ -65,7 +66,7 @@ class Call:
     def json(self, kind: type[T]) -> T:
         """The body as `kind`; ApiError 400 when it is not."""
         try:
-            return msgspec.json.decode(self.content, type=kind, strict=True)
+            return decoding.decode(self.content, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise invalid_json(str(error)) from None
 
@@ -284,7 +285,7 @@ def _poisoned_single(call: Call) -> ApiError | None:
     if call.fault is None or call.fault.kind != "poison" or "/batch/" in call.path or call.method == "GET":
         return None
     try:
-        record = msgspec.json.decode(call.content) if call.content else {}
+        record = decoding.decode(call.content) if call.content else {}
     except msgspec.DecodeError:
         return None
     return call.poisoned(0, {"path": call.path, "body": record})

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.hubspot.errors import ApiError, not_found, validation_error
 from tl_hubspot.sandbox.hubspot.http import Call, Reply, route
 from tl_hubspot.sandbox.hubspot.object_types import BY_NUMBER, DEFAULT_ASSOCIATIONS, ObjectType
@@ -106,7 +107,7 @@ class Imports:
     def start(self, request_text: str, files: list[tuple[str, bytes]]) -> dict[str, Any]:
         """Accept an import; ApiError 400 for a request that cannot be understood."""
         try:
-            request = msgspec.json.decode(request_text, type=ImportRequest)
+            request = decoding.decode(request_text, type=ImportRequest)
         except msgspec.DecodeError as error:
             raise validation_error(f"Invalid importRequest: {error}") from None
         names = {name for name, _ in files}
@@ -126,7 +127,7 @@ class Imports:
             "state": "STARTED" if running < PARALLEL else "DEFERRED",
             "importName": request.name,
             "importSource": "API",
-            "importRequestJson": msgspec.json.decode(request_text),
+            "importRequestJson": decoding.decode(request_text),
             "optOutImport": False,
             "mappedObjectTypeIds": sorted({kind.type_id for item in request.files for kind in self._kinds(item)}),
             "metadata": {"counters": {}, "fileIds": [f"{import_id}{number}" for number in range(len(files))]},
@@ -208,7 +209,7 @@ class Imports:
     # The work
 
     def _run(self, body: dict[str, Any]) -> None:
-        request = msgspec.convert(body["importRequestJson"], ImportRequest)
+        request = decoding.convert(body["importRequestJson"], ImportRequest)
         counters: Counter[str] = Counter()
         kinds = {kind for item in request.files for kind in self._kinds(item)}
         # An import of several object types creates contacts as non-marketing whatever it asks for.

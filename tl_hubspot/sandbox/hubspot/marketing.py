@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.hubspot.object_types import OBJECT_TYPES
 from tl_hubspot.sandbox.hubspot.profile import MarketingTier
 from tl_hubspot.sandbox.hubspot.store import Record
@@ -27,7 +26,7 @@ class Marketing:
         self._portal = portal
         stored = portal.store.document("marketing", "tier")
         fresh = MarketingTier(portal.profile.marketing_contacts_tier)
-        self.tier = msgspec.convert(stored, MarketingTier) if stored else fresh
+        self.tier = decoding.convert(stored, MarketingTier) if stored else fresh
 
     def is_marketing(self, record: Record) -> bool:
         return record.properties.get("hs_marketable_status") == "true"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.hubspot.catalog import CATALOG, GROUPS, SUBSCRIPTIONS, HubSpotProperty, group_of
 from tl_hubspot.sandbox.hubspot.errors import (
     ApiError,
@@ -162,7 +163,7 @@ class Properties:
                     self._live[kind.name][optout.name] = optout
             self._archived[kind.name] = {}
             for name, body in portal.store.documents(f"property:{kind.name}").items():
-                definition_ = msgspec.convert(body, Definition)
+                definition_ = decoding.convert(body, Definition)
                 (self._archived if definition_.archived else self._live)[kind.name][name] = definition_
             self.groups[kind.name] = {
                 name: {"name": name, "label": label, "displayOrder": order, "archived": False}

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.control import ASGIApp, Clock, ControlMiddleware, Faults, RequestLog, control_routes
 from tl_hubspot.sandbox.hubspot import batches, contact_emails, objects, search
 from tl_hubspot.sandbox.hubspot.associations import AssociationSpec
@@ -115,7 +115,7 @@ class HubSpotSandbox:
         kind, count = _kind(object_type), 0
         for step in _steps(records):
             with self.portal.work():
-                count += self.portal.records.load(kind, [msgspec.convert(item, LoadedRecord) for item in step])
+                count += self.portal.records.load(kind, [decoding.convert(item, LoadedRecord) for item in step])
         return count
 
     def load_associations(self, from_type: str, to_type: str, pairs: Iterable[tuple[str, str, int]]) -> int:
@@ -136,14 +136,14 @@ class HubSpotSandbox:
     def load_owners(self, records: Iterable[dict[str, Any]]) -> int:
         """Load owners: id, email, firstName, lastName (and archived, userId)."""
         with self.portal.work():
-            return self.portal.owners.load(msgspec.convert(item, LoadedOwner) for item in records)
+            return self.portal.owners.load(decoding.convert(item, LoadedOwner) for item in records)
 
     def define_property(self, object_type: str, **definition: Any) -> None:
         """Create a custom property as `POST /crm/v3/properties` would; the group may be left out."""
         kind = _kind(object_type)
         with self.portal.work():
             group = next(iter(self.portal.properties.groups[kind.name]))
-            wanted = msgspec.convert({"groupName": group, **definition}, PropertyCreate)
+            wanted = decoding.convert({"groupName": group, **definition}, PropertyCreate)
             self.portal.properties.create(kind, wanted)
 
     # A person looking

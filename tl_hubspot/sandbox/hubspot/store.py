@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.hubspot.object_types import OBJECT_TYPES, ObjectType
 
 _SCHEMA = """
@@ -52,7 +53,7 @@ _TABLES = ("keys", "domains", "history", "associations", "subscriptions", "impor
 _AT_ONCE = 900
 """Ids in one question: old versions of SQLite take 999 parameters."""
 _COLUMNS = "id, properties, created_at, updated_at, archived, archived_at, merged_into"
-_decode_properties = msgspec.json.Decoder(dict[str, str]).decode
+_decode_properties = decoding.decoder(dict[str, str]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -346,17 +347,17 @@ class Store:
     def import_errors(self, import_id: str, after: int, limit: int) -> list[dict[str, Any]]:
         sql = "SELECT id, body FROM import_errors WHERE import_id = ? AND id > ? ORDER BY id LIMIT ?"
         rows = self._db.execute(sql, (import_id, after, limit))
-        return [{"id": str(row[0])} | msgspec.json.decode(row[1]) for row in rows]
+        return [{"id": str(row[0])} | decoding.decode(row[1]) for row in rows]
 
     # Documents: definitions, pipelines, owners and the like, in the order of their first writing
 
     def document(self, kind: str, key: str) -> Any:
         row = self._db.execute("SELECT body FROM documents WHERE kind = ? AND key = ?", (kind, key)).fetchone()
-        return msgspec.json.decode(row[0]) if row else None
+        return decoding.decode(row[0]) if row else None
 
     def documents(self, kind: str) -> dict[str, Any]:
         rows = self._db.execute("SELECT key, body FROM documents WHERE kind = ? ORDER BY rowid", (kind,))
-        return {row[0]: msgspec.json.decode(row[1]) for row in rows}
+        return {row[0]: decoding.decode(row[1]) for row in rows}
 
     def put_document(self, kind: str, key: str, body: Any) -> None:
         self._db.execute(

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.control import ControlMiddleware, control_routes
 from tl_hubspot.sandbox.teamleader import lists, reference, requests, webhooks
 from tl_hubspot.sandbox.teamleader.errors import ApiError, bad
@@ -168,7 +169,7 @@ def _form(raw: bytes, content_type: str) -> dict[str, Any]:
     if "json" not in content_type:
         return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
     try:
-        return msgspec.json.decode(raw, type=dict[str, Any])
+        return decoding.decode(raw, type=dict[str, Any])
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise bad("The request body is not valid JSON") from error
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.teamleader import times
 from tl_hubspot.sandbox.teamleader.errors import not_found
 from tl_hubspot.sandbox.teamleader.requests import Call
@@ -180,8 +181,8 @@ def info(call: Call, store: Store, switches: Switches) -> str:
     if found is None:
         raise not_found()
     row: Row = dict(found)
-    record: Record = msgspec.json.decode(joined(row, "base", "info_only", "custom_fields"))
-    extra: Record = msgspec.json.decode(joined(row, "included"))
+    record: Record = decoding.decode(joined(row, "base", "info_only", "custom_fields"))
+    extra: Record = decoding.decode(joined(row, "included"))
     if shape is DEALS:
         for entry in record["phase_history"]:
             if switches.phase_history_format == "database":
@@ -203,7 +204,7 @@ def info(call: Call, store: Store, switches: Switches) -> str:
 
 
 def _with_lower_tags(item: str) -> str:
-    record = msgspec.json.decode(item)
+    record = decoding.decode(item)
     record["tags"] = [tag.lower() for tag in record["tags"]]
     return msgspec.json.encode(record).decode()
 
@@ -215,7 +216,7 @@ def _included(items: list[str], paths: list[str], store: Store) -> str:
     """The old sideloading: `{type: [{id, name…}]}` of everything that the dot paths point at."""
     found: dict[str, dict[str, Record]] = {}
     for item in items:
-        record = msgspec.json.decode(item)
+        record = decoding.decode(item)
         for path in paths:
             relation: Any = record
             for name in path.split("."):

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.teamleader import times
 from tl_hubspot.sandbox.teamleader.errors import ApiError, bad
 from tl_hubspot.sandbox.teamleader.ids import is_uuid
@@ -21,7 +22,7 @@ from tl_hubspot.sandbox.teamleader.switches import Switches
 
 Schema = dict[str, Any]
 
-SCHEMAS: dict[str, Schema] = msgspec.json.decode(
+SCHEMAS: dict[str, Schema] = decoding.decode(
     resources.files("tl_hubspot.sandbox.teamleader").joinpath("requests.json").read_bytes()
 )
 """Endpoint → JSON schema of its request body. `format` was added for ids, dates and datetimes."""
@@ -97,7 +98,7 @@ def _from_json(raw: bytes) -> dict[str, Any]:
     if not raw.strip():
         return {}
     try:
-        given = msgspec.json.decode(raw)
+        given = decoding.decode(raw)
     except msgspec.DecodeError as error:
         raise bad("The request body is not valid JSON") from error
     if given == []:

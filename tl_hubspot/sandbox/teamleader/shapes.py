@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.teamleader import times
 
 Record = dict[str, Any]
@@ -274,7 +275,7 @@ def _seconds(text: str | None) -> int | None:
 
 def from_row(row: Row) -> Record:
     """The complete record of a row (without the links, which have their own table)."""
-    record: Record = msgspec.json.decode(joined(row, "base", "info_only", "custom_fields", "included"))
+    record: Record = decoding.decode(joined(row, "base", "info_only", "custom_fields", "included"))
     record["status"] = row["status"]
     return record
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.teamleader import defaults, ids
 from tl_hubspot.sandbox.teamleader.shapes import (
     COMPANIES,
@@ -399,7 +400,7 @@ class Store:
         with self.lock:
             if kind not in self._reference:
                 rows = self.query("SELECT body FROM reference WHERE kind = ? ORDER BY n", [kind])
-                self._reference[kind] = [msgspec.json.decode(row["body"]) for row in rows]
+                self._reference[kind] = [decoding.decode(row["body"]) for row in rows]
             return self._reference[kind]
 
     def _put_reference(self, kind: str, batch: list[Record]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import requests
 
+from tl_hubspot import decoding
 from tl_hubspot.sandbox.teamleader.defaults import ACCOUNT_ID
 from tl_hubspot.sandbox.teamleader.errors import bad
 from tl_hubspot.sandbox.teamleader.requests import Call
@@ -58,7 +59,7 @@ def emit(store: Store, event: str, subject_type: str, subject_id: str) -> None:
 def pending(store: Store) -> list[dict[str, Any]]:
     """The queued messages, oldest first: `{"url", "payload"}`."""
     rows = store.query("SELECT url, payload FROM deliveries ORDER BY n")
-    return [{"url": row["url"], "payload": msgspec.json.decode(row["payload"])} for row in rows]
+    return [{"url": row["url"], "payload": decoding.decode(row["payload"])} for row in rows]
 
 
 def deliver(store: Store, switches: Switches, random: Random) -> int:

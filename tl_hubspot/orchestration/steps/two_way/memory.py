@@ -12,6 +12,7 @@ import duckdb
 import msgspec
 import polars as pl
 
+from tl_hubspot import decoding
 from tl_hubspot.two_way.clocks import INSTANT, INTERVALS
 from tl_hubspot.two_way.flows import SIDES, Flow
 from tl_hubspot.two_way.frames import CONFLICTS, CREATIONS, HOLDS, LINKS, SHADOWS, WRITES, Memory, Plan
@@ -82,7 +83,7 @@ def write_intents(con: duckdb.DuckDBPyConnection, flow: Flow) -> pl.DataFrame:
 def create_intents(con: duckdb.DuckDBPyConnection, flow: Flow) -> pl.DataFrame:
     """Open CREATIONS with their fields, and `intended_at`."""
     found = _read(con, "create_intents", flow, {**CREATIONS, "fields": pl.String(), "intended_at": INSTANT})
-    given = [msgspec.json.decode(text, type=dict[str, str | None]) for text in found["fields"]]
+    given = [decoding.decode(text, type=dict[str, str | None]) for text in found["fields"]]
     values = {name: pl.Series([row.get(name) for row in given], dtype=pl.String) for name in flow.names}
     return found.drop("fields").with_columns(**values).select(*CREATIONS, *flow.names, "intended_at")
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import msgspec
 import polars as pl
 
+from tl_hubspot import decoding
 from tl_hubspot.crmoffice import contacts
 from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.hubspot import mirror
@@ -111,7 +111,7 @@ def _in_hubspot(platform: Platform, flow: Flow, ids: list[str]) -> _Looked:
         outcome = "present" if i in active else "merged" if survivor else "gone"
         rows.append({"id": i, "outcome": outcome, "survivor": None if i in active else survivor})
         there |= {i} & active.keys() | ({survivor} if survivor else set())
-    decode = msgspec.json.Decoder(dict[str, str | None]).decode
+    decode = decoding.decoder(dict[str, str | None]).decode
     values: dict[str, Values] = {i: stored(decode(active[i]["properties"]), flow) for i in sorted(there)}
     return pl.DataFrame(rows, schema=LOOKUPS), values
 
@@ -146,4 +146,4 @@ def _by_teamleader(platform: Platform, ids: list[str]) -> dict[str, dict[str, st
         " where entity_type = 'contact' and list_contains(?, l.hubspot_id)"
     )
     rows = platform.warehouse.read(query, [ids]).iter_rows()
-    return {i: msgspec.json.decode(text or "{}", type=dict[str, str | None]) for i, text in rows}
+    return {i: decoding.decode(text or "{}", type=dict[str, str | None]) for i, text in rows}
