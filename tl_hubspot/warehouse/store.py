@@ -186,6 +186,10 @@ class Warehouse:
                 mend="Set TL_HUBSPOT_DATA to a folder that you may write to",
             ) from None
 
+    @property
+    def _where(self) -> str:
+        return str(self.path) if self.lake is None else self.lake.where
+
     def _version(self, con: duckdb.DuckDBPyConnection) -> int:
         """Version of the tables, 0 of a new file; WarehouseError when a newer program, or another one, made them."""
         query = "select schema_name, table_name from duckdb_tables() where database_name = current_database()"
@@ -196,12 +200,12 @@ class Warehouse:
             if application != schema.APPLICATION or version > schema.SCHEMA_VERSION:
                 newer = f"it was written by a newer {application} (tables of version {version})"
                 raise WarehouseError(
-                    f"The database cannot be used: {newer}", where=str(self.path), mend="Upgrade tl-hubspot"
+                    f"The database cannot be used: {newer}", where=self._where, mend="Upgrade tl-hubspot"
                 )
         elif tables and not self.read_only:
             raise WarehouseError(
                 "The database belongs to another program: it holds tables that are not ours",
-                where=str(self.path),
+                where=self._where,
                 mend="Set TL_HUBSPOT_DATA to another folder, or move that file away",
             )
         return int(version)
@@ -219,7 +223,7 @@ class Warehouse:
             raise WarehouseError(
                 f"The database could not be brought from version {version} of its tables to {schema.SCHEMA_VERSION};"
                 f" nothing in it was changed: {str(error).splitlines()[0]}",
-                where=str(self.path),
+                where=self._where,
                 mend="Go on with the tl-hubspot of before and report this"
                 + (f"; a copy is {copy.name}" if copy else ""),
             ) from error

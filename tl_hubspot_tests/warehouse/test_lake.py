@@ -172,7 +172,7 @@ def test_a_warehouse_of_a_newer_version_is_left_alone(catalog: str, tmp_path: Pa
     newer = schema.SCHEMA_VERSION + 1
     with Warehouse(tmp_path / "tl_hubspot.duckdb", lake=lake).transaction() as con:
         con.execute(f"update meta.deployment set schema_version = {newer}")
-    with pytest.raises(WarehouseError, match=f"tables of version {newer}"):
+    with pytest.raises(WarehouseError, match=rf"tables of version {newer}\) \({lake.name} at "):
         Warehouse(tmp_path / "tl_hubspot.duckdb", lake=lake).count("sync.links")
 
 
