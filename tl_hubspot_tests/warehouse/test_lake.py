@@ -111,7 +111,10 @@ def test_a_catalog_that_cannot_be_reached_or_lets_nobody_in(lake: Lake, tmp_path
     for address, said in (
         (lake.catalog.replace(f":{parts.port}/", ":1/"), "Connection refused"),
         (lake.catalog.replace(password, "wrong-password"), "password authentication failed"),
+        (lake.catalog.rpartition("/")[0] + "/nowhere", 'database "nowhere" does not exist'),
     ):
+        with pytest.raises(WarehouseError, match=said):
+            replace(lake, catalog=address).exists()
         with pytest.raises(WarehouseError, match=f"{said}.*TL_HUBSPOT_WAREHOUSE__CATALOG") as refused:
             Warehouse(tmp_path / "tl_hubspot.duckdb", lake=replace(lake, catalog=address)).count("sync.links")
         assert "wrong-password" not in refused.value.sentence
