@@ -135,9 +135,9 @@ def test_a_catalog_lost_in_the_middle(warehouse: Warehouse, lake: Lake) -> None:
 
 
 def lose(lake: Lake) -> None:
-    """End every connection to the catalog."""
+    """End every connection to the catalog, and wait until they are gone."""
     others = "from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()"
-    in_postgres(lake.catalog, f"select count(pg_terminate_backend(pid)) {others}")
+    in_postgres(lake.catalog, f"select count(pg_terminate_backend(pid, 10000)) {others}")
 
 
 class _Forbidding(BaseHTTPRequestHandler):
