@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,12 +25,12 @@ RAISED = {f"TL_HUBSPOT_GUARDS__{what}_MINIMUM": "1000000" for what in ("CREATES"
 
 
 class Changed(NamedTuple):
-    """A contact as it should be in HubSpot; `updated_at` as Teamleader has it."""
+    """A contact as it should be in HubSpot; `updated_at` is text: drt's dead-letter queue takes no timestamps."""
 
     teamleader_id: str
     firstname: str
     lastname: str
-    updated_at: datetime
+    updated_at: str
 
 
 class Loader:
@@ -56,7 +55,7 @@ class Loader:
         with duckdb.connect(str(self.folder / "warehouse.duckdb")) as con:
             con.execute(
                 "create table changed as select * from read_csv(?, delim = '\t', header = false, columns ="
-                " {teamleader_id: 'text', firstname: 'text', lastname: 'text', updated_at: 'timestamp'})",
+                " {teamleader_id: 'text', firstname: 'text', lastname: 'text', updated_at: 'text'})",
                 [str(self.folder / "changed.tsv")],
             )
 

@@ -1,7 +1,8 @@
 """Bringing changed contacts to HubSpot: few, some and many; nothing changed; killed in the middle; one that is refused.
 
 Every contestant begins at the same state of HubSpot and is held against the same truth: the changed contacts have their
-new names, all others are as they were, and there is no record more.
+new first names and kept the last names that people gave some of them in HubSpot, all others are as they were, and there
+is no record more.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from tl_hubspot.sandbox.control import Fault
 from tl_hubspot.sandbox.worlds import shapes
 
 REFUSED = "Onaanvaardbaar"
-"""Last name of the contact that HubSpot refuses."""
+"""First name of the contact that HubSpot refuses."""
+Contact = tuple[str | None, ...]
+"""teamleader_id, firstname, lastname, email."""
 
 
 @dataclass(frozen=True)
@@ -92,33 +95,50 @@ class Loading:
         self.say("the first run is done")
 
     def _edit(self, number: int, case: str) -> list[Changed]:
-        """So many contacts get other names in Teamleader, and the product plans to bring them to HubSpot."""
+        """So many contacts get another first name in Teamleader; the rows that say so."""
         self.stage.systems.clock.advance(900)
         changed = []
         for place, id in enumerate(self.people[:number]):
-            names = (f"{case} {place}", f"Nieuw {case} {place}")
-            self.teamleader.update("contacts", id, first_name=names[0], last_name=names[1])
-            at = self.stage.systems.clock.now().astimezone(UTC).replace(tzinfo=None)
-            changed.append(Changed(id, *names, at))
+            row = Changed(id, f"{case} {place}", f"Achternaam{place}", self._now())
+            self.teamleader.update("contacts", id, first_name=row.firstname)
+            changed.append(row)
         return changed
 
-    def _contacts(self) -> dict[str, tuple[str | None, ...]]:
+    def _now(self) -> str:
+        return self.stage.systems.clock.now().astimezone(UTC).isoformat(timespec="microseconds")
+
+    def _edit_in_hubspot(self, number: int, case: str) -> None:
+        """People give that many contacts another last name in HubSpot."""
+        ids = {row[0]: id for id, row in self._contacts().items()}
+        for person in self.people[:number]:
+            self.portal.patch("contacts", ids[person], {"lastname": f"Anders {case}"})
+
+    def _contacts(self) -> dict[str, Contact]:
         """Every HubSpot contact by its record id."""
         names = ("teamleader_id", "firstname", "lastname", "email")
         return {r["id"]: tuple(r["properties"].get(name) for name in names) for r in self.portal.all("contacts")}
 
-    def _right(self, before: dict[str, tuple[str | None, ...]], changed: list[Changed]) -> Facts:
-        """Held against the truth."""
-        wanted = {row.teamleader_id: (row.firstname, row.lastname) for row in changed}
+    def _outcome(self, before: dict[str, Contact], changed: list[Changed]) -> Facts:
+        """Held against the truth; `overwritten` are last names that people had changed in HubSpot."""
+        wanted = {row.teamleader_id: row for row in changed}
         after = self._contacts()
-        right = sum(wanted.get(row[0] or "") == row[1:3] for row in after.values())
+        pairs = [(wanted[row[0]], row, after.get(id)) for id, row in before.items() if row[0] in wanted]
         others = [id for id, row in before.items() if row[0] not in wanted and after.get(id) != row]
-        return {"changed": len(wanted), "right": right, "others_changed": len(others), "more": len(after) - len(before)}
+        by_people = [(was, now) for row, was, now in pairs if was[2] != row.lastname]
+        return {
+            "changed": len(wanted),
+            "written": sum(now is not None and now[1] == row.firstname for row, _, now in pairs),
+            "edited_by_people": len(by_people),
+            "overwritten": sum(now is None or now[2] != was[2] for was, now in by_people),
+            "others_changed": len(others),
+            "more": len(after) - len(before),
+        }
 
     # --- the cases ---
 
     def _load(self, number: int) -> None:
         """Everybody loads the same."""
+        self._edit_in_hubspot(max(1, number // 100), f"Stap{number}")
         changed = self._edit(number, f"Stap{number}")
         self.ours.plan()
         start, before = self.portal.dump(), self._contacts()
@@ -127,7 +147,7 @@ class Loading:
             self.portal.put_back(start)
             loader.fresh(changed)
             facts = self.stage.measure(loader.load(), loader.environment(), loader.folder)
-            return _shown(facts) | self._right(before, changed)
+            return _shown(facts) | self._outcome(before, changed)
 
         self._each(f"load_{number}", load)
 
@@ -168,11 +188,11 @@ class Loading:
             first, killed = self._written(before), facts["exit_code"] == -9
             again = self.stage.measure(loader.again(), loader.environment(), loader.folder)
             told = {"killed": killed, "written_before": len(first), "written_again": len(first & self._written(before))}
-            return told | _shown(again) | self._right(before, changed)
+            return told | _shown(again) | self._outcome(before, changed)
 
         self._each("killed", kill)
 
-    def _written(self, contacts: dict[str, tuple[str | None, ...]]) -> set[str]:
+    def _written(self, contacts: dict[str, Contact]) -> set[str]:
         """Teamleader ids of the contacts in the writing calls that HubSpot carried out."""
         found: set[str] = set()
         for call in self.portal.log.writes():
@@ -184,9 +204,9 @@ class Loading:
     def _refused(self) -> None:
         """HubSpot refuses one of the contacts (400)."""
         changed = self._edit(self.sizes.some, "Geweigerd")
-        refused = changed[len(changed) // 3]._replace(lastname=REFUSED)
+        refused = changed[len(changed) // 3]._replace(firstname=REFUSED)
         changed[len(changed) // 3] = refused
-        self.teamleader.update("contacts", refused.teamleader_id, last_name=REFUSED)
+        self.teamleader.update("contacts", refused.teamleader_id, first_name=REFUSED)
         self.ours.plan()
         start, before = self.portal.dump(), self._contacts()
 
@@ -194,7 +214,7 @@ class Loading:
             self.portal.put_back(start)
             loader.fresh(changed)
             facts = self.stage.measure(loader.load(), loader.environment(), loader.folder, prepare=self._poison)
-            return _shown(facts) | {"kept": loader.kept()} | self._right(before, changed)
+            return _shown(facts) | {"kept": loader.kept()} | self._outcome(before, changed)
 
         self._each("refused", refuse)
 

@@ -160,7 +160,7 @@ def _worse(extraction: Facts, loading: Facts) -> list[str]:
     for rival, name in LOADERS.items():
         if rival != OURS:
             lines += _only_ours(loading[rival], loading[OURS], _WRITING, name)
-    return lines
+    return lines + _overwritten(loading)
 
 
 Right = Callable[[Facts], int]
@@ -172,13 +172,27 @@ _READING: tuple[tuple[str, str, Right], ...] = (
 _MISSING = "missing_after_the_next_increment"
 _WRITING: tuple[tuple[str, str, Right], ...] = (
     ("killed", "contacts written twice after a kill", lambda f: -f["written_again"]),
-    ("killed", "contacts right after going on", lambda f: f["right"]),
+    ("killed", "contacts written after going on", lambda f: f["written"]),
     (
         "refused",
         "contacts that did not get to HubSpot because of the refused one and itself",
-        lambda f: f["right"] - f["changed"],
+        lambda f: f["written"] - f["changed"],
     ),
 )
+
+
+def _overwritten(loading: Facts) -> list[str]:
+    """Whose last names, given by people in HubSpot, are lost."""
+    case = f"load_{loading['sizes'][-1]}"
+    ours, lines = loading[OURS][case]["overwritten"], []
+    for rival, name in LOADERS.items():
+        facts = loading[rival][case]
+        if rival != OURS and facts["overwritten"] > ours:
+            lines.append(
+                f"Of {facts['edited_by_people']:,} last names that people had changed in HubSpot, {name} overwrites"
+                f" {facts['overwritten']:,}, tl_hubspot {ours:,}."
+            )
+    return lines
 
 
 def _only_ours(rival: Facts, ours: Facts, kinds: Iterable[tuple[str, str, Right]], name: str) -> list[str]:
@@ -250,14 +264,24 @@ def _loading(loading: Facts) -> str:
             f["hubspot_calls"],
             f["hubspot_writes"],
             f["seconds"],
-            _of(f["right"], f["changed"]),
+            _of(f["written"], f["changed"]),
+            _of(f["edited_by_people"] - f["overwritten"], f["edited_by_people"]),
             f["others_changed"],
             f["more"],
         )
         for size in loading["sizes"]
         for name, f in ((LOADERS[key], loading[key][f"load_{size}"]) for key in LOADERS)
     ]
-    heads = ["Contacts", "Calls", "of them writes", "Seconds", "Right", "Others changed", "Records more"]
+    heads = [
+        "Contacts",
+        "Calls",
+        "of them writes",
+        "Seconds",
+        "Written",
+        "People's edits kept",
+        "Others changed",
+        "More",
+    ]
     return f"{_LOADING}\n\n{_table(heads, rows)}"
 
 
@@ -281,7 +305,7 @@ def _killed(loading: Facts) -> str:
             f["hubspot_calls"],
             f["seconds"],
             f["written_again"],
-            _of(f["right"], f["changed"]),
+            _of(f["written"], f["changed"]),
             f["others_changed"],
             f["more"],
         )
@@ -293,7 +317,7 @@ def _killed(loading: Facts) -> str:
         "Calls then",
         "Seconds then",
         "Written again",
-        "Right",
+        "Written in the end",
         "Others changed",
         "Duplicates",
     ]
@@ -305,8 +329,8 @@ def _refused(loading: Facts) -> str:
         (
             LOADERS[key],
             f["hubspot_calls"],
-            _of(f["right"], f["changed"]),
-            f["changed"] - f["right"],
+            _of(f["written"], f["changed"]),
+            f["changed"] - f["written"],
             f["kept"],
             f["exit_code"],
         )
@@ -338,11 +362,12 @@ was given already. *Missing* are contacts that exist and were not read, *outdate
 *later* is after one reading more of what changed.
 """
 _LOADING = """
-New first and last names for contacts that are in HubSpot already. The rivals read them from a table in DuckDB;
-tl_hubspot pushes (`approve`) the plan that its `sync` made of the same edits in Teamleader. What it does besides:
-it reads each record before writing, so that nothing a person changed in HubSpot is overwritten and the run can be
-undone, keeps a journal that survives a kill, and publishes the analysts' copy. *Right* are changed contacts that hold
-their new names in the end, *others changed* any other contact that is not as it was.
+New first names for contacts that are in HubSpot already; before, people gave one in a hundred of them (at least one)
+another last name in HubSpot. The rivals read first and last names from a table in DuckDB; tl_hubspot pushes
+(`approve`) the plan that its `sync` made of the same edits in Teamleader. Its calls and seconds hold what the rivals do
+not do: each record is read before it is written, so that the run can be undone and nothing that a person changed is
+overwritten; a journal survives a kill; the analysts' copy is published. *Written* are changed contacts that hold their
+new first name in the end, *others changed* any other contact that is not as it was, *more* records that were not there.
 """
 _QUIET = """
 The rivals ask Teamleader (dlt) for what changed and then find no row beyond their watermark; none of them looks at
