@@ -7,11 +7,10 @@ is no record more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from functools import partial
-from typing import Any
 
 from extraction import Dlt, Facts
 from loaders import RIVALS, Changed, DrtHubspot, Loader, Ours
@@ -45,11 +44,13 @@ class Loading:
         self.rivals = [kind(stage) for kind in RIVALS]
         self.loaders: list[Loader] = [*self.rivals, self.ours]
         self.people: list[str] = []
-        self.found: Facts = {loader.name: {} for loader in self.loaders}
+        self.found: Facts = {"sizes": [sizes.few, sizes.some, sizes.many]}
+        self.found |= {loader.name: {} for loader in self.loaders}
         self.late: dict[str, Callable[[], None]] = {}
 
-    def measure(self) -> Facts:
-        """Runs everything; the contestant that waits most of the time comes last, with its longest case at the end."""
+    def measure(self) -> Iterator[Facts]:
+        """Runs everything, the contestant that waits most of the time last; gives what was found before its longest
+        case, and after it."""
         self._fill()
         for size in (self.sizes.few, self.sizes.some):
             self._load(size)
@@ -58,9 +59,12 @@ class Loading:
         self._load(self.sizes.many)
         self._refused()
         self.say("only the slowest is left")
-        for case in sorted(self.late, key=lambda case: case == f"load_{self.sizes.many}"):
-            self.late[case]()
-        return {"sizes": [self.sizes.few, self.sizes.some, self.sizes.many], **self.found}
+        longest = self.late.pop(f"load_{self.sizes.many}")
+        for act in self.late.values():
+            act()
+        yield self.found
+        longest()
+        yield self.found
 
     def _each(self, case: str, act: Callable[[Loader], Facts]) -> None:
         """Everybody in turn, the product last; the slowest later."""
@@ -232,6 +236,6 @@ def _shown(facts: Facts) -> Facts:
     return {name: value for name, value in facts.items() if name not in ("said", "by_path")}
 
 
-def measure(stage: Stage, sizes: Sizes, say: Callable[[str], None]) -> dict[str, Any]:
-    """All cases; returns `{"sizes": […], contestant: {case: facts}}`."""
+def measure(stage: Stage, sizes: Sizes, say: Callable[[str], None]) -> Iterator[Facts]:
+    """All cases; gives `{"sizes": […], contestant: {case: facts}}` before the longest and after it."""
     return Loading(stage, sizes, say).measure()

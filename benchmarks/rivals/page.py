@@ -107,7 +107,7 @@ def _cases(extraction: Facts, loading: Facts) -> list[tuple[str, str, str, Facts
     cases = [(f"load_{size}", f"Loading {size:,} changed contacts") for size in loading["sizes"]]
     for part, words in (*cases, ("killed", "Going on after a kill")):
         for rival, name in LOADERS.items():
-            if rival != OURS:
+            if rival != OURS and part in loading[rival]:
                 found.append((words, name, "hubspot_calls", loading[rival][part], loading[OURS][part]))
     return found
 
@@ -186,8 +186,8 @@ def _overwritten(loading: Facts) -> list[str]:
     case = f"load_{loading['sizes'][-1]}"
     ours, lines = loading[OURS][case]["overwritten"], []
     for rival, name in LOADERS.items():
-        facts = loading[rival][case]
-        if rival != OURS and facts["overwritten"] > ours:
+        facts = loading[rival].get(case)
+        if rival != OURS and facts and facts["overwritten"] > ours:
             lines.append(
                 f"Of {facts['edited_by_people']:,} last names that people had changed in HubSpot, {name} overwrites"
                 f" {facts['overwritten']:,}, tl_hubspot {ours:,}."
@@ -270,7 +270,8 @@ def _loading(loading: Facts) -> str:
             f["more"],
         )
         for size in loading["sizes"]
-        for name, f in ((LOADERS[key], loading[key][f"load_{size}"]) for key in LOADERS)
+        for name, f in ((LOADERS[key], loading[key].get(f"load_{size}")) for key in LOADERS)
+        if f
     ]
     heads = [
         "Contacts",
@@ -381,7 +382,8 @@ what was under way, and pushes what is left, so its seconds hold a whole run.
 """
 _REFUSED = """
 The local HubSpot answers 400 for this one contact; in a batch with trace ids it is an error beside 99 results, in one
-without the whole batch is refused. Exit codes: tl_hubspot and the script say 1 when a record failed.
+without the whole batch is refused. Exit code 1 says that a record failed. What is kept for another try is in
+drt's dead-letter queue (`drt retry`), in the script's table (all of it is sent again), in `sync.failures`.
 """
 _METHOD = """
 ## How each is configured
