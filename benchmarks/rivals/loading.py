@@ -49,8 +49,8 @@ class Loading:
         self.late: dict[str, Callable[[], None]] = {}
 
     def measure(self) -> Iterator[Facts]:
-        """Runs everything, the contestant that waits most of the time last; gives what was found before its longest
-        case, and after it."""
+        """Runs everything, the contestant that waits most of the time last and its longest case at the end; gives what
+        was found up to there before each of its cases, and after the last."""
         self._fill()
         for size in (self.sizes.few, self.sizes.some):
             self._load(size)
@@ -59,12 +59,10 @@ class Loading:
         self._load(self.sizes.many)
         self._refused()
         self.say("only the slowest is left")
-        longest = self.late.pop(f"load_{self.sizes.many}")
-        for act in self.late.values():
-            act()
         yield self.found
-        longest()
-        yield self.found
+        for case in sorted(self.late, key=lambda case: case == f"load_{self.sizes.many}"):
+            self.late[case]()
+            yield self.found
 
     def _each(self, case: str, act: Callable[[Loader], Facts]) -> None:
         """Everybody in turn, the product last; the slowest later."""
@@ -237,5 +235,5 @@ def _shown(facts: Facts) -> Facts:
 
 
 def measure(stage: Stage, sizes: Sizes, say: Callable[[str], None]) -> Iterator[Facts]:
-    """All cases; gives `{"sizes": […], contestant: {case: facts}}` before the longest and after it."""
+    """All cases; gives `{"sizes": […], contestant: {case: facts}}`, more each time."""
     return Loading(stage, sizes, say).measure()

@@ -36,6 +36,7 @@ def text(results: Facts) -> str:
         _conditions(results),
         "## In short\n\nHow many times what tl_hubspot takes a rival takes; below 1 the rival takes less.",
         _ratios(extraction, loading),
+        _not_measured(loading),
         "### Where a rival is better",
         _bullets(_better(extraction, loading)) or "In none of the cases measured.",
         "### Where tl_hubspot is better",
@@ -52,7 +53,7 @@ def text(results: Facts) -> str:
         _refused(loading),
         _METHOD,
     ]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
 # --- words and tables ------------------------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ def _better(extraction: Facts, loading: Facts) -> list[str]:
             lines.append(f"{case}: {rival} takes {' and '.join(said)}.")
     quiet = loading[OURS]["nothing_changed"]
     for rival, name in LOADERS.items():
-        if rival != OURS:
+        if rival != OURS and "nothing_changed" in loading[rival]:
             facts = _sum(loading["dlt"]["nothing_changed"], loading[rival]["nothing_changed"])
             said = [
                 f"{facts[key]:,} instead of {quiet[key]:,} {words}"
@@ -199,8 +200,19 @@ def _only_ours(rival: Facts, ours: Facts, kinds: Iterable[tuple[str, str, Right]
     return [
         f"{words[0].upper()}{words[1:]}: {abs(right(ours[case])):,}, with {name} {abs(right(rival[case])):,}."
         for case, words, right in kinds
-        if right(ours[case]) > right(rival[case])
+        if case in rival and right(ours[case]) > right(rival[case])
     ]
+
+
+def _having(loading: Facts, case: str) -> list[tuple[str, Facts]]:
+    """Those that have run a case: a measuring that was broken off has not run all."""
+    return [(key, loading[key][case]) for key in LOADERS if case in loading[key]]
+
+
+def _not_measured(loading: Facts) -> str:
+    cases = [(key, case) for key in LOADERS for case in loading[OURS] if case not in loading[key]]
+    lines = [f"{LOADERS[key]}, {case.replace('_', ' ')}" for key, case in cases]
+    return f"Not measured: {'; '.join(lines)}." if lines else ""
 
 
 def _sum(one: Facts, other: Facts) -> Facts:
@@ -270,8 +282,7 @@ def _loading(loading: Facts) -> str:
             f["more"],
         )
         for size in loading["sizes"]
-        for name, f in ((LOADERS[key], loading[key].get(f"load_{size}")) for key in LOADERS)
-        if f
+        for name, f in ((LOADERS[key], f) for key, f in _having(loading, f"load_{size}"))
     ]
     heads = [
         "Contacts",
@@ -288,7 +299,11 @@ def _loading(loading: Facts) -> str:
 
 def _nothing_changed(loading: Facts) -> str:
     dlt = loading["dlt"]["nothing_changed"]
-    named = {f"dlt, then {LOADERS[key]}": _sum(dlt, loading[key]["nothing_changed"]) for key in LOADERS if key != OURS}
+    named = {
+        f"dlt, then {LOADERS[key]}": _sum(dlt, facts)
+        for key, facts in _having(loading, "nothing_changed")
+        if key != OURS
+    }
     named[OURS] = loading[OURS]["nothing_changed"]
     rows = [
         (name, *(f[key] for key in ("teamleader_calls", "hubspot_calls", "hubspot_writes", "seconds")))
@@ -310,7 +325,7 @@ def _killed(loading: Facts) -> str:
             f["others_changed"],
             f["more"],
         )
-        for key, f in ((key, loading[key]["killed"]) for key in LOADERS)
+        for key, f in _having(loading, "killed")
     ]
     heads = [
         "",
@@ -335,7 +350,7 @@ def _refused(loading: Facts) -> str:
             f["kept"],
             f["exit_code"],
         )
-        for key, f in ((key, loading[key]["refused"]) for key in LOADERS)
+        for key, f in _having(loading, "refused")
     ]
     heads = ["", "Calls", "Written", "Not written", "Kept for another try", "Exit code"]
     return f"{_table(heads, rows)}\n\n{_REFUSED}"

@@ -30,9 +30,9 @@ def test_the_page_is_made_from_the_results(page: dict[str, Any], results: dict[s
 
 def test_a_rival_that_is_better_is_named(page: dict[str, Any], results: dict[str, Any]) -> None:
     other = copy.deepcopy(results)
-    other["loading"]["drt_hubspot"]["load_1000"] |= {"hubspot_calls": 7, "seconds": 3.25}
+    other["loading"]["drt_rest_api"]["load_1000"] |= {"hubspot_calls": 7, "seconds": 3.25}
     ours = other["loading"]["tl_hubspot"]["load_1000"]
-    said = f"drt, HubSpot destination takes 7 instead of {ours['hubspot_calls']:,} HubSpot calls and 3.25 instead of"
+    said = f"drt, REST API destination takes 7 instead of {ours['hubspot_calls']:,} HubSpot calls and 3.25 instead of"
     better = page["text"](other).split("### Where a rival is better")[1].split("### Where tl_hubspot is better")[0]
     assert said in better
     assert said not in page["text"](results)
