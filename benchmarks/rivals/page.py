@@ -87,13 +87,12 @@ def _times(rival: float, ours: float) -> str:
 
 def _conditions(results: Facts) -> str:
     told, machine = results["conditions"], results["machine"]
-    still = told["stood_still_seconds"]
     return (
         f"Measured on {results['measured_at'][:10]} with {machine['cores']} cores ({machine['system']}), Python"
         f" {results['versions']['python']}. Every answer takes {told['latency_seconds']} s longer than the local system"
         f" needs for it. HubSpot allows {told['hubspot_calls_per_10_s']} calls per 10 s, Teamleader"
-        f" {told['teamleader_calls_per_minute']} a minute. Seconds are those of the whole process, its start included"
-        + (f"; {still:,.0f} s in which the machine ran somebody else's work only are left out." if still else ".")
+        f" {told['teamleader_calls_per_minute']} a minute. Seconds are those of the whole process, its start"
+        " included; time in which this machine ran none of it is left out."
     )
 
 
