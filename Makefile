@@ -8,7 +8,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 # byte code is cached even where the environment says otherwise: without it every start costs twice the time
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test extras check audit dev docs bench lock clean
+.PHONY: demo test extras check audit dev docs bench rivals lock clean
 
 demo: $(STAMP)
 	@$(BIN)/tl-hubspot demo
@@ -56,6 +56,10 @@ bench: $(STAMP)
 	@$(BIN)/python benchmarks/journal.py
 	@$(BIN)/python benchmarks/push_rate.py
 	@$(BIN)/python benchmarks/whole_run.py --contacts 2000
+
+# beside dlt, drt and HubSpot's own client, into docs/rivals.md: three quarters of an hour
+rivals: $(STAMP)
+	@$(BIN)/python benchmarks/rivals/run.py
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Installing into $(VENV) (once, about a minute) ..."
