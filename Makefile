@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-LOCKS := requirements.lock deploy/requirements.lock
 export DAGSTER_DISABLE_TELEMETRY := 1
 # byte code is cached even where the environment says otherwise: without it every start costs twice the time
 unexport PYTHONDONTWRITEBYTECODE
@@ -29,9 +28,9 @@ check: $(STAMP)
 
 # known weaknesses of the locked dependencies; where the index does not tell of any, it says how many it could not look up
 audit: $(STAMP)
-	@$(BIN)/pip-audit $(addprefix --requirement ,$(LOCKS)) --disable-pip --no-deps --progress-spinner off >$(VENV)/audit.txt 2>&1 \
+	@$(BIN)/pip-audit --requirement requirements.lock --disable-pip --no-deps --progress-spinner off >$(VENV)/audit.txt 2>&1 \
 		|| (cat $(VENV)/audit.txt; exit 1)
-	@echo "Dependencies: no known weakness; $$(grep -c 'could not be audited' $(VENV)/audit.txt) of $$(sort -u $(LOCKS) | grep -c ==) could not be looked up"
+	@echo "Dependencies: no known weakness; $$(grep -c 'could not be audited' $(VENV)/audit.txt) of $$(grep -c == requirements.lock) could not be looked up"
 
 dev: $(STAMP)
 	@$(BIN)/tl-hubspot dev
