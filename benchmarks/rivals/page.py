@@ -37,6 +37,7 @@ def text(results: Facts) -> str:
         "## In short\n\nHow many times what tl_hubspot takes a rival takes; below 1 the rival takes less.",
         _ratios(extraction, loading),
         _not_measured(loading),
+        _bullets(results.get("remarks", [])),
         "### Where a rival is better",
         _bullets(_better(extraction, loading)) or "In none of the cases measured.",
         "### Where tl_hubspot is better",
