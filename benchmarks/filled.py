@@ -78,7 +78,8 @@ def store(made: Platform, kind: str, batch: list[dict[str, Any]], stamp: dict[st
         if kind == "contacts":
             frame = frame.with_columns(pl.coalesce("updated_at", "added_at").alias("changed_at"))
             links = [
-                {"contact_id": r["id"], "company_id": c["company"]["id"], "position": c["position"], "rank": rank}
+                {"contact_id": r["id"], "company_id": c["company"]["id"], "rank": rank}
+                | {name: c[name] for name in ("position", "decision_maker")}
                 | stamp
                 for r in batch
                 for rank, c in enumerate(r["companies"])
