@@ -7,7 +7,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 # byte code is cached even where the environment says otherwise: without it every start costs twice the time
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check audit dev docs bench lock clean
+.PHONY: demo test check audit dev docs bench rivals lock clean
 
 demo: $(STAMP)
 	@$(BIN)/tl-hubspot demo
@@ -51,6 +51,10 @@ bench: $(STAMP)
 	@$(BIN)/python benchmarks/calls.py --contacts 1000
 	@$(BIN)/python benchmarks/mirror.py --portal 5000 --teamleader 500
 	@$(BIN)/python benchmarks/push.py --contacts 10000
+
+# beside dlt, drt and HubSpot's own client, into docs/rivals.md: three quarters of an hour
+rivals: $(STAMP)
+	@$(BIN)/python benchmarks/rivals/run.py
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Installing into $(VENV) (once, about a minute) ..."

@@ -5,7 +5,8 @@ of a large account over HTTP takes hours even without limits, so its outcome is 
 account of one contact makes everything that a run needs; then the records go into the local systems and the database,
 the rules and the plan are made as in a run, and what the plan says is stored in HubSpot, in the links, shadows and
 relations, as if it had been pushed. A real run then reads HubSpot anew and must find nothing to write, or the
-benchmark ends. The folder is kept and used again. Measured is the command as a process of its own, beside the systems that it talks to.
+benchmark ends. The folder is kept and used again. Measured is the command as a process of its own, beside the systems
+that it talks to.
 """
 
 from __future__ import annotations

@@ -119,11 +119,13 @@ def _promises(rows: dict[tuple[str, str], list[Row]]) -> str:
             continue
         row = measured[-1]
         figure, at = row[target.figure], f"{_number(row[target.figure])} {target.unit} at {row['records']:,}"
-        if row["records"] < MILLION and not target.at_least:
+        enough = target.at_least or 10 * row["records"] >= MILLION
+        if enough and row["records"] < MILLION and not target.at_least:
             figure = _at(MILLION, measured, target.figure)
             at = f"{at}, so about {_number(figure)} {target.unit}"
         ratio = figure / target.limit
         kept = "yes" if (ratio >= 1 if target.at_least else ratio <= 1) else "**no**"
+        kept = kept if enough or ratio > 1 else "not measured at that size"
         lines.append((target.words, f"{ratio:.2f} ×", promised, at, kept))
     return _table(("what", "measured / promised", "promised", "measured", "kept"), lines)
 
@@ -155,7 +157,11 @@ def _ten_million(rows: dict[tuple[str, str], list[Row]]) -> str:
     lines = []
     for (benchmark, case), measured in rows.items():
         sized = [r for r in measured if "seconds" in r and benchmark in GROWING]
-        if len(sized) < 2 or (benchmark == "decide_and_plan" and case not in ("all of these", "store the plan")):
+        if (
+            len(sized) < 2
+            or sized[-1]["records"] < MILLION / 2
+            or (benchmark == "decide_and_plan" and case not in ("all of these", "store the plan"))
+        ):
             continue
         known = {f: [r for r in sized if f in r] for f in ("seconds", "peak_mib", "size_mib")}
         figures = [_number(_at(10 * MILLION, known[f], f)) if len(known[f]) > 1 else "" for f in known]

@@ -16,12 +16,13 @@ Nothing is scaled to a better moment.
 
 PROMISES = """
 All promises are for a million contacts on two cores. Where less was measured, the line through the last two sizes is
-drawn on to a million ("so about"), and the ratio is that of this reckoning.
+drawn on to a million ("so about"), and the ratio is that of this reckoning; from less than a hundred thousand nothing
+is reckoned, and the ratio is that of the size measured.
 """
 
 GROWTH = """
 The exponent says by which power of the number of contacts the seconds grow between the two largest sizes: 1 is in
-proportion, below 1 is better than that. Starting the program, about a second, is in all figures of whole processes.
+proportion, below 1 is better than that. Starting the program is in all figures of whole processes.
 """
 
 OF = {
@@ -83,8 +84,8 @@ with a thousand changes makes the decisions and the plan anew, so that it grows 
 """
 
 TEN_MILLION = """
-Nothing here was run: each line goes on from the two largest sizes that were measured, in a straight line. Where a
-figure is over what a machine has, that is the limit, and it is named below.
+Nothing here was run: each line goes on from the two largest sizes that were measured, in a straight line; only what was
+measured at half a million or more is told.
 """
 
 MEMORY = """
@@ -139,7 +140,7 @@ Calls of a first run with 2,000,000 companies and 5,000,000 deals, at 180 calls 
 {table}
 
 So Teamleader's limit decides: {hours / 24:,.0f} days for a first run, which goes on where it was stopped, against
-minutes of computing. A later run asks for what changed and takes as many calls as a small account. The limits on one
-machine are memory for the plan (a first run is better begun with `--subset` or `--only`, or on a larger machine) and
-HubSpot's search, which gives 10,000 records per question: beyond that many changes between two runs the list is read.
+about an hour of computing. A later run asks for what changed and takes as many calls as a small account. The limit on
+one machine is memory: making the plan of ten million new contacts takes what the table says, so that it needs a machine
+of that size. The next one is HubSpot's search, which gives 10,000 records per question: beyond that many changes between two runs the list is read.
 """.strip()

@@ -483,7 +483,7 @@ def _counts(inputs: PlanInputs, settings: PlanSettings, changes: pl.DataFrame, c
 
 
 def digest_of(changes: pl.DataFrame) -> str:
-    """blake2b over the changes sorted by entity type, Teamleader id and action; `fields` and `details` are canonical."""
+    """blake2b over the changes sorted by entity type, Teamleader id, action; `fields` and `details` are canonical."""
     ordered = changes.sort("entity_type", "teamleader_id", "action", "hubspot_id", "details", nulls_last=True)
     # neither sign can stand in an id or in JSON text
     columns = pl.col(list(CHANGES)).fill_null("\0").str.join("\n").cast(pl.Binary)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, overload
 
+import msgspec
 import polars as pl
 
 from tl_hubspot import decoding
@@ -104,6 +105,12 @@ class PlannedChanges(Sequence[Change]):
 
     def __iter__(self) -> Iterator[Change]:
         return (_change(*row) for row in self._frame.iter_rows())
+
+    def properties(self) -> set[tuple[str, str]]:
+        """(entity_type, property) of all fields, without making the changes."""
+        names = decoding.decoder(dict[str, msgspec.Raw]).decode
+        written = self._frame.select("entity_type", "fields").iter_rows()
+        return {(kind, name) for kind, text in written for name in names(text or "{}") if name != SECONDARY_EMAILS}
 
     @overload
     def __getitem__(self, place: int) -> Change: ...

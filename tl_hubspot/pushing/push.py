@@ -15,6 +15,7 @@ from tl_hubspot.errors import ConfigurationError, TlHubspotError
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.provision import Provisioned, provision
 from tl_hubspot.pushing import addresses, marketing, opt_outs, records, relations
+from tl_hubspot.pushing.beside import Beside
 from tl_hubspot.pushing.change import WRITES, Change, PlannedChanges
 from tl_hubspot.pushing.ledger import Ledger, Row
 from tl_hubspot.pushing.wire import ProtectedProperty
@@ -77,7 +78,7 @@ def push(
     todo = plan_changes.filter(pl.col("action") != "hold")
     work = Work(gateway, ledger, settings, on_progress)
     work.outcomes = {(outcome.entity_type, outcome.teamleader_id): outcome for outcome in waiting}
-    work.wire.check_plan(PlannedChanges(todo.filter(pl.col("action").is_in(WRITES))))
+    work.wire.check_plan(PlannedChanges(todo.filter(pl.col("action").is_in(WRITES))).properties())
     if todo.is_empty():
         return PushResult(_frame(work))
     provisioned = Provisioned()
@@ -115,9 +116,12 @@ def _steps(work: Work, todo: pl.DataFrame) -> None:
     records.create(work, "contact", rows("contact", "create"), "contacts")
 
     records.update(work, "deal", rows("deal", "update", "mark_deleted"), "deals")
-    records.create(work, "deal", rows("deal", "create"), "deals")
-
-    relations.push(work, todo.filter(entity_type="relation"))
+    related = relations.decoded(todo.filter(entity_type="relation"))
+    of_deals = (pl.col("from_type") == "deal") | (pl.col("to_type") == "deal")
+    beside = Beside(work, related.filter(~of_deals))
+    records.create(work, "deal", rows("deal", "create"), "deals", beside)
+    left = pl.concat([beside.rest(), relations.ready(work, related.filter(of_deals))])
+    relations.carry_out(work, left, related.height)
     opt_outs.push(work, rows("contact", "unsubscribe"))
     marketing.push(work, rows("contact", "marketing"))
 

@@ -15,6 +15,7 @@ import polars as pl
 from tl_hubspot.hubspot.objects import BATCH, BatchOutcome, Record, Write, Written, batch_read, get_record
 from tl_hubspot.hubspot.reactions import Problem
 from tl_hubspot.pushing import canary
+from tl_hubspot.pushing.beside import Beside
 from tl_hubspot.pushing.change import EMAIL, SECONDARY_EMAILS, Change, same_value
 from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.pushing.wire import SYMBOL, SYMBOLIC
@@ -70,18 +71,26 @@ def update(work: Work, entity_type: str, changes: Sequence[Change], step: str) -
     _in_parts(work, entity_type, changes, step, _updates)
 
 
-def create(work: Work, entity_type: str, changes: Sequence[Change], step: str) -> None:
-    """Create records by upsert, so that a repeat after a lost answer or a crash cannot make a second one."""
-    _in_parts(work, entity_type, changes, step, _creates)
+def create(work: Work, entity_type: str, changes: Sequence[Change], step: str, beside: Beside | None = None) -> None:
+    """Create records by upsert, so that a repeat after a lost answer or a crash cannot make a second one. Relations
+    that wait for none of these records are made `beside` them."""
+    _in_parts(work, entity_type, changes, step, _creates, beside)
 
 
-def _in_parts(work: Work, entity_type: str, changes: Sequence[Change], step: str, prepare: _Prepare) -> None:
+def _in_parts(
+    work: Work,
+    entity_type: str,
+    changes: Sequence[Change],
+    step: str,
+    prepare: _Prepare,
+    beside: Beside | None = None,
+) -> None:
     first, rest = canary.parts(changes, work.settings.canary)
     done = 0
     if first:
         done = _write(work, prepare(work, entity_type, first), step, 0, len(changes))
         canary.look(work, entity_type, first, len(changes))
-    _write(work, prepare(work, entity_type, rest), step, done, len(changes))
+    _write(work, prepare(work, entity_type, rest), step, done, len(changes), beside)
 
 
 # --- batches before the call -----------------------------------------------------------------------------------------
@@ -220,10 +229,12 @@ def _frame(names: Sequence[str], rows: Sequence[tuple[str | None, ...]]) -> pl.D
 # --- calls and what became of them -----------------------------------------------------------------------------------
 
 
-def _write(work: Work, batches: Iterable[_Batch], step: str, done: int, total: int) -> int:
+def _write(
+    work: Work, batches: Iterable[_Batch], step: str, done: int, total: int, beside: Beside | None = None
+) -> int:
     """Send the batches; returns how many of `total` changes were sent, `done` of them before."""
     without_address: list[_Sent] = []
-    for answered in grouped(work.gateway.run(partial(_send, work), batches), GROUP):
+    for answered in grouped((beside or work.gateway).run(partial(_send, work), batches), GROUP):
         _settle(work, answered, without_address)
         done += sum(len(batch.sent) for batch, _ in answered)
         work.progress(step, done, total)

@@ -22,10 +22,8 @@ STEP = "relations"
 GROUP = 4
 """Calls whose intents, or outcomes, become durable at once."""
 Kind = tuple[str, str, str, bool]
-"""(action, from_type, to_type, primary)"""
-
-
-_PAIR = ["from_id", "to_id"]
+KIND = ("action", "from_type", "to_type", "primary")
+PAIR = ["from_id", "to_id"]
 _PLAN = ["teamleader_id", "reason", "action", "details"]
 _DETAILS = pl.Struct(
     dict.fromkeys(("from_type", "from_id", "from_hubspot_id", "to_type", "to_id", "to_hubspot_id"), pl.String())
@@ -34,7 +32,7 @@ _DETAILS = pl.Struct(
 
 
 @dataclass
-class _Call:
+class Call:
     """`intents`: a row per pair: `from_id`, `to_id`, `call_id`, `trace_id`."""
 
     kind: Kind
@@ -45,20 +43,31 @@ class _Call:
 def push(work: Work, todo: pl.DataFrame) -> None:
     """Carry out rows `associate` and `disassociate` of a plan. A relation of a record that failed is left to the next
     run."""
-    ready = _ready(work, todo)
-    done = todo.height - ready.height
-    kinds: list[Kind] = ready.select("action", "from_type", "to_type", "primary").unique().rows()
+    carry_out(work, ready(work, decoded(todo)), todo.height)
+
+
+def carry_out(work: Work, relations: pl.DataFrame, total: int) -> None:
+    """Make and take away relations as `ready` gives them, the last of `total`."""
+    done = total - relations.height
+    for kind, rows in by_kind(relations):
+        for calls in rounds_of(kind, rows, work.gateway.workers):
+            for answered in grouped(work.gateway.run(partial(send, work), planned(work, kind, rows, calls)), GROUP):
+                done += settle(work, kind, rows, answered)
+                work.progress(STEP, done, total)
+
+
+def by_kind(relations: pl.DataFrame) -> Iterator[tuple[Kind, pl.DataFrame]]:
+    """The relations of one kind after the other."""
+    kinds: list[Kind] = relations.select(KIND).unique().rows()
     # Primary companies go first: the first company that a contact gets by the default route becomes primary by itself.
     for kind in sorted(kinds, key=lambda k: (k[0], k[1], k[2], not k[3])):
-        action, from_type, to_type, primary = kind
-        rows = ready.filter(action=action, from_type=from_type, to_type=to_type, primary=primary)
-        pairs = rows.select(_PAIR).unique(maintain_order=True).rows()
-        size = WRITE_BATCH if action == "associate" else ARCHIVE_BATCH
-        for calls in rounds(pairs, work.gateway.workers, size):
-            planned = _planned(work, kind, rows, calls)
-            for answered in grouped(work.gateway.run(partial(_send, work), planned), GROUP):
-                done += _settle(work, kind, rows, answered)
-                work.progress(STEP, done, todo.height)
+        yield kind, relations.filter(**dict(zip(KIND, kind, strict=True)))
+
+
+def rounds_of(kind: Kind, rows: pl.DataFrame, lanes: int) -> Iterator[list[Sequence[Pair]]]:
+    """The pairs of relations of one kind as `rounds` gives them."""
+    size = WRITE_BATCH if kind[0] == "associate" else ARCHIVE_BATCH
+    return rounds(rows.select(PAIR).unique(maintain_order=True).rows(), lanes, size)
 
 
 def plan_of(changes: Sequence[Change]) -> pl.DataFrame:
@@ -84,27 +93,32 @@ def rounds(pairs: Sequence[Pair], lanes: int, size: int) -> Iterator[list[Sequen
 
 def _connected(pairs: Sequence[Pair]) -> list[list[Pair]]:
     """Pairs grouped so that two groups share no record."""
-    parent: dict[tuple[int, str], tuple[int, str]] = {}
+    # only ids of the first end are joined: two that share a second end belong together
+    parent = {from_id: from_id for from_id, _ in pairs}
+    met: dict[str, str] = {}
 
-    def root(node: tuple[int, str]) -> tuple[int, str]:
-        parent.setdefault(node, node)
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
+    def root(node: str) -> str:
+        while (above := parent[node]) != node:
+            parent[node] = node = parent[above]
         return node
 
     for from_id, to_id in pairs:
-        parent[root((0, from_id))] = root((1, to_id))
-    groups: dict[tuple[int, str], list[Pair]] = {}
+        if (other := met.setdefault(to_id, from_id)) != from_id:
+            parent[root(from_id)] = root(other)
+    groups: dict[str, list[Pair]] = {}
     for pair in pairs:
-        groups.setdefault(root((0, pair[0])), []).append(pair)
+        groups.setdefault(root(pair[0]), []).append(pair)
     return list(groups.values())
 
 
-def _ready(work: Work, todo: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose records are both in HubSpot: `teamleader_id`, `reason`, `action`, `from_type`, `to_type`,
-    `primary`, `exists`, and `from_id`, `to_id` as HubSpot has them now."""
-    rows = todo.select(_PLAN).with_columns(pl.col("details").str.json_decode(_DETAILS)).unnest("details")
+def decoded(todo: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a plan with their details as columns, `from_type` and `to_type` among them."""
+    return todo.select(_PLAN).with_columns(pl.col("details").str.json_decode(_DETAILS)).unnest("details")
+
+
+def ready(work: Work, rows: pl.DataFrame) -> pl.DataFrame:
+    """The `decoded` rows whose records are both in HubSpot: `teamleader_id`, `reason`, `action`, `from_type`,
+    `to_type`, `primary`, `exists`, and `from_id`, `to_id` as HubSpot has them now."""
     # an id that was confirmed in this push counts: a merge may have changed it
     confirmed = _by_key(work.ids, "confirmed", pl.String())
     failures = {key: True for key, outcome in work.outcomes.items() if outcome.bucket == "failed"}
@@ -148,24 +162,24 @@ def _by_key(values: Mapping[Key, Any], name: str, of: pl.DataType) -> pl.DataFra
     return pl.DataFrame(dict(zip(types, columns, strict=True)), schema=types)
 
 
-def _planned(work: Work, kind: Kind, rows: pl.DataFrame, calls: Sequence[Sequence[Pair]]) -> Iterator[_Call]:
+def planned(work: Work, kind: Kind, rows: pl.DataFrame, calls: Sequence[Sequence[Pair]]) -> Iterator[Call]:
     """Calls whose intents are durable."""
     for part in chunked(calls, GROUP):
-        planned = [_Call(kind, pairs, _numbered(pairs, work.new_call())) for pairs in part]
-        work.ledger.intend(_intentions(work, kind, rows, pl.concat(call.intents for call in planned)))
-        yield from planned
+        numbered = [Call(kind, pairs, _numbered(pairs, work.new_call())) for pairs in part]
+        work.ledger.intend(_intentions(work, kind, rows, pl.concat(call.intents for call in numbered)))
+        yield from numbered
 
 
 def _numbered(pairs: Sequence[Pair], call_id: str) -> pl.DataFrame:
-    return pl.DataFrame(pairs, schema=dict.fromkeys(_PAIR, pl.String()), orient="row").with_columns(
+    return pl.DataFrame(pairs, schema=dict.fromkeys(PAIR, pl.String()), orient="row").with_columns(
         call_id=pl.lit(call_id), trace_id=pl.format("{}-{}", pl.lit(call_id), pl.int_range(pl.len()))
     )
 
 
 def _intentions(work: Work, kind: Kind, rows: pl.DataFrame, numbered: pl.DataFrame) -> pl.DataFrame:
     """Rows for `ledger.intend`; where two relations are one association, in the name of the first."""
-    firsts = rows.unique(_PAIR, keep="first")
-    return numbered.join(firsts, on=_PAIR, how="left", maintain_order="left").select(
+    firsts = rows.unique(PAIR, keep="first")
+    return numbered.join(firsts, on=PAIR, how="left", maintain_order="left").select(
         "call_id",
         "trace_id",
         "teamleader_id",
@@ -184,7 +198,7 @@ def _image(kind: Kind) -> pl.Expr:
     One that `exists` was only made the primary one: it is before and after.
     """
     action, from_type, to_type, _ = kind
-    text, none = pl.format(f"{from_type}:{{}}>{to_type}:{{}}", *_PAIR), pl.lit(None, pl.String())
+    text, none = pl.format(f"{from_type}:{{}}>{to_type}:{{}}", *PAIR), pl.lit(None, pl.String())
     before, after = (pl.when("exists").then(text), text) if action == "associate" else (text, none)
     return pl.struct(pl.struct(after=after, before=before).alias("association")).struct.json_encode()
 
@@ -200,7 +214,7 @@ def association_of(text: str) -> tuple[str, str, Pair]:
     return from_type, to_type, (from_id, to_id)
 
 
-def _send(work: Work, call: _Call) -> PairOutcome:
+def send(work: Work, call: Call) -> PairOutcome:
     """Called in a worker thread."""
     action, from_type, to_type, primary = call.kind
     if action == "associate":
@@ -208,13 +222,13 @@ def _send(work: Work, call: _Call) -> PairOutcome:
     return disassociate(work.gateway, from_type, to_type, call.pairs)
 
 
-_ANSWER = dict.fromkeys((*_PAIR, "failure", "why"), pl.String()) | {
+_ANSWER = dict.fromkeys((*PAIR, "failure", "why"), pl.String()) | {
     "http_status": pl.Int32(),
     "correlation_id": pl.String(),
 }
 
 
-def _settle(work: Work, kind: Kind, rows: pl.DataFrame, answered: Sequence[tuple[_Call, PairOutcome]]) -> int:
+def settle(work: Work, kind: Kind, rows: pl.DataFrame, answered: Sequence[tuple[Call, PairOutcome]]) -> int:
     """Remember what became of the pairs; returns how many relations of the plan that were."""
     action, from_type, to_type, _ = kind
     problems = [
@@ -224,9 +238,9 @@ def _settle(work: Work, kind: Kind, rows: pl.DataFrame, answered: Sequence[tuple
         if problem is not None
     ]
     answers = pl.concat(call.intents for call, _ in answered).join(
-        pl.DataFrame(problems, schema=_ANSWER, orient="row"), on=_PAIR, how="left", maintain_order="left"
+        pl.DataFrame(problems, schema=_ANSWER, orient="row"), on=PAIR, how="left", maintain_order="left"
     )
-    told = rows.join(answers, on=_PAIR, maintain_order="left")
+    told = rows.join(answers, on=PAIR, maintain_order="left")
     ok = pl.col("failure").is_null()
     done, failed = told.filter(ok).height, told.filter(~ok).height
     work.counts["associated" if action == "associate" else "disassociated"] += done

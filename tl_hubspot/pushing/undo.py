@@ -78,7 +78,7 @@ def carry_out(
     journal = _JournalOnly(ledger)
     work = Work(gateway, journal, settings, on_progress)
     done = Undone(left=list(undoing.left))
-    work.wire.check_plan(undoing.changes)
+    work.wire.check_plan((change.entity_type, name) for change in undoing.changes for name in change.fields)
     try:
         _steps(work, undoing, done)
     except (ProtectedProperty, ConfigurationError):

@@ -11,7 +11,6 @@ from tl_hubspot.errors import TlHubspotError
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.objects import BatchOutcome, Created, Write, batch_create, batch_update, batch_upsert
 from tl_hubspot.planning.protected import is_protected
-from tl_hubspot.pushing.change import Change
 
 SYMBOL = "teamleader:"
 """Starts a value that stands for a pipeline or stage whose id is only known once it exists."""
@@ -33,10 +32,10 @@ class Wire:
         self._labels = labels
         self._known: dict[tuple[str, str], bool] = {}
 
-    def check_plan(self, changes: Iterable[Change]) -> None:
-        """Raise ProtectedProperty before the first call of a push when one of its writes names a protected property."""
-        for change in changes:
-            self._check(change.entity_type, change.fields)
+    def check_plan(self, written: Iterable[tuple[str, str]]) -> None:
+        """Raise ProtectedProperty before the first call of a push when one of its (entity_type, property) is one."""
+        for entity_type, name in written:
+            self._check(entity_type, (name,))
 
     def update(self, entity_type: str, writes: list[Write]) -> BatchOutcome:
         self._check_writes(entity_type, writes)

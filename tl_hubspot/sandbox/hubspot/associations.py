@@ -401,23 +401,25 @@ def _kinds(call: Call) -> tuple[ObjectType, ObjectType]:
 
 def _split_existing(
     call: Call, kind: ObjectType, to_kind: ObjectType, inputs: list[PairInput]
-) -> tuple[list[PairInput], list[dict[str, Any]]]:
-    """Inputs whose two records exist, and an error for each other one; injected faults take their part here."""
+) -> tuple[list[tuple[PairInput, int, int]], list[dict[str, Any]]]:
+    """Inputs whose two records exist with the ids of these, and an error for each other one; injected faults take their
+    part here."""
     store = call.portal.store
-    known = store.existing_ids(kind, (item.from_.number for item in inputs))
-    known_to = store.existing_ids(to_kind, (item.to.number for item in inputs))
+    numbers = [(item.from_.number, item.to.number) for item in inputs]
+    known = store.existing_ids(kind, (number for number, _ in numbers))
+    known_to = store.existing_ids(to_kind, (number for _, number in numbers))
     good, errors = [], []
-    for index, item in enumerate(inputs):
+    for index, (item, (from_id, to_id)) in enumerate(zip(inputs, numbers, strict=True)):
         if poison := call.poisoned(index, item):
             errors.append(poison.standard(fromObjectId=[str(item.from_.id)], toObjectId=[str(item.to.id)]))
         elif call.omitted(index, len(inputs), item) and call.omits_work:
             continue
-        elif item.from_.number not in known:
+        elif from_id not in known:
             errors.append(_no_record(kind, str(item.from_.id)).standard())
-        elif item.to.number not in known_to:
+        elif to_id not in known_to:
             errors.append(_no_record(to_kind, str(item.to.id)).standard())
         else:
-            good.append(item)
+            good.append((item, from_id, to_id))
     return good, errors
 
 
@@ -430,10 +432,10 @@ def _batch_create(call: Call) -> Reply:
     associations.check_specs(kind, to_kind, inputs)
     good, errors = _split_existing(call, kind, to_kind, inputs)
     results = []
-    for index, item in enumerate(good):
-        labels = associations.set_types(kind, item.from_.number, to_kind, item.to.number, item.types)
+    for index, (item, from_id, to_id) in enumerate(good):
+        labels = associations.set_types(kind, from_id, to_kind, to_id, item.types)
         if call.omits_work or not call.omitted(index, len(good), item):
-            results.append(_pair(call, kind, item.from_.number, to_kind, item.to.number, labels))
+            results.append(_pair(call, kind, from_id, to_kind, to_id, labels))
     return batch_reply(call, results, errors, success=200 if call.dated else 201)
 
 
@@ -468,10 +470,10 @@ def _batch_default(call: Call) -> Reply:
     call.portal.associations.types(kind, to_kind)
     good, errors = _split_existing(call, kind, to_kind, inputs)
     results = []
-    call.portal.associations.add_default(kind, to_kind, [(item.from_.number, item.to.number) for item in good])
-    for index, item in enumerate(good):
+    call.portal.associations.add_default(kind, to_kind, [(from_id, to_id) for _, from_id, to_id in good])
+    for index, (item, from_id, to_id) in enumerate(good):
         if call.omits_work or not call.omitted(index, len(good), item):
-            results += _default_results(kind, item.from_.number, to_kind, item.to.number)
+            results += _default_results(kind, from_id, to_kind, to_id)
     return batch_reply(call, results, errors, multi_status=False)
 
 
