@@ -139,8 +139,9 @@ Calls of a first run with 2,000,000 companies and 5,000,000 deals, at 180 calls 
 |---|--:|--:|
 {table}
 
-So Teamleader's limit decides: {hours / 24:,.0f} days for a first run, which goes on where it was stopped, against
-about an hour of computing. A later run asks for what changed and takes as many calls as a small account. The limit on
-one machine is memory: making the plan of ten million new contacts takes what the table says, so that it needs a machine
-of that size. The next one is HubSpot's search, which gives 10,000 records per question: beyond that many changes between two runs the list is read.
+So Teamleader's limit decides: {hours / 24:,.0f} days for a first run, which goes on where it was stopped, against about
+an hour of computing. A later run asks for what changed and takes as many calls as a small account. The limit on one
+machine is memory: making the plan of ten million new contacts takes what the table says, so that it needs a machine of
+that size. The next one is HubSpot's search, which gives 10,000 records per question: beyond that many changes between
+two runs the list is read.
 """.strip()
