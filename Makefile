@@ -7,13 +7,17 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 # byte code is cached even where the environment says otherwise: without it every start costs twice the time
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check audit dev docs bench rivals lock clean
+.PHONY: demo test extras check audit dev docs bench rivals lock clean
 
 demo: $(STAMP)
 	@$(BIN)/tl-hubspot demo
 
 test: $(STAMP)
 	@$(BIN)/pytest -n 2 --dist worksteal
+
+# every optional part: with PostgreSQL and Redis on this machine `make test` then tries a database on DuckLake, too
+extras: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement deploy/requirements.lock
 
 check: $(STAMP)
 	@$(BIN)/ruff check .
@@ -64,10 +68,14 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $(STAMP)
 
-# exact versions of everything, for every platform and Python from 3.11 on
+# exact versions of everything, for every platform and Python from 3.11 on: for work on it, and what an installation of
+# deploy/ needs
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --constraints
 lock: $(STAMP)
 	@$(BIN)/python -m pip install --quiet uv
-	@echo 'duckdb==1.5.5' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --no-annotate --constraints - --output-file requirements.lock pyproject.toml
+	@echo 'duckdb==1.5.5' | $(BIN)/$(LOCK) - --extra dev --output-file requirements.lock pyproject.toml
+	@$(BIN)/$(LOCK) requirements.lock $(addprefix --extra ,lake postgres celery kubernetes) \
+		--output-file deploy/requirements.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) data/demo build *.egg-info

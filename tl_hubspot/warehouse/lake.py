@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import random
+import re
 import threading
 import time
 import uuid
@@ -29,10 +30,23 @@ _EXTENSIONS = ("httpfs", "postgres_scanner", "ducklake")
 _CONFIG = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
+    # they come from the index as DuckDB itself does; to check their 100 MB again takes a second of each opening
+    "allow_unsigned_extensions": "true",
+    # both ask the catalog for each column of a table without rows, one by one: half a second for a wide one. Joins are
+    # made in the order in which they are written; which side is the smaller one is still found out
+    "disabled_optimizers": "statistics_propagation,join_order",
     "memory_limit": "512MB",
 }
 _NAME = "lake"
 _TRIES = 5
+_NONE_YET = "Existing DuckLake"
+"""… does not exist, says DuckDB: the catalog answered, and nobody made this warehouse."""
+_BEFORE_THE_POINT = re.compile(r'^(?:[A-Z]\w*(?: \w+)* Error: )?(?:.*Unable to connect to Postgres at "[^"]*": )?')
+"""What DuckDB says before what is wrong."""
+_LOST = ('execute query "ROLLBACK"', "server closed the connection", "terminating connection", "no connection to the")
+"""What DuckDB says when PostgreSQL is gone, about some statement of its own."""
+OF_THE_STATEMENT = (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError, duckdb.NotSupportedError)
+"""Errors that a statement of ours would also have with a file; all others are of the catalog or of the files."""
 _attaching = threading.Lock()
 T = TypeVar("T")
 
@@ -127,7 +141,7 @@ class Lake:
                 found = "select 1 from duckdb_tables() where database_name = ? and schema_name = 'meta'"
                 return bool(con.execute(found, [_NAME]).fetchall())
         except WarehouseError as error:
-            if "does not exist" in error.what:
+            if _NONE_YET in error.what:
                 return False
             raise
 
@@ -147,6 +161,9 @@ class Lake:
     def unusable(self, error: duckdb.Error) -> WarehouseError:
         """What DuckDB says, as a sentence without a password."""
         said = " ".join(str(error).split())  # what went wrong may stand in the second line
+        said = _BEFORE_THE_POINT.sub("", said)
+        if any(lost in said for lost in _LOST):
+            said = "the connection to its catalog was lost; what was being written is not stored"
         secrets = (unquote(urlsplit(self.catalog).password or ""), self.bucket.secret or "")
         for secret in filter(None, secrets):
             said = said.replace(secret, "…")
@@ -157,7 +174,10 @@ class Lake:
         if "version" in lower:
             mend = "Use the version of DuckDB and its extensions that the extra `lake` names"
         elif self.files.startswith("s3://") and ("http" in lower or "s3" in lower):
-            mend = "Check TL_HUBSPOT_WAREHOUSE__FILES, and that its key may read, write and delete there"
+            mend = (
+                "Check TL_HUBSPOT_WAREHOUSE__FILES and TL_HUBSPOT_WAREHOUSE__S3_ENDPOINT, and that the key may read,"
+                " write and delete there"
+            )
         else:
             mend = "Check TL_HUBSPOT_WAREHOUSE__CATALOG, and that PostgreSQL runs and lets this user in"
         return WarehouseError(f"The warehouse cannot be used: {said}", where=self.where, mend=mend)
@@ -180,11 +200,13 @@ def claim(con: duckdb.DuckDBPyConnection, lake: Lake, data: Path) -> None:
         with contextlib.suppress(FileExistsError), file.open("x") as new:
             new.write(str(uuid.uuid4()))
     ours = file.read_text().strip()
-    known = "select 1 from duckdb_tables() where database_name = ? and schema_name = 'meta' and table_name = 'owner'"
-    if not con.execute(known, [_NAME]).fetchall():
+    known = "select id, place from meta.owner"
+    try:
+        owner, place = con.execute(known).fetchall()[0]
+    except duckdb.CatalogException:
         with contextlib.suppress(duckdb.Error):  # of two that come at the same time one makes it
             con.execute("create table meta.owner as select ? as id, ? as place", [ours, str(data.resolve())])
-    owner, place = con.execute("select id, place from meta.owner").fetchall()[0]
+        owner, place = con.execute(known).fetchall()[0]
     if owner != ours:
         raise WarehouseError(
             f"The warehouse belongs to another deployment, whose data folder is {place}",
@@ -195,12 +217,12 @@ def claim(con: duckdb.DuckDBPyConnection, lake: Lake, data: Path) -> None:
 
 
 def copy(con: duckdb.DuckDBPyConnection, target: Path) -> None:
-    """Put the rows of every table into the same tables of the DuckDB file `target`."""
+    """Put the rows of every table into the same tables of the DuckDB file `target`, which are empty."""
     con.execute(f"attach '{str(target).replace(chr(39), chr(39) * 2)}' as published")
     try:
         con.execute("begin")
+        con.execute(f"delete from published.{MARK}")
         for table in (MARK, *(table.name for table in schema.TABLES)):
-            con.execute(f"delete from published.{table}")
             con.execute(f"insert into published.{table} by name select * from {_NAME}.{table}")
         con.execute("commit")
     finally:

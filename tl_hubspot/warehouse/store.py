@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,8 @@ class Warehouse:
         self.read_only = read_only
         self._prepared = False
         self._held: duckdb.DuckDBPyConnection | None = None
+        self._idle: deque[duckdb.DuckDBPyConnection] = deque()
+        """Connections to a lake that is held, to be used again: another one asks its catalog first."""
 
     # ------------------------------------------------------------------ opening
 
@@ -76,12 +79,19 @@ class Warehouse:
         con = self._connection(read_only=read_only or self.read_only)
         try:
             yield con
-        except duckdb.OperationalError as error:
-            if self.lake is None:
+        except duckdb.Error as error:
+            if self.lake is None or isinstance(error, lakes.OF_THE_STATEMENT):
                 raise
             raise self.lake.unusable(error) from None
         finally:
-            con.close()
+            if self.lake is not None:
+                # closing one whose transaction lost its catalog would end the program without a word
+                with contextlib.suppress(duckdb.Error):
+                    con.execute("rollback")
+            if self.lake is not None and self._held is not None:
+                self._idle.append(con)
+            else:
+                con.close()
 
     def hold(self) -> None:
         """Keep the file open until `release`: a connection then costs next to nothing.
@@ -93,6 +103,8 @@ class Warehouse:
     def release(self) -> None:
         """Close the file that is held, if it is."""
         if self._held is not None:
+            while self._idle:
+                self._idle.pop().close()
             self._held.close()
             self._held = None
 
@@ -116,7 +128,7 @@ class Warehouse:
         """Whether it was made; to look does not make it."""
         if self.lake is None:
             return self.path.exists()
-        return self.lake.exists()
+        return self._prepared or self.lake.exists()
 
     def size(self) -> int:
         """Bytes that it takes, the older states of a lake left out."""
@@ -133,6 +145,8 @@ class Warehouse:
     def _connection(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         if self._held is not None and self.lake is None:
             return self._held.cursor()
+        with contextlib.suppress(IndexError):
+            return self._idle.pop()
         if not self._prepared:
             con = self._prepare()
             if self.read_only or not read_only:
@@ -172,6 +186,10 @@ class Warehouse:
                 mend="Set TL_HUBSPOT_DATA to a folder that you may write to",
             ) from None
 
+    @property
+    def _where(self) -> str:
+        return str(self.path) if self.lake is None else self.lake.where
+
     def _version(self, con: duckdb.DuckDBPyConnection) -> int:
         """Version of the tables, 0 of a new file; WarehouseError when a newer program, or another one, made them."""
         query = "select schema_name, table_name from duckdb_tables() where database_name = current_database()"
@@ -182,12 +200,12 @@ class Warehouse:
             if application != schema.APPLICATION or version > schema.SCHEMA_VERSION:
                 newer = f"it was written by a newer {application} (tables of version {version})"
                 raise WarehouseError(
-                    f"The database cannot be used: {newer}", where=str(self.path), mend="Upgrade tl-hubspot"
+                    f"The database cannot be used: {newer}", where=self._where, mend="Upgrade tl-hubspot"
                 )
         elif tables and not self.read_only:
             raise WarehouseError(
                 "The database belongs to another program: it holds tables that are not ours",
-                where=str(self.path),
+                where=self._where,
                 mend="Set TL_HUBSPOT_DATA to another folder, or move that file away",
             )
         return int(version)
@@ -205,7 +223,7 @@ class Warehouse:
             raise WarehouseError(
                 f"The database could not be brought from version {version} of its tables to {schema.SCHEMA_VERSION};"
                 f" nothing in it was changed: {str(error).splitlines()[0]}",
-                where=str(self.path),
+                where=self._where,
                 mend="Go on with the tl-hubspot of before and report this"
                 + (f"; a copy is {copy.name}" if copy else ""),
             ) from error

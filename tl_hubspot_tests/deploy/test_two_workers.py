@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ def missing() -> list[str]:
     return extras + servers + ([] if shutil.which("redis-server") else ["Redis"])
 
 
+@pytest.mark.skipif("TL_HUBSPOT_ALL_WAYS" not in os.environ, reason="five minutes: TL_HUBSPOT_ALL_WAYS=1")
 @pytest.mark.skipif(bool(missing()), reason=f"not installed: {', '.join(missing())}")
 @pytest.mark.timeout(600)
 def test_a_worker_killed_while_it_pushes() -> None:

@@ -34,7 +34,7 @@ class Product:
     @cached_property
     def warehouse(self) -> Warehouse:
         """The working database, to look into; one for all questions, whose tables are compared with ours once."""
-        return Warehouse(self.data / "tl_hubspot.duckdb")
+        return self.platform().warehouse
 
     def run(self, **options: Any) -> Finished:
         """One run of a command (sync unless `command` says otherwise)."""

@@ -1,18 +1,22 @@
 """The two places that a warehouse can be in: a DuckDB file, and DuckLake with its catalog in PostgreSQL.
 
-Here every database is made by the product, none is a copy.
+Here every file is made by the product, none is a copy. A lake is made by it once per test process, and its catalog is
+copied from then on.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -55,12 +59,55 @@ def lake_in(catalog: str, folder: Path) -> Lake:
     return Lake(catalog, str(folder / "lake"), f"t{uuid.uuid4().hex[:12]}")
 
 
+@pytest.fixture(scope="session")
+def empty_lake(catalog: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, Path]:
+    """A lake that the product made, with all tables and no rows, in a database of its own; and its data folder."""
+    folder = tmp_path_factory.mktemp("empty_lake")
+    in_postgres(catalog, "create database made")
+    lake = lake_in(_beside(catalog, "made"), folder)
+    Warehouse(folder / "tl_hubspot.duckdb", lake=lake).count("sync.runs")
+    return lake, folder
+
+
+def copied(empty_lake: tuple[Lake, Path], folder: Path) -> Lake:
+    """A lake of one's own, equal to the empty one; its files in `folder`, its data folder `folder/data`."""
+    made, data = empty_lake
+    (folder / "data").mkdir()
+    shutil.copy(data / "deployment.id", folder / "data")
+    name = f"t{uuid.uuid4().hex[:12]}"
+    in_postgres(made.catalog, f"create database {name} template made", database="postgres")
+    lake = replace(made, catalog=_beside(made.catalog, name), files=str(folder / "lake"))
+    place = f"update {lake.name}.ducklake_metadata set value = '{lake.files}/' where key = 'data_path'"
+    in_postgres(lake.catalog, place)
+    return lake
+
+
+def _beside(catalog: str, database: str) -> str:
+    return catalog.rpartition("/")[0] + f"/{database}"
+
+
+def in_postgres(catalog: str, statement: str, *, database: str = "") -> None:
+    """Have PostgreSQL carry out a statement, in another database of the server when one is named."""
+    address = _beside(catalog, database) if database else catalog
+    password = {"PGPASSWORD": str(urlsplit(catalog).password)}
+    line = [
+        "psql",
+        "-qAt",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-c",
+        statement,
+        address.replace(f":{password['PGPASSWORD']}@", "@"),
+    ]
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL, env=os.environ | password)
+
+
 @pytest.fixture(params=["file", "lake"])
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
     """A new warehouse in either place, held open."""
     given: dict[str, Any] = {}
     if request.param == "lake":
-        given["lake"] = lake_in(request.getfixturevalue("catalog"), tmp_path)
+        given["lake"] = copied(request.getfixturevalue("empty_lake"), tmp_path)
     warehouse = Warehouse(tmp_path / "data" / "tl_hubspot.duckdb", lock_timeout=10, **given)
     warehouse.hold()
     try:

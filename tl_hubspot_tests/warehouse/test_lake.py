@@ -18,7 +18,7 @@ from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.warehouse import schema
 from tl_hubspot.warehouse.lake import Bucket, Conflict, Lake
 from tl_hubspot.warehouse.store import Warehouse, frame_of
-from tl_hubspot_tests.warehouse.conftest import lake_in
+from tl_hubspot_tests.warehouse.conftest import in_postgres, lake_in
 
 GRANTS = Path(__file__).resolve().parents[2] / "deploy" / "analysts.sql"
 
@@ -111,11 +111,33 @@ def test_a_catalog_that_cannot_be_reached_or_lets_nobody_in(lake: Lake, tmp_path
     for address, said in (
         (lake.catalog.replace(f":{parts.port}/", ":1/"), "Connection refused"),
         (lake.catalog.replace(password, "wrong-password"), "password authentication failed"),
+        (lake.catalog.rpartition("/")[0] + "/nowhere", 'database "nowhere" does not exist'),
     ):
+        with pytest.raises(WarehouseError, match=said):
+            replace(lake, catalog=address).exists()
         with pytest.raises(WarehouseError, match=f"{said}.*TL_HUBSPOT_WAREHOUSE__CATALOG") as refused:
             Warehouse(tmp_path / "tl_hubspot.duckdb", lake=replace(lake, catalog=address)).count("sync.links")
         assert "wrong-password" not in refused.value.sentence
         assert password not in refused.value.sentence
+
+
+def test_a_catalog_lost_in_the_middle(warehouse: Warehouse, lake: Lake) -> None:
+    warehouse.replace("sync.links", links(a="1"))
+    lost = r"connection to its catalog was lost.*TL_HUBSPOT_WAREHOUSE__CATALOG"
+    with pytest.raises(WarehouseError, match=lost), warehouse.transaction() as con:
+        con.execute("update sync.links set hubspot_id = '2'")
+        lose(lake)
+    with pytest.raises(WarehouseError, match=lost), warehouse.transaction() as con:
+        con.execute("select * from sync.links").fetchall()
+        lose(lake)
+        con.execute("select * from sync.opt_outs").fetchall()
+    assert warehouse.read("select hubspot_id from sync.links").rows() == [("1",)]
+
+
+def lose(lake: Lake) -> None:
+    """End every connection to the catalog, and wait until they are gone."""
+    others = "from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()"
+    in_postgres(lake.catalog, f"select count(pg_terminate_backend(pid, 10000)) {others}")
 
 
 class _Forbidding(BaseHTTPRequestHandler):
@@ -153,7 +175,7 @@ def test_a_warehouse_of_a_newer_version_is_left_alone(catalog: str, tmp_path: Pa
     newer = schema.SCHEMA_VERSION + 1
     with Warehouse(tmp_path / "tl_hubspot.duckdb", lake=lake).transaction() as con:
         con.execute(f"update meta.deployment set schema_version = {newer}")
-    with pytest.raises(WarehouseError, match=f"tables of version {newer}"):
+    with pytest.raises(WarehouseError, match=rf"tables of version {newer}\) \({lake.name} at "):
         Warehouse(tmp_path / "tl_hubspot.duckdb", lake=lake).count("sync.links")
 
 
