@@ -1,8 +1,9 @@
-"""What the journal costs: commits per call to HubSpot, and their share of the time of a push; prints, asserts nothing.
+"""How many calls a push could make if HubSpot had no limit, and what the journal costs.
 
-`python benchmarks/journal.py --records 20000` pushes creates, updates, relations and single opt-outs into a database in
-a temporary folder. HubSpot is answered for on the spot after `--latency` seconds, under its limit of calls, so that
-what is measured is our own side; the same push is made once more with a ledger that remembers nothing.
+`python benchmarks/journal.py [--records 20000] [--json FILE]` pushes creates, updates, relations and single opt-outs
+into a database in a temporary folder. HubSpot is answered for on the spot, so that what is measured is our own side:
+first without any limit or latency, then after `--latency` seconds under its limit of calls; each push is made once more
+with a ledger that remembers nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 import msgspec
 import polars as pl
+from measuring import Results, arguments
 
 from tl_hubspot.hubspot import routes
 from tl_hubspot.hubspot.gateway import HubSpotGateway
@@ -147,12 +149,8 @@ def plan(records: int) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=20_000)
-    parser.add_argument("--latency", type=float, default=0.3, help="seconds per call")
-    parser.add_argument("--calls", type=int, default=190, help="calls that the portal allows per 10 s")
-    given = parser.parse_args()
+def measure(given: argparse.Namespace, latency: float, calls: int, results: Results, title: str) -> None:
+    """The same push with the journal and with a ledger that remembers nothing."""
     changes = plan(given.records)
     # nothing is kept here that a canary could be read back from
     settings = PushSettings(run_id="measured", canary=0)
@@ -160,22 +158,29 @@ def main() -> None:
         warehouse = Warehouse(Path(folder) / "tl_hubspot.duckdb")
         warehouse.hold()  # as a run does
         ledger = Measured(warehouse, Path(folder) / "sync.jsonl")
-        walls = {}
-        for name, one in (("with the journal", ledger), ("without", Forgetful())):
-            gateway = Answering(given.latency, given.calls)
-            began = time.perf_counter()
+        for name, one in ((title, ledger), (f"{title}, no journal", Forgetful())):
+            gateway = Answering(latency, calls)
+            began, working = time.perf_counter(), time.process_time()
             result = push(changes, gateway, one, settings)
-            walls[name] = time.perf_counter() - began
+            seconds, worked = time.perf_counter() - began, time.process_time() - working
             assert result.failed == 0 and result.stopped is None, result
-            print(f"{name}: {walls[name]:.1f} s for {given.records} records in {gateway.made} calls")
+            figures = {"seconds": seconds, "cpu_seconds": worked, "calls": gateway.made}
+            if one is ledger:
+                figures |= {"commits": ledger.commits, "journal_seconds": ledger.seconds}
+            results.add(name, given.records, **figures, calls_per_second=gateway.made / seconds)
             gateway.close()
-        wall = walls["with the journal"]
-        print(
-            f"{ledger.commits} commits, {ledger.commits / gateway.made:.2f} per call, {ledger.seconds:.2f} s"
-            f" or {ledger.seconds / wall:.1%} of the time, work {ledger.worked:.2f} s or {ledger.worked / wall:.1%};"
-            f" the push takes {wall / walls['without'] - 1:+.1%} longer"
-        )
         warehouse.release()
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--records", type=int, default=20_000)
+    parser.add_argument("--latency", type=float, default=0.3, help="seconds per call")
+    parser.add_argument("--calls", type=int, default=190, help="calls that the portal allows per 10 s")
+    given = parser.parse_args()
+    with Results("journal", given.json) as results:
+        measure(given, 0.0, 1_000_000, results, "no latency, no limit")
+        measure(given, given.latency, given.calls, results, f"{given.latency} s, {given.calls} calls per 10 s")
 
 
 if __name__ == "__main__":

@@ -1,25 +1,28 @@
-"""Storing Teamleader's records alone: records per second and the peak memory of the process that did it.
+"""Storing Teamleader's records alone: seconds, records per second and peak memory of a process that does nothing else.
 
-Usage: `python benchmarks/load.py --contacts 100000 [--folder DIR]`. Contacts of the generated sample world come as the
-pages that Teamleader would give, without HTTP and its limit of calls: first all into an empty database, then all of
-them again unchanged, then again with every hundredth edited. Each pass is a process of its own.
+Usage: `python benchmarks/load.py [--contacts 100000] [--folder DIR] [--passes first] [--json FILE]`. Contacts of the
+generated sample world come as the JSON pages that Teamleader would give, from a file instead of over HTTP with its
+limit of calls: first all into an empty database, then all again unchanged, then all again with every hundredth edited.
+Each pass is a process of its own, of which everything counts: starting, reading and decoding the pages, storing.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import msgspec
+from measuring import Results, alone, arguments
+
+from tl_hubspot import decoding
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration.run import Platform, RunOptions
 from tl_hubspot.orchestration.steps import extract
@@ -28,73 +31,81 @@ from tl_hubspot.sandbox.worlds import world
 from tl_hubspot.teamleader.extraction import Batch, Position, Record
 
 PAGE = 100
-PASSES = ("first", "unchanged", "1% changed")
+PASSES = {"first": "pages", "all again, unchanged": "pages", "all again, 1 % edited": "edited"}
+"""Each pass and the file of pages that it reads."""
 ONLY_IN_INFO = {"companies", "addresses", "vat_number", "remarks"}
 
 
+class Page(msgspec.Struct):
+    """What a list answers, a page on each line of the file."""
+
+    data: list[msgspec.Raw]
+
+
+class Head(msgspec.Struct):
+    """What paging looks at of a record."""
+
+    id: str
+    updated_at: str
+
+
 def write_pages(folder: Path, contacts: int) -> None:
-    """One line per contact, as contacts.list gives it, in the order of the last update."""
-    rows = sorted(world("generated", contacts=contacts).teamleader("contacts"), key=lambda r: r["updated_at"])
-    with (folder / "contacts.jsonl").open("w") as file:
-        for row in rows:
-            file.write(json.dumps({k: v for k, v in row.items() if k not in ONLY_IN_INFO}, ensure_ascii=False) + "\n")
+    """All pages, and all of them with every hundredth contact edited, in the order of the last update."""
+    rows: Iterator[dict[str, Any]] = iter(
+        sorted(world("generated", contacts=contacts).teamleader("contacts"), key=lambda r: r["updated_at"])
+    )
+    with (folder / "pages").open("w") as plain, (folder / "edited").open("w") as edited:
+        while some := [{k: v for k, v in row.items() if k not in ONLY_IN_INFO} for row in islice(rows, PAGE)]:
+            plain.write(json.dumps({"data": some}, ensure_ascii=False) + "\n")
+            some[0]["last_name"] += " Janssens"
+            edited.write(json.dumps({"data": some}, ensure_ascii=False) + "\n")
 
 
-def batches(folder: Path, edited: int | None) -> Iterator[Batch]:
+def batches(pages: Iterable[bytes]) -> Iterator[Batch]:
     now = datetime.now(UTC)
-    with (folder / "contacts.jsonl").open("rb") as file:
-        lines = enumerate(line.rstrip(b"\n") for line in file)
-        while page := list(itertools.islice(lines, PAGE)):
-            records = []
-            for number, line in page:
-                row = json.loads(line)
-                if edited and number % edited == 0:
-                    line = json.dumps(row | {"last_name": f"{row['last_name']}-{time.time_ns()}"}).encode()
-                records.append(Record(row["id"], line))
-            until = datetime.fromisoformat(json.loads(page[-1][1])["updated_at"])
-            yield Batch("contacts", records, now, Position("active", until))
+    for page in pages:
+        payloads = [bytes(raw) for raw in decoding.decode(page, type=Page).data]
+        heads = [decoding.decode(payload, type=Head) for payload in payloads]
+        records = [Record(head.id, payload) for head, payload in zip(heads, payloads, strict=True)]
+        yield Batch("contacts", records, now, Position("active", datetime.fromisoformat(heads[-1].updated_at)))
 
 
 def measure(folder: Path, name: str) -> None:
     data = {"TL_HUBSPOT_DATA": str(folder / "data")}
     platform = Platform(configuration.load(data, directory=folder), RunOptions(full=True))
     run = platform.run(f"benchmark-{name}")
-    pages = list(batches(folder, 100 if name == PASSES[2] else None))
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    base, started = before.ru_maxrss / 1024, time.perf_counter()
     counts = dict.fromkeys(("read", "new", "changed", "unchanged", "deleted", "unreadable_dates"), 0)
     reading = Reading("contacts", None, run.as_of, platform.clock(), run.run_id)
-    extract.take(platform, run, reading, pages, watermark(platform, "contacts"), counts)
-    seconds = time.perf_counter() - started
+    with (folder / PASSES[name]).open("rb") as pages:
+        extract.take(platform, run, reading, batches(pages), watermark(platform, "contacts"), counts)
     platform.close()
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
-    print(
-        f"{name:11} {counts['read'] / seconds:9,.0f} records/s ({seconds:5.1f} s, {cpu:5.1f} s of CPU), peak memory"
-        f" {used.ru_maxrss / 1024:6,.0f} MiB, of which {base:,.0f} MiB were the pages and the program;"
-        f" {counts['new']:,} new, {counts['changed']:,} changed"
-    )
+    print(json.dumps(counts))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--contacts", type=int, default=100_000)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--measure", choices=PASSES, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.measure:
-        measure(arguments.folder, arguments.measure)
+    parser.add_argument("--passes", nargs="*", choices=list(PASSES), default=list(PASSES))
+    parser.add_argument("--measure", choices=list(PASSES), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.measure:
+        measure(given.folder, given.measure)
         return
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.folder or Path(temporary)
+    with tempfile.TemporaryDirectory() as temporary, Results("load", given.json) as results:
+        folder = given.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / "contacts.jsonl").exists():
-            write_pages(folder, arguments.contacts)
+        if not (folder / "edited").exists():
+            write_pages(folder, given.contacts)
         shutil.rmtree(folder / "data", ignore_errors=True)
-        for name in PASSES:
-            subprocess.run([sys.executable, __file__, "--folder", str(folder), "--measure", name], check=True)
-        size = (folder / "data" / "tl_hubspot.duckdb").stat().st_size
-        print(f"database: {size / 2**20:,.0f} MiB")
+        for name in given.passes:
+            used = alone([sys.executable, __file__, "--folder", folder, "--measure", name], folder)
+            if used.code:
+                raise SystemExit(used.code)
+            counts = json.loads(used.output)
+            done = {"new": counts["new"], "changed": counts["changed"]}
+            size = (folder / "data" / "tl_hubspot.duckdb").stat().st_size / 2**20
+            results.add(name, counts["read"], **used.figures, **done, size_mib=size)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How much of HubSpot's rate limit a push uses, by how long calls take; prints, asserts nothing.
+"""How much of HubSpot's rate limit a push uses, by how long calls take.
 
 `python benchmarks/push_rate.py --records 60000` pushes creates into a database in a temporary folder, once for each
 latency, about half a minute each. HubSpot is answered for on the spot after the latency, so that what is measured is
@@ -8,13 +8,13 @@ answers.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import journal
+import polars as pl
+from measuring import Results, arguments
 
 from tl_hubspot.hubspot.gateway import LIMIT_SECONDS
 from tl_hubspot.hubspot.routes import Route
@@ -41,26 +41,31 @@ def used(sent: list[float], calls: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--records", type=int, default=60_000)
     parser.add_argument("--calls", type=int, default=190, help="calls that the portal allows per 10 s")
     parser.add_argument("--latency", type=float, nargs="*", default=[0.1, 0.3, 0.7, 1.5], help="seconds per call")
     given = parser.parse_args()
-    changes: Any = journal.plan(2 * given.records).filter(action="create")
-    for latency in given.latency:
-        with tempfile.TemporaryDirectory() as folder:
-            warehouse = Warehouse(Path(folder) / "tl_hubspot.duckdb")
-            warehouse.hold()
-            gateway = Clocked(latency, given.calls)
-            ledger = WarehouseLedger(warehouse, Path(folder) / "sync.jsonl")
-            result = push(changes, gateway, ledger, PushSettings(run_id="measured", canary=0))
-            assert result.failed == 0 and result.stopped is None, result
+    changes = journal.plan(2 * given.records).filter(action="create")
+    with Results("push_rate", given.json) as results:
+        for latency in given.latency:
+            gateway, seconds = Clocked(latency, given.calls), time.perf_counter()
+            pushed(changes, gateway)
             share = used(sorted(gateway.sent), given.calls)
-            print(
-                f"{latency} s: {gateway.made} calls, {share:.1%} of {given.calls} per 10 s, {gateway.together} together"
-            )
+            figures = {"calls": gateway.made, "at_once": gateway.together, "share_of_the_limit": share}
+            results.add(f"{latency} s per call", given.records, seconds=time.perf_counter() - seconds, **figures)
             gateway.close()
-            warehouse.release()
+
+
+def pushed(changes: pl.DataFrame, gateway: Clocked) -> None:
+    """Push into a database of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = Warehouse(Path(folder) / "tl_hubspot.duckdb")
+        warehouse.hold()
+        ledger = WarehouseLedger(warehouse, Path(folder) / "sync.jsonl")
+        result = push(changes, gateway, ledger, PushSettings(run_id="measured", canary=0))
+        assert result.failed == 0 and result.stopped is None, result
+        warehouse.release()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,147 @@
+"""What docs/performance.md says in words, beside the figures that `page.py` takes from the results."""
+
+from __future__ import annotations
+
+from math import ceil
+
+INTRODUCTION = """
+<!-- made by benchmarks/page.py from benchmarks/results; do not edit -->
+# How fast it is
+
+Ratios come first, then the figures they are made of. Measured on {machine}. Each figure is one run as it came, on a
+virtual machine whose speed changes by a factor of two to four from one minute to the next, and which could not be kept
+free of other work altogether; [the last section](#how-it-was-measured) says how fast it was at each measurement.
+Nothing is scaled to a better moment.
+"""
+
+PROMISES = """
+All promises are for a million contacts on two cores. Where less was measured, the line through the last two sizes is
+drawn on to a million ("so about"), and the ratio is that of this reckoning; from less than a hundred thousand nothing
+is reckoned, and the ratio is that of the size measured.
+"""
+
+GROWTH = """
+The exponent says by which power of the number of contacts the seconds grow between the two largest sizes: 1 is in
+proportion, below 1 is better than that. Starting the program is in all figures of whole processes.
+"""
+
+OF = {
+    "load": """
+Contacts come as pages of 100 from a file, exactly as `contacts.list` gives them, through the same decoding, checks,
+typing, history and transactions as in a run: 5,000 records are stored at once with the position reached. Every figure
+is of a process of its own and counts its start. `python benchmarks/load.py --contacts 1000000`.
+""",
+    "decide_and_plan": """
+From records in the database to the plan of a first run, with everything new: companies are a fifth of the contacts,
+deals half of them, links 1.2 per contact, and HubSpot holds a quarter of the contacts beforehand. Storing the plan (a
+row with all values per change) is apart. A later run computes only what differs.
+`python benchmarks/decide_and_plan.py --contacts 1000000`.
+""",
+    "publish": """
+The copy is made beside the working database and switched in at once, while one reader opens it again and again and
+another connection stays open; a reader that failed, or saw something else on its open connection, would end the
+benchmark. A copy writes only what differs from the last but one; the first two are whole, and so is one while somebody
+keeps the last but one open. `python benchmarks/publish.py --contacts 1000000`.
+""",
+    "later_runs": """
+The command as a process of its own, from its start to its exit code, against the local sandbox without limits of calls,
+which runs on the same two cores, so that its work counts too. A first run of such an account over HTTP takes hours: its
+outcome was put in place (records in the systems and tables, the plan as if it had been pushed), after which a real run
+read HubSpot anew and found nothing to write. A million contacts were not put in place: the largest size is the last
+one below. `python benchmarks/later_runs.py --contacts 40000`.
+""",
+    "whole_run": """
+The same command with everything over HTTP, the first run too. `python benchmarks/whole_run.py --contacts 10000`.
+""",
+    "journal": """
+Creates, updates, relations and opt-outs with a HubSpot that answers on the spot: what is left is our own work per call,
+most of which carries 100 records. Where there is a limit, the journal must not cost calls.
+`python benchmarks/journal.py`.
+""",
+    "push_rate": """
+Creates under HubSpot's limit of 190 calls per 10 seconds, by how long a call takes; the first window, in which all its
+calls go at once, does not count. `python benchmarks/push_rate.py`.
+""",
+}
+
+PROFILES = """
+## Where the time goes, and what was done about it
+
+Samples of py-spy, a hundred a second, of the two slowest paths; boxes are our own functions, and what DuckDB and polars
+do counts for the function that called them.
+
+**Decide, match and plan** (100,000 contacts): a third of the samples is DuckDB, storing decisions and plan and reading
+tables as frames; the digest of the plan takes 6 %, no other line more than 2 %: the rest is spread over many polars
+expressions. Done: the digest is blake2b instead of sha256, which takes half of the time per byte where the processor
+has no instructions for sha256 (50 MB: 0.12 s of processor time instead of 0.26 s).
+
+**Load** (100,000 contacts): a quarter of the time is in commits, and nearly all of that is the checkpoint that
+compresses 256 MB of new rows, each record in its table and in the history. Tried without gain: checkpoints eight times
+as rare (slower), 2 GB of memory for DuckDB instead of 512 MB (slower), the older storage format (the same).
+
+**A run in which nothing changed** is the start of Python, Dagster and its thirty steps, and a few dozen calls; a run
+with a thousand changes makes the decisions and the plan anew, so that it grows with the account.
+"""
+
+TEN_MILLION = """
+Nothing here was run: each line goes on from the two largest sizes that were measured, in a straight line; only what was
+measured at half a million or more is told.
+"""
+
+MEMORY = """
+## What grows with the portal
+
+Bounded: pages are stored 5,000 records at a time and then let go of; answers about links and phases 200 at a time;
+comparing works on 50,000 rows at a time; the push holds a few batches of each kind at once; DuckDB keeps to 512 MB and
+spills to disk beyond that.
+
+Not bounded, in the order of what they take: the rules and the plan hold the typed columns they look at as frames, so
+that memory grows with the number of records (see the peak above: it is what limits a portal on one machine); the
+finished plan is held as one frame until it is stored; a full reading of a list remembers the ids that it has met, to
+find what is missing and what repeats (about 100 bytes each).
+"""
+
+MEASURED = """
+## How it was measured
+
+Each benchmark writes a file in `benchmarks/results` with the machine, the versions and the date; `make bench` runs the
+small sizes and `python benchmarks/page.py` makes this page. Every figure of a process is from a process of its own:
+seconds from start to end, the peak of its resident memory. A fixed loop of Python before and after tells how fast the
+machine was at that moment: the more, the slower.
+"""
+
+# calls per record at the APIs: pages of 100 in lists, batches of 100 in writes, one call per company for links
+LINKED_COMPANIES, DEALS, DEALS_WITH_PHASES, ELIGIBLE, RELATIONS = 0.2, 0.5, 0.3, 0.75, 1.4
+
+
+def ten_million_calls(contacts: int = 10_000_000) -> str:
+    """Calls and hours at the APIs' limits for a first run and for a later one."""
+    companies, deals = int(contacts * LINKED_COMPANIES), int(contacts * DEALS)
+    lists = ceil((contacts + companies + deals) / 100)
+    phases = int(deals * DEALS_WITH_PHASES)
+    written = ceil((contacts * ELIGIBLE + companies + deals * 0.6) / 100)
+    relations = ceil(contacts * RELATIONS / 100)
+    mirrored = ceil((contacts * ELIGIBLE + companies + deals * 0.6) / 100)
+    lines = [
+        ("Teamleader: lists, 100 records per call", lists, 180 / 60),
+        ("Teamleader: links, one call per company", companies, 180 / 60),
+        ("Teamleader: phases of the deals whose decision needs them, one call each", phases, 180 / 60),
+        ("HubSpot: records written, 100 per call", written, 19),
+        ("HubSpot: relations, 100 per call", relations, 19),
+        ("HubSpot: its records read back, 100 per call", mirrored, 19),
+    ]
+    table = "\n".join(f"| {what} | {calls:,} | {calls / rate / 3600:,.1f} |" for what, calls, rate in lines)
+    hours = sum(calls / rate / 3600 for _, calls, rate in lines[:3])
+    return f"""
+Calls of a first run with 2,000,000 companies and 5,000,000 deals, at 180 calls a minute and 190 per 10 seconds:
+
+| what | calls | hours |
+|---|--:|--:|
+{table}
+
+So Teamleader's limit decides: {hours / 24:,.0f} days for a first run, which goes on where it was stopped, against about
+an hour of computing. A later run asks for what changed and takes as many calls as a small account. The limit on one
+machine is memory: making the plan of ten million new contacts takes what the table says, so that it needs a machine of
+that size. The next one is HubSpot's search, which gives 10,000 records per question: beyond that many changes between
+two runs the list is read.
+""".strip()
