@@ -1,7 +1,7 @@
 """JSON and plain values as typed shapes, from any thread. The only module that calls msgspec's decoders.
 
-msgspec learns the fields of a class when it first decodes into it. Two threads that have it learn one class at a time
-crash the process (0.22.0; a run has threads for both systems), so that here one learns while the others wait.
+msgspec learns the fields of a class when it first decodes into it. Two threads that make it learn the same class at
+once crash the process (seen with 0.22.0), and a run has threads for both systems: here one learns while others wait.
 """
 
 from __future__ import annotations
