@@ -10,6 +10,7 @@ answer takes `latency` seconds longer. The journal is on DuckDB in a temporary f
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import resource
 import subprocess
@@ -150,6 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--contacts", type=int, default=100_000)
     parser.add_argument("--latency", type=float, default=0.3)
     given = parser.parse_args(arguments)
+    gc.set_threshold(500_000)  # as the command line does
     with portal(given.latency) as environment, tempfile.TemporaryDirectory() as folder:
         changes = plan(given.contacts)
         warehouse = Warehouse(Path(folder) / "tl_hubspot.duckdb")

@@ -43,11 +43,13 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 LIMIT_SECONDS = 10.0
 _NOT_HUBSPOT = "Check HUBSPOT_API_URL; when it is right, HubSpot has trouble: run again later"
-JITTER_SECONDS = 0.25
+JITTER_SECONDS = 0.35
 """How much longer our window is than HubSpot's, because calls do not arrive as evenly as they were sent."""
 _AT_FIRST = 4
 """Calls under way at a time while it is not known how long they take, and also the least."""
 _SPARE = 1.5
+_RESERVE_SECONDS = 1.0
+"""How long the limit is used up with calls that are ready, while the caller deals with those that came back."""
 _LATELY = 50
 """Calls whose duration tells how many should be under way."""
 
@@ -102,7 +104,9 @@ class HubSpotGateway:
             for what in ("calls", "searches")
         )
         seconds = LIMIT_SECONDS + JITTER_SECONDS
-        self._window = SlidingWindow(self._calls(rate_limit), seconds, clock=clock, sleep=sleep, file=calls)
+        self._window = SlidingWindow(
+            self._calls(rate_limit), seconds, evenly=True, clock=clock, sleep=sleep, file=calls
+        )
         self._searches = SlidingWindow(search_rate, 1.0, clock=clock, sleep=sleep, file=searches)
         client = hubspot.Client.create(
             access_token=access_token,
@@ -129,6 +133,11 @@ class HubSpotGateway:
             return min(self.workers, _AT_FIRST)
         useful = ceil(_SPARE * self.calls_per_second * sum(took) / len(took))
         return min(self.workers, max(_AT_FIRST, useful))
+
+    @property
+    def _ready(self) -> int:
+        """How many calls may wait beside those under way."""
+        return min(self.workers, ceil(_RESERVE_SECONDS * self.calls_per_second))
 
     @property
     def calls_per_second(self) -> float:
@@ -172,7 +181,8 @@ class HubSpotGateway:
     def run(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
         """Work on items in threads; yields (item, result) as each is finished, in no order.
 
-        `items` is drawn lazily in the caller's thread, no more than `together` at a time. When one fails, no further
+        `items` is drawn lazily in the caller's thread, so many at a time as are under way `together`, and some that are
+        ready to follow. When one fails, no further
         item is drawn, what is already under way is still yielded, and then the failure is raised: no confirmed call is
         lost.
         """
@@ -183,7 +193,7 @@ class HubSpotGateway:
         exhausted = False
         with ThreadPoolExecutor(self.workers, thread_name_prefix="hubspot") as pool:
             while True:
-                while not exhausted and failure is None and len(under_way) < self.together:
+                while not exhausted and failure is None and len(under_way) < self.together + self._ready:
                     try:
                         item = next(drawing)
                     except StopIteration:

@@ -1,47 +1,62 @@
-"""Relations between contacts and companies, made while deals are written: few calls at a time, so that none of them
-waits for another. What is left of them when the deals are done is made like all other relations.
+"""Relations, made while records are written: those whose two records are in HubSpot go as soon as they fill a call.
 
-How a relation is made is in `relations`.
+Few calls at a time, so that none of them waits for another. What is left when all records are written is made by
+`finish`. What a call says is in `relations`, which relations go together in `lanes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 import polars as pl
 
 from tl_hubspot.hubspot.associations import PairOutcome
 from tl_hubspot.pushing import relations
+from tl_hubspot.pushing.lanes import Lanes
 from tl_hubspot.pushing.relations import Call
-from tl_hubspot.pushing.work import Work
+from tl_hubspot.pushing.work import Key, Work
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-LANES = 2
-"""Calls under way at a time."""
+STEP = "relations"
+LANES = 3
+"""Calls under way at a time beside those that write records."""
 
 
 class Beside:
-    """`todo`: rows of a plan as `relations.decoded` gives them; all records that they name are written."""
+    """`todo`: rows `associate` and `disassociate` of a plan. `unwritten`: the rows of records that this push has yet to
+    write, in that order of their types. A relation waits for both of its records; one of a record that failed is left
+    to the next run."""
 
-    def __init__(self, work: Work, todo: pl.DataFrame) -> None:
+    def __init__(self, work: Work, todo: pl.DataFrame, unwritten: pl.DataFrame | None = None) -> None:
         self._work = work
-        self._relations = relations.ready(work, todo)
-        self._sent: list[pl.DataFrame] = []
+        self._lanes = Lanes(relations.SIZES)
         self._answered: list[tuple[Call, PairOutcome]] = []
-        self._under_way = 0
-        self._calls = self._drawn()
+        self._rows = relations.decoded(todo)
+        self._seen = 0
+        self._unwritten: dict[str, set[str]] = {}
+        """Entity type → records that are not written yet."""
+        if unwritten is not None:
+            for of_type in unwritten["entity_type"].unique(maintain_order=True):
+                self._unwritten[of_type] = set(unwritten.filter(entity_type=of_type)["teamleader_id"])
+        self._places: dict[Key, list[int]] = {}
+        """Record that is not written yet → rows that wait for it."""
+        self._new: Sequence[int] = range(self._rows.height)
+        """Rows of which it is not known yet whether they wait: that takes a second, in which calls can be under way."""
 
     def run(self, send: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
-        """As `HubSpotGateway.run`; after each item that is drawn goes a call of these relations, if one may."""
+        """As `HubSpotGateway.run`; after each item that is drawn goes a call of these relations, if there is one."""
 
         def drawn() -> Iterator[Item | Call]:
             for item in items:
                 yield item
-                if (call := next(self._calls, None)) is not None:
-                    yield call
+                self._look()
+                if self._lanes.under_way < LANES and (load := self._lanes.take()) is not None:
+                    yield relations.intended(self._work, load)
 
         def sent(item: Any) -> Any:
             return relations.send(self._work, item) if isinstance(item, Call) else send(item)
@@ -55,43 +70,63 @@ class Beside:
         finally:
             self._settle()
 
-    def rest(self) -> pl.DataFrame:
-        """The relations of which no call was made, as `relations.ready` gives them."""
-        if not self._sent:
-            return self._relations
-        return self._relations.join(
-            pl.concat(self._sent), on=[*relations.KIND, *relations.PAIR], how="anti", maintain_order="left"
-        )
+    def finish(self) -> None:
+        """Make all that is left."""
+        self._look()
+        self._add([*self._new, *(place for places in self._places.values() for place in places)])
+        self._new = ()
+        self._places.clear()
 
-    def _drawn(self) -> Iterator[Call | None]:
-        """The calls; None while those of the next round have to wait for those under way."""
-        for kind, rows in relations.by_kind(self._relations):
-            for calls in relations.rounds_of(kind, rows, LANES):
-                for pairs in calls:  # one at a time: an intent stands for a call that is made
-                    (call,) = relations.planned(self._work, kind, rows, [pairs])
-                    self._under_way += 1
-                    self._sent.append(rows_of(call))
-                    yield call
-                while self._under_way:
-                    yield None
+        def calls() -> Iterator[Call]:
+            while (load := self._lanes.take(last=True)) is not None:
+                yield relations.intended(self._work, load)
+
+        try:
+            while self._lanes.open:
+                for call, outcome in self._work.gateway.run(partial(relations.send, self._work), calls()):
+                    self._take(call, outcome)
+                    self._work.progress(STEP, self._rows.height - self._lanes.open, self._rows.height)
+        finally:
             self._settle()
 
+    def _look(self) -> None:
+        """Relations whose records were written meanwhile may be made."""
+        if len(self._work.outcomes) == self._seen:
+            return
+        news: list[Key] = list(islice(self._work.outcomes, self._seen, None))
+        self._seen += len(news)
+        for of_type, key in news:
+            self._unwritten.get(of_type, set()).discard(key)
+        self._add(self._set_aside([*self._new, *(place for key in news for place in self._places.pop(key, ()))]))
+        self._new = ()
+
+    def _set_aside(self, places: Sequence[int]) -> list[int]:
+        """Keep the rows that wait for a record, preferably the one that is written last; returns the others."""
+        if not any(self._unwritten.values()):
+            return list(places)
+        ends = self._rows[places].select("from_type", "from_id", "to_type", "to_id").rows()
+        order = list(self._unwritten)
+        free = []
+        for place, (from_type, from_id, to_type, to_id) in zip(places, ends, strict=True):
+            keys = [k for k in ((from_type, from_id), (to_type, to_id)) if k[1] in self._unwritten.get(k[0], ())]
+            if keys:
+                self._places.setdefault(max(keys, key=lambda k: order.index(k[0])), []).append(place)
+            else:
+                free.append(place)
+        return free
+
+    def _add(self, places: Sequence[int]) -> None:
+        if places:
+            self._lanes.add(relations.ready(self._work, self._rows[places]))
+
     def _take(self, call: Call, outcome: PairOutcome) -> None:
-        self._under_way -= 1
+        self._lanes.done(call.load)
         self._answered.append((call, outcome))
         if len(self._answered) == relations.GROUP:
             self._settle()
 
     def _settle(self) -> None:
-        """What was answered becomes durable; it is of one kind."""
+        """What was answered becomes durable."""
         answered, self._answered = self._answered, []
         if answered:
-            kind = answered[0][0].kind
-            rows = self._relations.filter(**dict(zip(relations.KIND, kind, strict=True)))
-            relations.settle(self._work, kind, rows, answered)
-
-
-def rows_of(call: Call) -> pl.DataFrame:
-    """The relations of a call: KIND and PAIR."""
-    kind = {name: pl.lit(value) for name, value in zip(relations.KIND, call.kind, strict=True)}
-    return call.intents.select(*relations.PAIR, **kind)
+            relations.settle(self._work, answered)

@@ -6,7 +6,7 @@ may be pushed at all (guards, approval) is decided before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -14,10 +14,11 @@ import polars as pl
 from tl_hubspot.errors import ConfigurationError, TlHubspotError
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.provision import Provisioned, provision
-from tl_hubspot.pushing import addresses, marketing, opt_outs, records, relations
+from tl_hubspot.pushing import addresses, marketing, opt_outs, records
 from tl_hubspot.pushing.beside import Beside
-from tl_hubspot.pushing.change import WRITES, Change, PlannedChanges
+from tl_hubspot.pushing.change import WRITES, PlannedChanges
 from tl_hubspot.pushing.ledger import Ledger, Row
+from tl_hubspot.pushing.records import Part
 from tl_hubspot.pushing.wire import ProtectedProperty
 from tl_hubspot.pushing.work import Outcome, PushSettings, Work
 
@@ -58,6 +59,10 @@ class PushResult:
         """Everything that did not succeed: records, relations, opt-outs, marketing requests."""
         steps = ("relations_failed", "unsubscribes_failed", "marketing_failed")
         return self.outcomes.filter(pl.col("bucket") == "failed").height + sum(self.counts.get(s, 0) for s in steps)
+
+
+_STEPS = {"company": "companies", "contact": "contacts", "deal": "deals"}
+_UPDATES = ("update", "mark_deleted")
 
 
 def push(
@@ -102,28 +107,28 @@ def push(
 
 
 def _steps(work: Work, todo: pl.DataFrame) -> None:
-    def rows(entity_type: str, *actions: str) -> Sequence[Change]:
-        return PlannedChanges(todo.filter(pl.col("entity_type") == entity_type, pl.col("action").is_in(actions)))
+    records_of = {kind: todo.filter(pl.col("entity_type") == kind) for kind in ("company", "contact", "deal")}
 
-    records.update(work, "company", rows("company", "update", "mark_deleted"), "companies")
-    records.create(work, "company", rows("company", "create"), "companies")
+    def part(entity_type: str, *actions: str, where: pl.Expr | bool = True) -> Part:
+        changes = PlannedChanges(records_of[entity_type].filter(pl.col("action").is_in(actions), where))
+        return Part(entity_type, changes, _STEPS[entity_type], creates="create" in actions)
 
-    updates = rows("contact", "update", "mark_deleted")
-    # Addresses are given up before anybody else is written, so that nobody meets one that is still taken.
-    addresses.update(work, [c for c in updates if c.email], "contacts")
-    records.update(work, "contact", [c for c in updates if not c.email], "contacts")
-    del updates
-    records.create(work, "contact", rows("contact", "create"), "contacts")
-
-    records.update(work, "deal", rows("deal", "update", "mark_deleted"), "deals")
-    related = relations.decoded(todo.filter(entity_type="relation"))
-    of_deals = (pl.col("from_type") == "deal") | (pl.col("to_type") == "deal")
-    beside = Beside(work, related.filter(~of_deals))
-    records.create(work, "deal", rows("deal", "create"), "deals", beside)
-    left = pl.concat([beside.rest(), relations.ready(work, related.filter(of_deals))])
-    relations.carry_out(work, left, related.height)
-    opt_outs.push(work, rows("contact", "unsubscribe"))
-    marketing.push(work, rows("contact", "marketing"))
+    has_address = pl.col("details").str.json_path_match("$.email.action").fill_null("none") != "none"
+    parts = [part("company", *_UPDATES), part("company", "create")]
+    addressed = part("contact", *_UPDATES, where=has_address)
+    if addressed.changes:
+        # Addresses are given up before anybody else is written, so that nobody meets one that is still taken.
+        records.write(work, parts)
+        addresses.update(work, list(addressed.changes), addressed.step)
+        parts = []
+    parts += [part("contact", *_UPDATES, where=~has_address), part("contact", "create")]
+    parts += [part("deal", *_UPDATES), part("deal", "create")]
+    written = pl.concat([rows.filter(pl.col("action").is_in(WRITES)) for rows in records_of.values()])
+    beside = Beside(work, todo.filter(entity_type="relation"), written)
+    records.write(work, parts, beside)
+    beside.finish()
+    opt_outs.push(work, part("contact", "unsubscribe").changes)
+    marketing.push(work, part("contact", "marketing").changes)
 
 
 def _account_for_the_rest(work: Work, todo: pl.DataFrame) -> None:

@@ -6,7 +6,8 @@ between records in `relations`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -46,12 +47,31 @@ class _Sent:
     before: Mapping[str, str | None]
 
 
+@dataclass(eq=False)
+class Part:
+    """Changes of records of one type that go the same way. `step`: what progress is told of.
+
+    creates: by upsert, so that a repeat after a lost answer or a crash cannot make a second record. Otherwise updates:
+    a record that was merged away is followed to its survivor; a deleted one fails.
+    """
+
+    entity_type: str
+    changes: Sequence[Change]
+    step: str
+    creates: bool = False
+    done: int = 0
+
+
 @dataclass
 class _Batch:
-    entity_type: str
+    part: Part
     creates: bool
     sent: dict[str, _Sent] = field(default_factory=dict)
     """Trace id → record."""
+
+    @property
+    def entity_type(self) -> str:
+        return self.part.entity_type
 
     @property
     def writes(self) -> list[Write]:
@@ -63,42 +83,37 @@ class _Batch:
         ]
 
 
-_Prepare = Callable[[Work, str, Iterable[Change]], Iterator[_Batch]]
+def write(work: Work, parts: Sequence[Part], beside: Beside | None = None) -> None:
+    """Write the parts one after the other; relations are made `beside` them. A long part does not wait for its last
+    answers before the next one begins: HubSpot's limit would go unused meanwhile."""
+    left = deque(part for part in parts if part.changes)
+    while left:
+        together = [left.popleft()]
+        while left and len(together[-1].changes) > GROUP * BATCH:
+            together.append(left.popleft())
+        _write(work, (batch for part in together for batch in _batches(work, part)), beside)
 
 
 def update(work: Work, entity_type: str, changes: Sequence[Change], step: str) -> None:
-    """Update existing records. One that was merged away is followed to its survivor; a deleted one fails."""
-    _in_parts(work, entity_type, changes, step, _updates)
-
-
-def create(work: Work, entity_type: str, changes: Sequence[Change], step: str, beside: Beside | None = None) -> None:
-    """Create records by upsert, so that a repeat after a lost answer or a crash cannot make a second one. Relations
-    that wait for none of these records are made `beside` them."""
-    _in_parts(work, entity_type, changes, step, _creates, beside)
-
-
-def _in_parts(
-    work: Work,
-    entity_type: str,
-    changes: Sequence[Change],
-    step: str,
-    prepare: _Prepare,
-    beside: Beside | None = None,
-) -> None:
-    first, rest = canary.parts(changes, work.settings.canary)
-    done = 0
-    if first:
-        done = _write(work, prepare(work, entity_type, first), step, 0, len(changes))
-        canary.look(work, entity_type, first, len(changes))
-    _write(work, prepare(work, entity_type, rest), step, done, len(changes), beside)
+    """Update existing records."""
+    write(work, [Part(entity_type, changes, step)])
 
 
 # --- batches before the call -----------------------------------------------------------------------------------------
 
 
-def _creates(work: Work, entity_type: str, changes: Iterable[Change]) -> Iterator[_Batch]:
+def _batches(work: Work, part: Part) -> Iterator[_Batch]:
+    prepare = _creates if part.creates else _updates
+    first, rest = canary.parts(part.changes, work.settings.canary)
+    if first:
+        _write(work, prepare(work, part, first))
+        canary.look(work, part.entity_type, first, len(part.changes))
+    yield from prepare(work, part, rest)
+
+
+def _creates(work: Work, part: Part, changes: Iterable[Change]) -> Iterator[_Batch]:
     for chunks in grouped(grouped(changes, BATCH), GROUP):
-        batches = [_Batch(entity_type, creates=True) for _ in chunks]
+        batches = [_Batch(part, creates=True) for _ in chunks]
         with work.ledger.together():
             for batch, chunk in zip(batches, chunks, strict=True):
                 call_id = work.new_call()
@@ -110,11 +125,11 @@ def _creates(work: Work, entity_type: str, changes: Iterable[Change]) -> Iterato
         yield from (batch for batch in batches if batch.sent)
 
 
-def _updates(work: Work, entity_type: str, changes: Iterable[Change]) -> Iterator[_Batch]:
+def _updates(work: Work, part: Part, changes: Iterable[Change]) -> Iterator[_Batch]:
     claimed: set[str] = set()
-    read = partial(_current, work, entity_type)
+    read = partial(_current, work, part.entity_type)
     for parts in grouped(work.gateway.run(read, grouped(changes, BATCH)), READ_GROUP):
-        batches = [_Batch(entity_type, creates=False) for _ in parts]
+        batches = [_Batch(part, creates=False) for _ in parts]
         with work.ledger.together():
             for batch, (chunk, current) in zip(batches, parts, strict=True):
                 call_id = work.new_call()
@@ -176,6 +191,8 @@ def _current(work: Work, entity_type: str, chunk: Sequence[Change]) -> dict[str,
 
 def _resolved_fields(work: Work, change: Change) -> dict[str, str] | None:
     """The values to send, with ids in place of the symbols of pipelines and stages; None when one is not there."""
+    if not any(name in change.fields for name in SYMBOLIC):
+        return change.fields
     fields = {name: _id_of(work.symbols, name, value) for name, value in change.fields.items()}
     if any(name in SYMBOLIC and value.startswith(SYMBOL) for name, value in fields.items()):
         message = "its pipeline or stage could not be made in HubSpot"
@@ -229,18 +246,16 @@ def _frame(names: Sequence[str], rows: Sequence[tuple[str | None, ...]]) -> pl.D
 # --- calls and what became of them -----------------------------------------------------------------------------------
 
 
-def _write(
-    work: Work, batches: Iterable[_Batch], step: str, done: int, total: int, beside: Beside | None = None
-) -> int:
-    """Send the batches; returns how many of `total` changes were sent, `done` of them before."""
-    without_address: list[_Sent] = []
+def _write(work: Work, batches: Iterable[_Batch], beside: Beside | None = None) -> None:
+    """Send the batches, and once more those records whose new address another contact has."""
+    without_address: list[tuple[Part, _Sent]] = []
     for answered in grouped((beside or work.gateway).run(partial(_send, work), batches), GROUP):
         _settle(work, answered, without_address)
-        done += sum(len(batch.sent) for batch, _ in answered)
-        work.progress(step, done, total)
+        for part in dict.fromkeys(batch.part for batch, _ in answered):
+            part.done += sum(len(batch.sent) for batch, _ in answered if batch.part is part)
+            work.progress(part.step, part.done, len(part.changes))
     if without_address:
-        _write(work, _again_without_address(work, without_address), step, done - len(without_address), total)
-    return done
+        _write(work, _again_without_address(work, without_address))
 
 
 def _send(work: Work, batch: _Batch) -> BatchOutcome:
@@ -268,7 +283,9 @@ _DONE = (
 )
 
 
-def _settle(work: Work, answered: Sequence[tuple[_Batch, BatchOutcome]], without_address: list[_Sent]) -> None:
+def _settle(
+    work: Work, answered: Sequence[tuple[_Batch, BatchOutcome]], without_address: list[tuple[Part, _Sent]]
+) -> None:
     done: list[tuple[str | None, ...]] = []
     failed: list[Row] = []
     logged: list[Row] = []
@@ -290,7 +307,8 @@ def _settle(work: Work, answered: Sequence[tuple[_Batch, BatchOutcome]], without
         failed.append(work.settlement(intention, hubspot_id=planned_id, message=message))
         if problem and not batch.creates and _address_is_taken(problem, sent.fields):
             logged.append(address_taken(work, change, planned_id, problem))
-            without_address.append(sent)
+            without_address.append((batch.part, sent))
+            batch.part.done -= 1
         else:
             logged.append(work.fail(change, problem.reason if problem else "missing_in_answer", problem))
     with work.ledger.together():
@@ -317,7 +335,8 @@ def _remember(work: Work, done: pl.DataFrame) -> None:
 def to_remember(change: Change, fields: Mapping[str, str], symbols: Mapping[str, str]) -> dict[str, str | None]:
     """The shadow that a call confirms which sent `fields`. The address is no part of it when it was not sent, or when
     the old one has not found its place: the next plan must still see that it changed."""
-    shadow = {name: value and _id_of(symbols, name, value) for name, value in change.shadow.items()}
+    shadow = change.shadow
+    shadow |= {n: _id_of(symbols, n, value) for n in SYMBOLIC if (value := shadow.get(n))}
     if change.email is not None and (EMAIL not in fields or change.email.is_exchange):
         shadow.pop(EMAIL, None)
     return shadow
@@ -337,12 +356,12 @@ def address_taken(work: Work, change: Change, hubspot_id: str | None, problem: P
     return work.log_row(change, hubspot_id, reason="email_taken", level="warning", message=message, problem=problem)
 
 
-def _again_without_address(work: Work, refused: Sequence[_Sent]) -> Iterator[_Batch]:
+def _again_without_address(work: Work, refused: Sequence[tuple[Part, _Sent]]) -> Iterator[_Batch]:
     """The rest of the fields of contacts whose new address another contact has."""
     for chunk in chunked(refused, BATCH):
-        batch = _Batch("contact", creates=False)
+        batch = _Batch(chunk[0][0], creates=False)
         call_id = work.new_call()
-        for place, sent in enumerate(chunk):
+        for place, (_, sent) in enumerate(chunk):
             hubspot_id = sent.hubspot_id
             fields = {name: value for name, value in sent.fields.items() if name != EMAIL}
             if fields:

@@ -15,6 +15,7 @@ from tl_hubspot.errors import ConfigurationError, TlHubspotError
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.objects import BATCH, batch_archive, batch_read
 from tl_hubspot.pushing import addresses, records, relations
+from tl_hubspot.pushing.beside import Beside
 from tl_hubspot.pushing.change import EMAIL, Change
 from tl_hubspot.pushing.ledger import Ledger, Row, Rows
 from tl_hubspot.pushing.undo_plan import ARCHIVE, REASON, Created, Left, Undoing, first_difference
@@ -92,7 +93,7 @@ def carry_out(
 
 def _steps(work: Work, undoing: Undoing, done: Undone) -> None:
     # Links go first, while both of their records are there.
-    relations.push(work, relations.plan_of([c for c in undoing.changes if c.entity_type == "relation"]))
+    Beside(work, relations.plan_of([c for c in undoing.changes if c.entity_type == "relation"])).finish()
     for entity_type in _RECORDS:
         changes = [c for c in undoing.changes if c.entity_type == entity_type]
         addresses.update(work, [c for c in changes if c.email], "addresses")

@@ -35,6 +35,13 @@ _NEWS_OF_OTHERS = 0.2
 
 _LONGEST_BLOCK = 3600.0
 
+_FREE = 0.5
+"""Share of an even window that may be used at once; what follows is spread."""
+_EVENLY = 0.9
+"""A spread share of the calls takes this share of its time: the rest is for catching up."""
+_TOGETHER = 0.05
+"""The share of the calls that is spread: those in it may go at half their distance."""
+
 _IMPOSSIBLE = """
 select exists (select 1 from call where leaves > :last)
     or coalesce((select sent from call order by id desc limit 1) > :now, false)
@@ -56,6 +63,9 @@ class SlidingWindow:
     in its answers: a call then counts against the server's limit until `seconds` after its answer (the server counts it
     from some time in between), and room is left for others who use the same limit.
 
+    `evenly`: a long row of calls is spread over the window. A server counts a call when it gets to it; one that has
+    to deal with many at once does so late, and finds too many in a window that was kept where they were sent.
+
     `clock` gives monotonic seconds, `sleep` waits that many seconds (both replaceable by a virtual time). `file` is
     where the calls are kept for other processes, which must go by the same clock; None: this process alone.
     """
@@ -65,6 +75,7 @@ class SlidingWindow:
         calls: int,
         seconds: float,
         *,
+        evenly: bool = False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         file: Path | None = None,
@@ -73,11 +84,13 @@ class SlidingWindow:
             raise ValueError("a window needs at least one call and a positive length")
         self._calls = calls
         self._seconds = seconds
+        self._evenly = evenly
         self._clock = clock
         self._sleep = sleep
         self._store = CallStore(file)
-        self._queue: deque[object] = deque()
-        self._turn = threading.Condition()
+        self._queue: deque[threading.Event] = deque()
+        """Who waits: the event of the first one is set."""
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"SlidingWindow(calls={self._calls}, seconds={self._seconds:g})"
@@ -146,7 +159,7 @@ class SlidingWindow:
         """Change how many calls of this process's window may go; calls already made still count."""
         if calls < 1:
             raise ValueError("a window needs at least one call")
-        with self._turn:
+        with self._lock:
             self._calls = calls
 
     @property
@@ -173,20 +186,20 @@ class SlidingWindow:
 
     def close(self) -> None:
         """Let go of the file; the window may be used again."""
-        with self._turn:
+        with self._lock:
             self._store.close()
 
     def _alone(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        with self._turn:
+        with self._lock:
             return self._store.run(work)
 
     def _admit(self, *, told: bool) -> Started:
-        ticket = object()
-        with self._turn:
-            self._queue.append(ticket)
+        turn = threading.Event()
+        with self._lock:
+            self._queue.append(turn)
+            self._queue[0].set()
         try:
-            with self._turn:
-                self._turn.wait_for(lambda: self._queue[0] is ticket)
+            turn.wait()
             # Only the head of the queue sleeps, outside the lock and in short naps, so that a change is noticed.
             while True:
                 outcome = self._alone(lambda database: self._try(database, told))
@@ -194,9 +207,10 @@ class SlidingWindow:
                     return outcome
                 self._sleep(min(max(outcome, _SHORTEST_NAP), _LONGEST_NAP))
         finally:
-            with self._turn:
-                self._queue.remove(ticket)
-                self._turn.notify_all()
+            with self._lock:
+                self._queue.remove(turn)
+                if self._queue:
+                    self._queue[0].set()
 
     def _try(self, database: sqlite3.Connection, told: bool) -> Started | float:
         """The call, counted, or the seconds until it may go as far as is known now."""
@@ -229,6 +243,10 @@ class SlidingWindow:
         ).fetchone()
         waits = [0.0 if blocked_until is None else blocked_until - now]
         waits.append(_until_fewer(database, self._calls, f"sent + {self._seconds!r}", "id") - now)
+        if self._evenly and _until_fewer(database, ceil(self._calls * _FREE), f"sent + {self._seconds!r}", "id") > now:
+            distance = self._seconds / self._calls
+            for calls, seconds in ((1, distance / 2), (few := ceil(self._calls * _TOGETHER), few * _EVENLY * distance)):
+                waits.append(_until_fewer(database, calls, f"sent + {seconds!r}", "id") - now)
         if told:
             spare = ceil((server_limit or 0) * _SPARE)
             # Refused calls count too: two who keep trying at a full limit would lock each other out for ever.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tl_hubspot.pushing.addresses import levels
 from tl_hubspot.pushing.change import Change, PlannedChanges, same_value
-from tl_hubspot.pushing.relations import association_of, rounds
+from tl_hubspot.pushing.relations import association_of
 
 
 def takes(key: str, old: str | None, new: str, *, action: str = "replace_primary", keep_old: bool = False) -> Change:
@@ -66,24 +66,6 @@ def test_no_address_is_taken_before_it_is_free(changes: list[Change]) -> None:
         for change in level:
             assert change.email and change.email.new not in taken
         taken -= {c.email.frees for c in level if c.email}
-
-
-@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 12)), unique=True, max_size=120), st.integers(1, 5))
-def test_calls_of_a_round_share_no_record(pairs: list[tuple[int, int]], lanes: int) -> None:
-    named = [(f"c{a}", f"k{b}") for a, b in pairs]
-    sent: list[tuple[str, str]] = []
-    for calls in rounds(named, lanes, 10):
-        assert 1 <= len(calls) <= lanes
-        for number, call in enumerate(calls):
-            assert 1 <= len(call) <= 10
-            mine = {end for pair in call for end in pair}
-            assert all(mine.isdisjoint({end for pair in other for end in pair}) for other in calls[:number])
-            sent += call
-    assert sorted(sent) == sorted(named)
-
-
-def test_few_pairs_are_one_call() -> None:
-    assert list(rounds([("1", "2"), ("3", "4")], 6, 2000)) == [[[("1", "2"), ("3", "4")]]]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_many_contacts_of_one_company(portal: Portal, run: Push) -> None:
 
 
 def test_calls_in_flight_never_touch_one_company(portal: Portal, run: Push, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relations, "WRITE_BATCH", 20)
+    monkeypatch.setitem(relations.SIZES, "associate", 20)
     load(portal, 200, 5)
     result = run(*(related(portal, i, 5001 + i % 5) for i in range(1, 201)))
     assert result.counts == {"associated": 200} and len(existing(portal, 200)) == 200

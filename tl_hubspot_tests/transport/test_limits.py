@@ -52,6 +52,29 @@ def test_no_call_waits_longer_than_needed(calls: int, count: int) -> None:
     assert at == pytest.approx([10.0 * (number // calls) for number in range(count)])
 
 
+@settings(deadline=None)
+@given(pauses=st.lists(st.floats(0, 2), min_size=60, max_size=120))
+def test_a_long_row_of_calls_is_spread_and_loses_nothing_by_it(pauses: list[float]) -> None:
+    def sent(*, evenly: bool, waits: list[float]) -> list[float]:
+        time = VirtualTime()
+        window = SlidingWindow(40, 10.0, evenly=evenly, clock=time.clock, sleep=time.sleep)
+        at = []
+        for pause in waits:
+            time.sleep(pause)
+            at.append(granted(window, time))
+        return at
+
+    at = sent(evenly=True, waits=pauses)
+    assert all(first + 10 <= later for first, later in zip(at, at[40:], strict=False))
+    for number, instant in enumerate(at):
+        before = [t for t in at[:number] if instant - t < 10 - 1e-6]
+        if len(before) > 20:
+            assert instant - before[-1] >= 0.125 - 1e-6 and instant - before[-2] >= 0.45 - 1e-6
+    # without pauses of its own a row takes no longer, but for the part of a window that is spread at the end
+    row = [0.0] * 200
+    assert sent(evenly=True, waits=row)[-1] <= sent(evenly=False, waits=row)[-1] + 10
+
+
 def test_many_threads_all_get_through_within_the_limit() -> None:
     time = VirtualTime()
     window = SlidingWindow(5, 10.0, clock=time.clock, sleep=time.sleep)
