@@ -43,8 +43,10 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 LIMIT_SECONDS = 10.0
 _NOT_HUBSPOT = "Check HUBSPOT_API_URL; when it is right, HubSpot has trouble: run again later"
-JITTER_SECONDS = 0.35
+JITTER_SECONDS = 0.15
 """How much longer our window is than HubSpot's, because calls do not arrive as evenly as they were sent."""
+_LEAST_LEFT = 0.01
+"""Share of the portal's limit that an answer should say is left; with less, the next call waits until it is again."""
 _AT_FIRST = 4
 """Calls under way at a time while it is not known how long they take, and also the least."""
 _SPARE = 1.5
@@ -337,7 +339,8 @@ class HubSpotGateway:
         return max(1, int(limit * self._share))
 
     def _follow(self, headers: Mapping[str, str]) -> None:
-        """Keep the server's time and what is left of the day's calls; lower the window when the portal allows less."""
+        """Keep the server's time and what is left of the day's calls; lower the window when the portal allows less,
+        and wait a moment when hardly a call is left: HubSpot may have counted some calls later than they were sent."""
         with contextlib.suppress(ValueError):
             self.server_time = parsedate_to_datetime(headers.get("Date", ""))
         with contextlib.suppress(ValueError):
@@ -352,6 +355,10 @@ class HubSpotGateway:
             log.info("the portal allows %d calls per %d s, fewer than configured", allowed, LIMIT_SECONDS)
             self._limit = allowed
             self._window.set_limit(self._calls(allowed))
+        with contextlib.suppress(ValueError):
+            missing = ceil(_LEAST_LEFT * allowed) - int(headers.get("X-HubSpot-RateLimit-Remaining", ""))
+            if allowed > 0 and missing > 0:
+                self._window.penalize(missing * LIMIT_SECONDS / allowed)
 
 
 def _as_it_is(value: Item) -> Item:

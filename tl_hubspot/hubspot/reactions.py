@@ -42,7 +42,9 @@ class Reaction:
 
 
 DAILY = Reaction(Action.STOP, why="the portal's daily limit of calls is used up; it starts again at midnight there")
-TEN_SECONDLY = Reaction(Action.WAIT, (2, 4, 8, 10, 10, 10, 10, 10, 10), "limit of calls per 10 s", everybody=True)
+TEN_SECONDLY = Reaction(
+    Action.WAIT, (0.5, 1, 2, 4, 8, 10, 10, 10, 10, 10, 10), "limit of calls per 10 s", everybody=True
+)
 SECONDLY = Reaction(Action.WAIT, (1, 1, 1, 2, 2, 2, 3, 3, 3, 3), "limit of calls per second")
 LOCKED = Reaction(Action.WAIT, (2, 3, 4, 6, 8, 10, 10), "record locked by parallel writing")
 MOVING = Reaction(Action.WAIT, (30, 60, 60, 60), "the account is being moved to another data centre", everybody=True)

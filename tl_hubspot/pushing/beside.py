@@ -23,8 +23,12 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 STEP = "relations"
-LANES = 3
+LANES = 4
 """Calls under way at a time beside those that write records."""
+_NEW = 10_000
+"""Rows that are looked at for the first time at once: all of a large plan would take a second."""
+_LOOK = 16
+"""Calls between two looks at which records were written: enough of them are ready then to go on meanwhile."""
 
 
 class Beside:
@@ -46,15 +50,16 @@ class Beside:
         self._places: dict[Key, list[int]] = {}
         """Record that is not written yet → rows that wait for it."""
         self._new: Sequence[int] = range(self._rows.height)
-        """Rows of which it is not known yet whether they wait: that takes a second, in which calls can be under way."""
+        """Rows of which it is not known yet whether they wait."""
 
     def run(self, send: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
         """As `HubSpotGateway.run`; after each item that is drawn goes a call of these relations, if there is one."""
 
         def drawn() -> Iterator[Item | Call]:
-            for item in items:
+            for number, item in enumerate(items, 1):
                 yield item
-                self._look()
+                if number % _LOOK == 0:
+                    self._look()
                 if self._lanes.under_way < LANES and (load := self._lanes.take()) is not None:
                     yield relations.intended(self._work, load)
 
@@ -91,14 +96,15 @@ class Beside:
 
     def _look(self) -> None:
         """Relations whose records were written meanwhile may be made."""
-        if len(self._work.outcomes) == self._seen:
+        if len(self._work.outcomes) == self._seen and not self._new:
             return
         news: list[Key] = list(islice(self._work.outcomes, self._seen, None))
         self._seen += len(news)
         for of_type, key in news:
             self._unwritten.get(of_type, set()).discard(key)
-        self._add(self._set_aside([*self._new, *(place for key in news for place in self._places.pop(key, ()))]))
-        self._new = ()
+        places = [place for key in news for place in self._places.pop(key, ())]
+        self._add(self._set_aside([*places, *self._new[:_NEW]]))
+        self._new = self._new[_NEW:]
 
     def _set_aside(self, places: Sequence[int]) -> list[int]:
         """Keep the rows that wait for a record, preferably the one that is written last; returns the others."""

@@ -29,9 +29,9 @@ def limited(policy: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("fault", "at_least"),
     [
-        (Fault("status", status=429, body=limited("TEN_SECONDLY_ROLLING")), 2.0),
+        (Fault("status", status=429, body=limited("TEN_SECONDLY_ROLLING")), 0.5),
         (Fault("status", status=429, body=limited("SECONDLY")), 1.0),
-        (Fault("status", status=429, body="<html>slow down</html>"), 2.0),
+        (Fault("status", status=429, body="<html>slow down</html>"), 0.5),
         (Fault("status", status=429, body=limited("SECONDLY"), headers={"Retry-After": "7"}), 7.0),
         (Fault("status", status=423), 2.0),
         (Fault("status", status=477, headers={"Retry-After": "45"}), 45.0),
@@ -159,6 +159,17 @@ def test_a_lower_limit_of_the_portal_is_followed() -> None:
             pass
         assert gateway._window.limit == 38
         assert gateway.meter.snapshot()["hubspot"]["rate_limited"] == 0
+
+
+@pytest.mark.parametrize(("left", "waited"), [("0", 0.1), ("1", 0.0), ("many", 0.0)])
+def test_the_next_call_waits_where_hardly_a_call_is_left(portal: Portal, left: str, waited: float) -> None:
+    headers = {"X-HubSpot-RateLimit-Max": "100", "X-HubSpot-RateLimit-Remaining": left}
+    portal.sandbox.faults.add(Fault("status", status=200, body="{}", headers=headers))
+    gateway = portal.connect(rate_limit=100)
+    for _ in range(2):
+        gateway.call(routes.ACCOUNT_DETAILS)
+    # one call of a hundred in ten seconds is a tenth of a second
+    assert sum(portal.time.slept) == pytest.approx(waited, abs=0.05)
 
 
 def test_slow_answers_are_waited_for_side_by_side(portal: Portal) -> None:

@@ -47,7 +47,7 @@ def test_credentials(status: int) -> None:
 
 def test_retry_after_lengthens_and_never_shortens() -> None:
     assert react(429, {"policyName": "SECONDLY"}, {"Retry-After": "5"}).waits[0] == 5
-    assert react(429, {"policyName": "TEN_SECONDLY"}, {"Retry-After": "1"}).waits[:4] == TEN_SECONDLY.waits[:4]
+    assert react(429, {"policyName": "TEN_SECONDLY"}, {"Retry-After": "1"}).waits[:4] == (1, 1, 2, 4)
     assert react(429, {}, {"Retry-After": "soon"}) == TEN_SECONDLY
     assert react(477, {}, {"Retry-After": "86400"}) == MOVING_LONG
     assert react(477, {}, {}).waits[0] > 0
