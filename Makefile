@@ -54,7 +54,7 @@ bench: $(STAMP)
 	@$(BIN)/python benchmarks/two_way.py --contacts 10000 --edits 200
 	@$(BIN)/python benchmarks/calls.py --contacts 1000
 	@$(BIN)/python benchmarks/mirror.py --portal 5000 --teamleader 500
-	@$(BIN)/python benchmarks/push.py --contacts 10000
+	@$(BIN)/python benchmarks/push.py --contacts 10000 --json $(FIGURES)/push-10000.json
 
 # beside dlt, drt and HubSpot's own client, into docs/rivals.md: three quarters of an hour
 rivals: $(STAMP)

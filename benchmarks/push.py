@@ -1,15 +1,14 @@
 """Pushing a first plan into an empty portal: calls against the least possible, seconds against the rate, peak memory,
 and what the journal costs.
 
-Usage: `python benchmarks/push.py [--contacts 100000] [--latency 0.3]`. Companies are a fifth of the contacts, deals
-three tenths, relations one contact to company per contact and for each deal one to a company or contact and every
-second one more. The portal is the local sandbox, a process of its own, with its limit of 190 calls per 10 s; every
-answer takes `latency` seconds longer. The journal is on DuckDB in a temporary folder.
+`python benchmarks/push.py [--contacts 100000] [--latency 0.3] [--json FILE]`. Companies are a fifth of the contacts,
+deals three tenths; relations are one to a company per contact, and for each deal one to a company, one to a contact and
+every second time one more. The portal is the local sandbox, a process of its own, with its limit of 190 calls per 10 s;
+every answer takes `latency` seconds longer. The journal is on DuckDB in a temporary folder.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
 import resource
@@ -18,13 +17,14 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from measuring import Results, arguments
 
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.provision import PropertyWanted
@@ -42,10 +42,9 @@ PROPERTIES = tuple(
 
 
 class TimedLedger(WarehouseLedger):
-    """The ledger, with the seconds spent in it and the number of its transactions."""
+    """The ledger, with the seconds in which a transaction was open."""
 
     seconds = 0.0
-    commits = 0
 
     @contextmanager
     def _timed(self, inner: AbstractContextManager[Any]) -> Iterator[Any]:
@@ -57,7 +56,6 @@ class TimedLedger(WarehouseLedger):
         finally:
             if outermost:
                 self.seconds += time.perf_counter() - began
-                self.commits += 1
 
     def together(self) -> AbstractContextManager[None]:
         return self._timed(super().together())
@@ -146,14 +144,20 @@ def portal(latency: float) -> Iterator[dict[str, str]]:
             process.terminate()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main() -> None:
+    parser = arguments(__doc__)
     parser.add_argument("--contacts", type=int, default=100_000)
     parser.add_argument("--latency", type=float, default=0.3)
-    given = parser.parse_args(arguments)
+    given = parser.parse_args()
     gc.set_threshold(500_000)  # as the command line does
-    with portal(given.latency) as environment, tempfile.TemporaryDirectory() as folder:
-        changes = plan(given.contacts)
+    with Results("push", given.json) as results, portal(given.latency) as environment:
+        results.add(f"first push, {given.latency} s per call", given.contacts, **pushed(given.contacts, environment))
+
+
+def pushed(contacts: int, environment: dict[str, str]) -> dict[str, Any]:
+    """The figures of one push."""
+    with tempfile.TemporaryDirectory() as folder:
+        changes = plan(contacts)
         warehouse = Warehouse(Path(folder) / "tl_hubspot.duckdb")
         warehouse.hold()
         ledger = TimedLedger(warehouse, Path(folder) / "sync.jsonl")
@@ -166,20 +170,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         result = push(changes, gateway, ledger, settings)
         seconds = time.perf_counter() - before
         warehouse.release()
-        calls = gateway.meter.snapshot()["hubspot"]
-        made = calls["reads"] + calls["writes"]
-        buckets = dict(result.outcomes.group_by("bucket").len().iter_rows())
-        at_rate = made / (LIMIT / 10)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{len(changes):,} changes: {buckets} {result.counts}, stopped: {result.stopped}")
-        print(
-            f"calls   {made:,}, least {least.total:,}: {made / least.total:.3f}; {calls['rate_limited']} answered 429"
-        )
-        print(
-            f"wall    {seconds:.1f} s, calls at the rate of {LIMIT} per 10 s {at_rate:.1f} s: {seconds / at_rate:.3f}"
-        )
-        print(f"journal {ledger.seconds:.2f} s in {ledger.commits:,} transactions: {ledger.seconds / seconds:.1%}")
-        print(f"memory  {memory:,.0f} MiB at most, {gateway.together} calls at a time")
+    assert result.stopped is None and result.failed == 0, result
+    assert result.outcomes.height + result.counts["associated"] == changes.height, result.counts
+    calls = gateway.meter.snapshot()["hubspot"]
+    made = calls["reads"] + calls["writes"]
+    return {
+        "changes": changes.height,
+        "seconds": seconds,
+        "times_calls_at_the_rate": seconds / (made / (LIMIT / 10)),
+        "calls": made,
+        "least_calls": least.total,
+        "times_least_calls": made / least.total,
+        "refused_429": calls["rate_limited"],
+        "in_the_ledger": ledger.seconds / seconds,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
 
 
 if __name__ == "__main__":
