@@ -50,10 +50,10 @@ bench: $(STAMP)
 	@$(BIN)/python benchmarks/whole_run.py --contacts 2000 --json $(FIGURES)/whole_run-2000.json
 	@$(BIN)/python benchmarks/journal.py --json $(FIGURES)/journal.json
 	@$(BIN)/python benchmarks/push_rate.py --records 20000 --latency 0.1 1.5 --json $(FIGURES)/push_rate.json
-	@$(BIN)/python benchmarks/two_way_planner.py --links 100000
-	@$(BIN)/python benchmarks/two_way.py --contacts 10000 --edits 200
-	@$(BIN)/python benchmarks/calls.py --contacts 1000
-	@$(BIN)/python benchmarks/mirror.py --portal 5000 --teamleader 500
+	@$(BIN)/python benchmarks/two_way_planner.py --links 100000 --json $(FIGURES)/two_way_planner-100000.json
+	@$(BIN)/python benchmarks/two_way.py --contacts 10000 --edits 200 --json $(FIGURES)/two_way-10000.json
+	@$(BIN)/python benchmarks/calls.py --contacts 1000 --json $(FIGURES)/calls-1000.json
+	@$(BIN)/python benchmarks/mirror.py --portal 5000 --teamleader 500 --json $(FIGURES)/mirror-5000.json
 	@$(BIN)/python benchmarks/push.py --contacts 10000 --json $(FIGURES)/push-10000.json
 
 # beside dlt, drt and HubSpot's own client, into docs/rivals.md: three quarters of an hour

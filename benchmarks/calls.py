@@ -1,13 +1,12 @@
 """Calls to Teamleader per stream against the computed minimum: first run, nothing changed, 1 % changed, daily sweep.
 
-Usage: `python benchmarks/calls.py [--contacts 1000,10000] [--links 100000]`. Companies are a fifth of the contacts,
-deals three tenths. Only the reading steps run, against the local sandbox without its limit; minutes are those that the
-calls would take at 180 a minute. `--links N` also times one chunk of answers on a table of N links.
+Usage: `python benchmarks/calls.py [--contacts 1000,10000] [--links 100000] [--json FILE]`. Companies are a fifth of the
+contacts, deals three tenths. Only the reading steps run, against the local sandbox without its limit; minutes are those
+that the calls would take at 180 a minute. `--links N` also times one chunk of answers on a table of N links.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import resource
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from measuring import Results, arguments
 
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration.run import Platform, RunOptions
@@ -40,7 +40,7 @@ def platform(systems: LocalSystems, folder: Path) -> Platform:
     return made
 
 
-def read(systems: LocalSystems, folder: Path, title: str) -> None:
+def read(systems: LocalSystems, folder: Path, title: str, contacts: int, results: Results) -> None:
     """The reading steps of one run, and what they cost."""
     planned = {line.stream: line for line in call_plan.make(platform(systems, folder)).lines}
     systems.teamleader.log.clear()
@@ -57,17 +57,16 @@ def read(systems: LocalSystems, folder: Path, title: str) -> None:
             work()
     made.close()
     paths = Counter(entry["path"].strip("/") for entry in systems.teamleader.log.entries)
-    total = sum(made.book.made.values())
-    spent = f"{minutes(total, RATE):,.1f} min at {RATE} a minute; {time.perf_counter() - before:,.1f} s here"
-    print(f"\n{title}: {total:,} calls ({spent})")
+    total, minimum = sum(made.book.made.values()), sum(made.book.minimum.values())
+    figures = {"calls": total, "least_calls": minimum, "times_least_calls": total / minimum}
+    spent = {f"minutes_at_{RATE}_a_minute": minutes(total, RATE)}
+    results.add(title, contacts, seconds=time.perf_counter() - before, **figures, **spent)
     print(f"  {'':22}{'said before':>18}{'minimum':>10}{'made':>10}{'above':>8}")
     for stream in STREAMS:
         minimum, calls = made.book.minimum[stream], made.book.made[stream]
         said = f"{planned[stream].known} {planned[stream].calls:,}"
         above = f"{(calls - minimum) / minimum:8.1%}" if minimum else ""
         print(f"  {stream:22}{said:>18}{minimum:>10,}{calls:>10,}{above}")
-    minimum = sum(made.book.minimum.values())
-    print(f"  {'together':22}{'':>18}{minimum:>10,}{total:>10,}{(total - minimum) / minimum:8.1%}")
     print("  " + ", ".join(f"{path} {count:,}" for path, count in sorted(paths.items()) if "oauth2" not in path))
 
 
@@ -80,24 +79,23 @@ def change(systems: LocalSystems, share: float) -> None:
             systems.teamleader.update(kind, id, **{field: "Anders"})
 
 
-def world(contacts: int) -> None:
+def world(contacts: int, results: Results) -> None:
     with (
         LocalSystems("generated", contacts=contacts, teamleader_limit=False, hubspot_limit=False) as systems,
         tempfile.TemporaryDirectory() as folder,
     ):
-        print(f"\n=== {contacts:,} contacts")
-        read(systems, Path(folder), "First run")
+        read(systems, Path(folder), "first run", contacts, results)
         systems.clock.advance(3600)
-        read(systems, Path(folder), "Nothing changed")
+        read(systems, Path(folder), "nothing changed", contacts, results)
         systems.clock.advance(3600)
         change(systems, 0.01)
         systems.clock.advance(3600)
-        read(systems, Path(folder), "1 % changed")
+        read(systems, Path(folder), "1 % changed", contacts, results)
         systems.clock.advance(24 * 3600)
-        read(systems, Path(folder), "Daily sweep, a seventh of the links again")
+        read(systems, Path(folder), "daily sweep", contacts, results)
 
 
-def chunk(number: int) -> None:
+def chunk(number: int, results: Results) -> None:
     """One chunk of answers merged into a table of so many links."""
     with tempfile.TemporaryDirectory() as folder:
         made = Platform(configuration.load({"TL_HUBSPOT_DATA": folder}, directory=Path(folder)))
@@ -124,21 +122,20 @@ def chunk(number: int) -> None:
             reader._store("company", answers[start : start + links.CHUNK])
         each = (time.perf_counter() - before) / 10
         more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024
-        print(
-            f"\n{number:,} links: {each:.3f} s to store {links.CHUNK} answers, {more:,.0f} MiB more memory than before"
-        )
+        results.add(f"store {links.CHUNK} answers about links", number, seconds=each, more_mib=more)
         made.close()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--contacts", default="1000,10000", help="sizes of the worlds, with commas")
     parser.add_argument("--links", type=int, default=100_000, help="size of the table for storing; 0: not measured")
-    arguments = parser.parse_args()
-    for size in filter(None, arguments.contacts.split(",")):
-        world(int(size))
-    if arguments.links:
-        chunk(arguments.links)
+    given = parser.parse_args()
+    with Results("calls", given.json) as results:
+        for size in filter(None, given.contacts.split(",")):
+            world(int(size), results)
+        if given.links:
+            chunk(given.links, results)
 
 
 if __name__ == "__main__":

@@ -62,10 +62,14 @@ TITLES = {
     "push": "Push into a portal that limits calls",
     "journal": "Push without limits, and what the journal costs",
     "push_rate": "How much of HubSpot's limit a push uses",
+    "calls": "Calls to Teamleader against the least possible",
+    "mirror": "Read HubSpot's contacts back",
+    "two_way": "A cycle between HubSpot and Crmoffice",
+    "two_way_planner": "Plan a cycle between HubSpot and Crmoffice",
 }
 """Benchmarks that the page tells, in this order."""
-GROWING = ("load", "decide_and_plan", "publish", "later_runs", "whole_run")
-"""Those whose records are the contacts of an account."""
+GROWING = ("load", "decide_and_plan", "publish", "later_runs", "whole_run", "two_way_planner")
+"""Those whose records are the contacts of an account; the planner's are linked ones."""
 
 
 def results(folder: Path = RESULTS) -> list[dict[str, Any]]:
@@ -218,6 +222,7 @@ def pictures(told: list[dict[str, Any]], profiled: dict[str, dict[str, Any]]) ->
 
     shown = {("load", "first"), ("decide_and_plan", "all of these"), ("publish", "every 100th contact changed")}
     shown |= {("whole_run", "first run"), ("later_runs", "nothing changed again")}
+    shown |= {("two_way_planner", "1 % edited on each side")}
     sized = [
         {"what": f"{TITLES[told_['benchmark']]}: {row['case']}", "contacts": row["records"], "seconds": row["seconds"]}
         for told_ in told

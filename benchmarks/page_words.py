@@ -67,6 +67,31 @@ most of which carries 100 records. Where there is a limit, the journal must not 
 Creates under HubSpot's limit of 190 calls per 10 seconds, by how long a call takes; the first window, in which all its
 calls go at once, does not count. `python benchmarks/push_rate.py`.
 """,
+    "calls": """
+The reading steps of runs against the local sandbox without its limit, every call counted beside the
+[computed minimum](calls.md#the-computed-minimum): a first run, one in which nothing changed, one after 1 % of the
+contacts, companies and deals were edited, and the first of the next day, which reads a seventh of the links again.
+Seconds are those of this machine, minutes those that the calls take at Teamleader's limit. The last line stores answers
+into a table of as many links as it says instead of contacts. `python benchmarks/calls.py --contacts 1000`.
+""",
+    "mirror": """
+What HubSpot holds is read before each plan, in the way that takes the fewest calls; here each way is asked for in turn,
+of a portal of that many contacts, and in the end the choice is left to the program. The least calls are the pages and
+batches that hold what is read, with a page of archived records for list and search. A search looks up every contact
+that Teamleader has as well, as after a run in which all of them changed.
+`python benchmarks/mirror.py --portal 5000 --teamleader 500`.
+""",
+    "two_way": """
+Cycles of linked contacts, each a process of its own, with 190 calls per 10 s in both systems: seconds from the
+configuration to the stored outcome. The least calls are those of reading what changed alone; a portal of few pages is
+listed instead, and without a filter for changes Crmoffice is, too.
+`python benchmarks/two_way.py --contacts 10000 --edits 200`.
+""",
+    "two_way_planner": """
+The decisions of one cycle without any call, from records, links and values in memory to the plan: 1 % of the contacts
+were edited on each side, one in a thousand on both. The peak counts Python and the records, which take what is told as
+before the plan. Further columns are rows of the plan. `python benchmarks/two_way_planner.py --links 1000000`.
+""",
 }
 
 PROFILES = """

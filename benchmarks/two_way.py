@@ -1,9 +1,9 @@
 """What a cycle between HubSpot and Crmoffice costs: nothing changed, with and without a filter for changes; many edits.
 
-Usage: `python benchmarks/two_way.py [--contacts 100000] [--edits 1000] [--no-limits] [--creations N]`. The contacts are
-linked already: both systems and the tables are filled directly. HubSpot and Crmoffice give 190 calls per 10 s. Each
-cycle is a process of its own; printed are its seconds from configuration to stored outcome, its peak memory, and its
-calls by kind beside the least that the same outcome can be had for. Asserts nothing.
+Usage: `python benchmarks/two_way.py [--contacts 100000] [--edits 1000] [--no-limits] [--creations N] [--json FILE]`.
+The contacts are linked already: both systems and the tables are filled directly. HubSpot and Crmoffice give 190 calls
+per 10 s. Each cycle is a process of its own; told are its seconds from configuration to stored outcome, its peak
+memory, and its calls by kind beside the least that the same outcome can be had for. Asserts nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,8 +18,10 @@ from collections import Counter
 from datetime import datetime, timedelta
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+from measuring import Results, alone, arguments
 
 from tl_hubspot.config.two_way import load
 from tl_hubspot.sandbox.serve import HUBSPOT_CALLS, LocalSystems
@@ -30,14 +31,6 @@ from tl_hubspot.warehouse.store import Warehouse, frame_of
 FLOW = load()[0]
 FIRST_A, FIRST_B = 500_001, 1_001
 PAGE_B, PAGE_SEARCH, BATCH_A, BATCH_HISTORY = 500, 200, 100, 50
-
-# the peak memory of a process counts that of the one that started it: a small one goes in between
-_MEASURED = """
-import resource, subprocess, sys
-code = subprocess.run(sys.argv[1:]).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
-sys.exit(code)
-"""
 
 
 def people(count: int) -> pl.DataFrame:
@@ -85,27 +78,26 @@ def fill(systems: LocalSystems, warehouse: Warehouse, count: int) -> None:
         warehouse.append(table, frame_of(table, frame))
 
 
-def cycle(systems: LocalSystems, folder: Path, title: str, least: dict[str, int], *, limits: bool) -> None:
-    """One cycle in a process of its own, and what it cost."""
+def cycle(
+    systems: LocalSystems, folder: Path, least: dict[str, int], *, limits: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """One cycle in a process of its own: its figures, and lines that tell what it did and its calls by kind."""
     assert systems.crmoffice is not None
     systems.hubspot.log.clear()
     systems.crmoffice.log.clear()
     rate = str(HUBSPOT_CALLS if limits else 1_000_000)
-    environment = {**os.environ, **systems.environment(), "TL_HUBSPOT_DATA": str(folder), "HUBSPOT_RATE_LIMIT": rate}
+    environment = {**systems.environment(), "TL_HUBSPOT_DATA": str(folder), "HUBSPOT_RATE_LIMIT": rate}
     environment["TL_HUBSPOT_CRMOFFICE__RATE_LIMIT"] = rate
-    command = [sys.executable, __file__, "--cycle", systems.clock.now().isoformat()]
-    done = subprocess.run(
-        [sys.executable, "-c", _MEASURED, *command], env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{title}: {done.stderr}")
-    told, memory = done.stdout.strip().splitlines()[-2:]
-    made = json.loads(told)
-    print(f"{title}\n  {made['seconds']:.1f} s ({made['cpu']:.1f} s CPU), {float(memory):,.0f} MiB, {made['did']}")
+    used = alone([sys.executable, __file__, "--cycle", systems.clock.now().isoformat()], folder, environment)
+    if used.code:
+        raise SystemExit(used.code)
+    made = json.loads(used.output.splitlines()[-1])
     calls = _kinds(systems)
-    for kind in sorted(calls.keys() | least.keys()):
-        print(f"  {kind:44} {calls[kind]:6,} calls, at least {least.get(kind, 0):6,}")
-    sys.stdout.flush()
+    kinds = sorted(calls.keys() | least.keys())
+    lines = [f"{kind:44} {calls[kind]:6,} calls, at least {least.get(kind, 0):6,}" for kind in kinds]
+    figures = {name: made[name] for name in ("seconds", "cpu_seconds")} | {"peak_mib": used.peak_mib}
+    figures |= {"calls": calls.total(), "least_calls": sum(least.values())}
+    return figures, [made["did"], *lines]
 
 
 def _kinds(systems: LocalSystems) -> Counter[str]:
@@ -133,13 +125,13 @@ def one_cycle(now: str) -> None:
     platform.clock = lambda: start + timedelta(seconds=time.perf_counter() - began)
     made = steps.sync(platform)[0]
     platform.close()
-    told = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
+    told = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
     print(json.dumps({**told, "did": f"{made.status} { {k: v for k, v in made.counts.items() if v} }"}))
 
 
 def main() -> None:
     """Fill and measure."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--contacts", type=int, default=100_000)
     parser.add_argument("--edits", type=int, default=1_000)
     parser.add_argument("--creations", type=int, default=0, help="new contacts on each side, after everything else")
@@ -150,24 +142,26 @@ def main() -> None:
         one_cycle(given.cycle)
         return
     systems = LocalSystems("empty", teamleader_limit=False, hubspot_limit=not given.no_limits, crmoffice="")
-    with systems, tempfile.TemporaryDirectory() as data:
+    with systems, tempfile.TemporaryDirectory() as data, Results("two_way", given.json) as results:
         assert systems.crmoffice is not None
         folder, edits = Path(data), given.edits
         systems.crmoffice.set_switches(rate_limit=None if given.no_limits else HUBSPOT_CALLS)
         fill(systems, Warehouse(folder / "tl_hubspot.duckdb"), given.contacts)
 
         def measure(title: str, least: dict[str, int]) -> None:
-            cycle(systems, folder, title, least, limits=not given.no_limits)
+            figures, lines = cycle(systems, folder, least, limits=not given.no_limits)
+            results.add(title, given.contacts, **figures)
+            print(*(f"  {line}" for line in lines), sep="\n", flush=True)
 
         quiet = {"HubSpot POST /objects/contacts/search": 2}
         systems.clock.advance(3600)
         measure(
-            f"{given.contacts:,} linked, nothing changed, Crmoffice cannot filter",
+            "nothing changed, Crmoffice cannot filter",
             {**quiet, "Crmoffice GET list": ceil(given.contacts / PAGE_B)},
         )
         systems.crmoffice.set_switches(since_filter=True, modified_timestamp=True)
         systems.clock.advance(3600)
-        measure("Nothing changed, Crmoffice filters", {**quiet, "Crmoffice GET list": 1})
+        measure("nothing changed, Crmoffice filters", {**quiet, "Crmoffice GET list": 1})
         systems.clock.advance(3600)
         for n in range(edits):
             systems.hubspot.patch("contacts", str(FIRST_A + n), {"phone": f"+47 2{n:07}"})
@@ -186,7 +180,7 @@ def main() -> None:
             },
         )
         systems.clock.advance(60)
-        measure("The cycle after", quiet | {"Crmoffice GET list": 1})
+        measure("the cycle after", quiet | {"Crmoffice GET list": 1})
         if given.creations:
             systems.clock.advance(3600)
             fresh = [

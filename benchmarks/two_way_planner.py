@@ -1,16 +1,16 @@
 """How long the two-way planner takes and how much memory: one cycle over generated frames.
 
-Usage: `python benchmarks/two_way_planner.py --links N [--scenario quiet|edited|first]`. quiet: nothing changed; edited:
-1 % edited on each side, one record in a thousand on both; first: nothing is linked yet, every contact is in both
-systems. The frames are made in one process and planned in another: printed are its seconds and its peak memory, before
-the plan (Python, polars and the inputs, which the planner needs) and after it; asserts nothing.
+Usage: `python benchmarks/two_way_planner.py --links N [--scenario quiet|edited|first] [--json FILE]`. quiet: nothing
+changed; edited: 1 % edited on each side, one record in a thousand on both; first: nothing is linked yet, every contact
+is in both systems. The frames are made in one process and planned in another: told are its seconds and its peak memory,
+before the plan (Python, polars and the inputs, which the planner needs) and after it; asserts nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+from measuring import Results, alone, arguments
 
 from tl_hubspot.config.two_way import load
 from tl_hubspot.two_way.flows import Flow
@@ -27,6 +28,7 @@ from tl_hubspot.two_way.plan import plan
 
 NOW = datetime(2026, 11, 2, 11, tzinfo=UTC)
 BEFORE = NOW - timedelta(minutes=5)
+SCENARIOS = {"quiet": "nothing changed", "edited": "1 % edited on each side", "first": "nothing linked yet"}
 
 
 def records(count: int, first_id: int) -> pl.DataFrame:
@@ -76,8 +78,8 @@ def store(folder: Path, count: int, scenario: str) -> None:
         frame.write_parquet(folder / name)
 
 
-def measure(folder: Path, title: str) -> None:
-    """Plan once and print."""
+def measure(folder: Path) -> None:
+    """Plan once and print the figures: what it took, and the rows of each frame of the plan."""
     flow = load()[0]
     frames = {name: pl.read_parquet(folder / name) for name in ("a", "b", "links", "shadows")}
     a, b = (System(frames[side], poll=NOW, previous_poll=BEFORE) for side in ("a", "b"))
@@ -88,25 +90,30 @@ def measure(folder: Path, title: str) -> None:
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     counts = {name: frame.height for name, frame in vars(result).items() if frame.height}
-    print(f"{title}: {wall:.2f} s wall, {cpu:.2f} s cpu, peak {peak:.0f} MiB (before {before:.0f} MiB), {counts}")
+    used = {"seconds": wall, "cpu_seconds": cpu, "peak_mib": peak, "before_the_plan_mib": before}
+    print(json.dumps(used | counts))
 
 
 def main() -> None:
     """One process after the other; this one stays small, for a process begins with the peak of its parent."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--links", type=int, default=1_000_000)
-    parser.add_argument("--scenario", choices=["quiet", "edited", "first"], default="edited")
+    parser.add_argument("--scenario", choices=list(SCENARIOS), default="edited")
     parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.store:
         store(given.store, given.links, given.scenario)
     elif given.measure:
-        measure(given.measure, f"{given.links} links, {given.scenario}")
+        measure(given.measure)
     else:
-        with tempfile.TemporaryDirectory() as folder:
+        world_of = [sys.executable, __file__, "--links", str(given.links), "--scenario", given.scenario]
+        with tempfile.TemporaryDirectory() as folder, Results("two_way_planner", given.json) as results:
             for step in ("--store", "--measure"):
-                subprocess.run([sys.executable, *sys.argv, step, folder], check=True)
+                used = alone([*world_of, step, folder], Path(folder))
+                if used.code:
+                    raise SystemExit(used.code)
+            results.add(SCENARIOS[given.scenario], given.links, **json.loads(used.output))
 
 
 if __name__ == "__main__":
