@@ -13,7 +13,7 @@ demo: $(STAMP)
 	@$(BIN)/tl-hubspot demo
 
 test: $(STAMP)
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 3 --dist worksteal
 
 # every optional part: with PostgreSQL and Redis on this machine `make test` then tries a database on DuckLake, too
 extras: $(STAMP)
@@ -27,10 +27,12 @@ check: $(STAMP)
 	@$(MAKE) --no-print-directory audit
 
 # known weaknesses of the locked dependencies; where the index does not tell of any, it says how many it could not look up
+LOCKS := requirements.lock deploy/requirements.lock
 audit: $(STAMP)
-	@$(BIN)/pip-audit --requirement requirements.lock --disable-pip --no-deps --progress-spinner off >$(VENV)/audit.txt 2>&1 \
+	@$(BIN)/pip-audit $(addprefix --requirement ,$(LOCKS)) --disable-pip --no-deps --progress-spinner off >$(VENV)/audit.txt 2>&1 \
 		|| (cat $(VENV)/audit.txt; exit 1)
-	@echo "Dependencies: no known weakness; $$(grep -c 'could not be audited' $(VENV)/audit.txt) of $$(grep -c == requirements.lock) could not be looked up"
+	@echo "Dependencies: no known weakness; $$(grep -c 'could not be audited' $(VENV)/audit.txt) of" \
+		"$$(cat $(LOCKS) | grep -o '^[^ ;]*==[^ ;]*' | sort -u | wc -l) could not be looked up"
 
 dev: $(STAMP)
 	@$(BIN)/tl-hubspot dev
