@@ -122,7 +122,7 @@ def chunk(number: int, results: Results) -> None:
             reader._store("company", answers[start : start + links.CHUNK])
         each = (time.perf_counter() - before) / 10
         more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024
-        results.add(f"store {links.CHUNK} answers about links", number, seconds=each, more_mib=more)
+        results.add(f"store {links.CHUNK} answers about links", number, seconds=each, above_the_earlier_peak_mib=more)
         made.close()
 
 

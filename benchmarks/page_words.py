@@ -83,14 +83,15 @@ that Teamleader has as well, as after a run in which all of them changed.
 """,
     "two_way": """
 Cycles of linked contacts, each a process of its own, with 190 calls per 10 s in both systems: seconds from the
-configuration to the stored outcome. The least calls are those of reading what changed alone; a portal of few pages is
-listed instead, and without a filter for changes Crmoffice is, too.
+configuration to the stored outcome. Where Crmoffice has no filter for changes, its whole list is read. The least calls
+are those that the same outcome can be had for: an edit is read with its history before it is written.
 `python benchmarks/two_way.py --contacts 10000 --edits 200`.
 """,
     "two_way_planner": """
 The decisions of one cycle without any call, from records, links and values in memory to the plan: 1 % of the contacts
 were edited on each side, one in a thousand on both. The peak counts Python and the records, which take what is told as
-before the plan. Further columns are rows of the plan. `python benchmarks/two_way_planner.py --links 1000000`.
+before the plan. Intervals, writes and conflicts are rows of the plan.
+`python benchmarks/two_way_planner.py --links 1000000`.
 """,
 }
 
