@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import dagster as dg
 
 from tl_hubspot.config import settings as configuration
@@ -33,4 +35,5 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
 @dg.definitions
 def defs() -> dg.Definitions:
     """What Dagster loads; made when asked for, so that importing this module needs no configuration."""
+    gc.set_threshold(500_000)  # as the command line does: a large push would be held up again and again
     return build_definitions()
