@@ -64,8 +64,8 @@ most of which carries 100 records. Where there is a limit, the journal must not 
 `python benchmarks/journal.py`.
 """,
     "push_rate": """
-Creates under HubSpot's limit of 190 calls per 10 seconds, by how long a call takes; the first window, in which all its
-calls go at once, does not count. `python benchmarks/push_rate.py`.
+Creates under HubSpot's limit of 190 calls per 10 seconds, by how long a call takes; the first window, whose calls
+go faster, does not count. `python benchmarks/push_rate.py`.
 """,
     "calls": """
 The reading steps of runs against the local sandbox without its limit, every call counted beside the

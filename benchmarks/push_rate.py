@@ -2,7 +2,7 @@
 
 `python benchmarks/push_rate.py --records 60000` pushes creates into a database in a temporary folder, once for each
 latency, about half a minute each. HubSpot is answered for on the spot after the latency, so that what is measured is
-our own side. The first window, in which all its calls go at once, does not count, nor does the wait for the last
+our own side. The first window, whose calls go faster, does not count, nor does the wait for the last
 answers.
 """
 
