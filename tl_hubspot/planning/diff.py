@@ -155,7 +155,7 @@ def _compare(
     shadow = json_text.object_of({p: _to_remember(p) for p in properties})
     return wide.select(
         pl.col(KEY).alias("teamleader_id"),
-        json_text.object_of({p: _old_and_new(p) for p in new}).alias("fields"),
+        json_text.object_of({p: _old_and_new(p, creates=creates) for p in new}).alias("fields"),
         (pl.lit(None, pl.String) if creates else shadow).alias("shadow"),
     )
 
@@ -239,8 +239,10 @@ def _email() -> dict[str, pl.Expr]:
     }
 
 
-def _old_and_new(p: str) -> pl.Expr:
+def _old_and_new(p: str, *, creates: bool) -> pl.Expr:
     new, old = pl.col(f"new:{p}"), pl.col(f"holds:{p}")
+    if creates:
+        return json_text.quoted(new, before='{"new":', after=',"old":null}')
     members = {"new": json_text.quoted(new), "old": json_text.or_null(json_text.quoted(pl.when(old != "").then(old)))}
     return pl.when(new.is_not_null()).then(json_text.object_of(members))
 

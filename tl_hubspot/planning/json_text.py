@@ -22,9 +22,9 @@ def dumps(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def quoted(text: pl.Expr) -> pl.Expr:
-    """Text as a JSON string; null stays null."""
-    return pl.concat_str(pl.lit('"'), text.str.replace_many(*_escapes()), pl.lit('"'))
+def quoted(text: pl.Expr, *, before: str = "", after: str = "") -> pl.Expr:
+    """Text as a JSON string between two JSON texts; null stays null."""
+    return pl.concat_str(pl.lit(before + '"'), text.str.replace_many(*_escapes()), pl.lit('"' + after))
 
 
 @functools.cache

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from tl_hubspot.rules.deals import started_at
-from tl_hubspot.rules.settings import RuleSettings
 
 
 def duplicate_addresses(contact_decisions: pl.DataFrame) -> pl.DataFrame:
@@ -93,16 +91,6 @@ def links_to_unknown(links: pl.DataFrame, contacts: pl.DataFrame, companies: pl.
         known.filter(~(pl.col("has_contact") & pl.col("has_company")))
         .select("contact_id", "company_id", unknown=unknown)
         .sort("contact_id", "company_id")
-    )
-
-
-def unreadable_phase_dates(phase_history: pl.DataFrame, settings: RuleSettings) -> pl.DataFrame:
-    """Phase changes whose start cannot be read; they do not count: deal_id, position, started_at."""
-    read = started_at(pl.col("started_at"), settings.phase_history_timezone)
-    return (
-        phase_history.filter(pl.col("started_at").is_not_null() & read.is_null())
-        .select("deal_id", "position", "started_at")
-        .sort("deal_id", "position")
     )
 
 

@@ -22,7 +22,7 @@ from tl_hubspot.rules import data
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = rf"(?:{_LABEL}\.)+(?:[a-z]{{1,63}}|xn--[a-z0-9-]{{0,58}}[a-z0-9])"
-_ADDRESS = rf"^({_ATOM}(?:\.{_ATOM})*)@{_DOMAIN}$"
+_ADDRESS = rf"^{_ATOM}(?:\.{_ATOM})*@{_DOMAIN}$"
 _HOST_LABELS = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 _PLAIN_HOST = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.[a-z]{2,63}$"
 # The property White_Space of Unicode, which is also what polars strips.
@@ -54,18 +54,16 @@ def addresses(texts: pl.Series) -> pl.DataFrame:
     """
     frame = pl.DataFrame({"text": texts.cast(pl.String)}).select(pl.col("text").str.strip_chars())
     frame = frame.with_columns(pl.when(pl.col("text") != "").then(pl.col("text")).alias("text"))
-    folded = _through_python(frame["text"], pl.col("text").str.contains(r"[^\x00-\x7F]"), _fold_address)
-    frame = frame.select(
-        pl.when(pl.col("text").str.contains(r"[^\x00-\x7F]"))
-        .then(folded)
-        .otherwise(pl.col("text").str.to_lowercase())
-        .alias("address")
-    )
-    local = pl.col("address").str.extract(_ADDRESS, 1)
+    # of ASCII every character takes one byte: counting is quicker than any pattern
+    is_ascii = pl.col("text").str.len_bytes() == pl.col("text").str.len_chars()
+    folded = _through_python(frame["text"], ~is_ascii, _fold_address)
+    frame = frame.select(pl.when(is_ascii).then(pl.col("text").str.to_lowercase()).otherwise(folded).alias("address"))
+    local = pl.col("address").str.find("@", literal=True)
     return frame.with_columns(
+        # whether it fits is found without looking where its parts begin, which takes ten times as long
         is_valid=(
-            local.is_not_null()
-            & (local.str.len_bytes() <= MAX_LOCAL_PART)
+            pl.col("address").str.contains(_ADDRESS)
+            & (local <= MAX_LOCAL_PART)
             & (pl.col("address").str.len_bytes() <= MAX_ADDRESS)
         ).fill_null(False)
     )

@@ -56,10 +56,6 @@ def test_companies() -> None:
 
 def test_deals_and_links() -> None:
     assert checks.deals_without_contact(DECIDED.deals).rows() == [("d2", "k1")]
-    assert checks.unreadable_phase_dates(SOURCE.deal_phase_history, b.settings()).rows() == [
-        ("d1", 1, "soon"),
-        ("d2", 2, "01/02/2026"),
-    ]
     assert checks.links_to_unknown(SOURCE.contact_company_links, SOURCE.contacts, SOURCE.companies).rows() == [
         ("c1", "gone", "company"),
         ("gone", "gone", "both"),

@@ -185,8 +185,7 @@ def test_nothing_mapped() -> None:
     ],
 )
 def test_both_forms_of_started_at(text: str, zone: str, expected: str | None) -> None:
-    frame = pl.DataFrame({"text": [text]}).select(deals.started_at(pl.col("text"), zone))
-    assert frame.item() == at(expected)
+    assert deals.started_at(pl.Series([text]), zone).item() == at(expected)
 
 
 def test_zone_of_the_phase_history_is_configurable() -> None:
