@@ -29,7 +29,7 @@ from measuring import Results, arguments
 from tl_hubspot.hubspot.gateway import HubSpotGateway
 from tl_hubspot.hubspot.provision import PropertyWanted
 from tl_hubspot.orchestration.ledger import WarehouseLedger
-from tl_hubspot.planning.forecast import forecast
+from tl_hubspot.planning.forecast import forecast, tally
 from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.pushing.push import PushSettings, push
 from tl_hubspot.warehouse.store import Warehouse, polars_schema
@@ -165,7 +165,7 @@ def pushed(contacts: int, environment: dict[str, str]) -> dict[str, Any]:
             environment["HUBSPOT_API_URL"], environment["HUBSPOT_ACCESS_TOKEN"], rate_limit=LIMIT, rate_share=1.0
         )
         settings = PushSettings(run_id="benchmark", properties=PROPERTIES)
-        least = forecast(changes, gateway.calls_per_second)
+        least = forecast([tally(changes)], gateway.calls_per_second)
         before = time.perf_counter()
         result = push(changes, gateway, ledger, settings)
         seconds = time.perf_counter() - before

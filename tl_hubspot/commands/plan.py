@@ -61,6 +61,7 @@ def plan(
 
     from tl_hubspot.orchestration.steps import costing, planning
     from tl_hubspot.planning import plan as plans
+    from tl_hubspot.planning.forecast import tally
     from tl_hubspot.reporting import plan as printed
     from tl_hubspot.reporting.plan_view import Chosen
 
@@ -71,7 +72,7 @@ def plan(
     if as_json:
         cli._print_json(plans.to_json(replace(made, changes=chosen.of(made.changes))))
     if not as_json or html is not None:
-        calls_to_push = planning.forecast(platform, made.changes).sentence(platform.hubspot.daily_remaining)
+        calls_to_push = planning.forecast(platform, [tally(made.changes)]).sentence(platform.hubspot.daily_remaining)
         costs = [*costing.marketing(platform, made).sentences(), calls_to_push]
         if html is not None:
             from tl_hubspot.reporting import plan_page

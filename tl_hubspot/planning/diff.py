@@ -17,9 +17,6 @@ from tl_hubspot.planning.desired import KEY, STATUS
 from tl_hubspot.planning.mapping import EMAIL, SECONDARY_EMAILS, FieldRule
 from tl_hubspot.planning.transforms import canonical
 
-CHUNK = 50_000
-"""Rows compared at a time: bounds the memory of a first run."""
-
 DIFFERENCES: dict[str, pl.DataType] = {
     "teamleader_id": pl.String(),
     "fields": pl.String(),
@@ -70,10 +67,17 @@ def differences(
     by_property = {r.property: r for r in rules if r.property in properties}
     chunks = [
         _compare(chunk, mirror, by_property, portal, creates=creates)
-        for creates, rows in ((True, rest.filter("@is_create")), (False, rest.filter(~pl.col("@is_create"))))
-        for chunk in rows.iter_slices(CHUNK)
+        for creates, chunk in ((True, rest.filter("@is_create")), (False, rest.filter(~pl.col("@is_create"))))
+        if chunk.height
     ]
     return pl.concat([pl.DataFrame(schema=DIFFERENCES), *chunks])
+
+
+def shadow_of() -> pl.Expr:
+    """Of a row of the matches frame: the Teamleader id whose shadow says what was last pushed; null for none."""
+    # A record taken over from another Teamleader record goes on from what was last pushed of that one.
+    own = pl.when(~pl.col("first_match")).then("teamleader_id")
+    return pl.when(pl.col("outcome") == "update").then(pl.coalesce("relinked_from", own))
 
 
 def _working_frame(desired: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame:
@@ -87,10 +91,7 @@ def _working_frame(desired: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame
         pl.col("teamleader_id").alias(KEY),
         pl.col("hubspot_id").alias("@hubspot_id"),
         is_create.alias("@is_create"),
-        # A record taken over from another Teamleader record goes on from what was last pushed of that one.
-        pl.when(~is_create)
-        .then(pl.coalesce(given("relinked_from"), pl.when(~pl.col("first_match")).then("teamleader_id")))
-        .alias("@shadow_of"),
+        shadow_of().alias("@shadow_of"),
         given("email_action").fill_null("none").alias("@email_action"),
         given("email_new").alias("@email_new"),
         given("email_old").alias("@email_old"),

@@ -5,8 +5,9 @@ What is counted is what `pushing` does when nothing goes wrong; repeats after an
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
@@ -16,6 +17,7 @@ from tl_hubspot.planning.mapping import SECONDARY_EMAILS
 BATCH, ASSOCIATIONS = 100, 2_000
 """Records in a call that reads or writes records, and pairs in one that associates."""
 _WRITES = ("create", "update", "mark_deleted")
+_RELATES = ("associate", "disassociate")
 
 
 @dataclass(frozen=True)
@@ -49,34 +51,53 @@ class Forecast:
         return text
 
 
-def forecast(changes: pl.DataFrame, rate: float) -> Forecast:
-    """What pushing a plan's `changes` takes; opt-outs count one by one, as most portals take them."""
+Tally = Counter[tuple[str, ...]]
+"""What there is to do → how often: (action, entity type), ("addresses",), (action, from type, to type, primary) of
+relations, ("opt-outs",)."""
+
+
+def tally(changes: pl.DataFrame) -> Tally:
+    """What some changes of a plan are, as far as calls depend on it."""
+    written = changes.filter(pl.col("action").is_in(_WRITES))
+    counted: Tally = Counter()
+    for action, entity_type, number in written.group_by("action", "entity_type").len().iter_rows():
+        counted["create" if action == "create" else "update", entity_type] += number
+    counted[("addresses",)] = written.filter(
+        pl.col("fields").str.contains(f'"{SECONDARY_EMAILS}"', literal=True)
+    ).height
+    details = {n: pl.col("details").str.json_path_match(f"$.{n}") for n in ("from_type", "to_type", "primary")}
+    details["primary"] = (details["primary"] == "true").fill_null(False)
+    relations = changes.filter(pl.col("action").is_in(_RELATES)).select("action", **details)
+    for *kind, number in relations.group_by(pl.all()).len().iter_rows():
+        counted[tuple(map(str, kind))] += number
+    opt_outs = changes.filter(pl.col("action") == "unsubscribe")["details"]
+    counted[("opt-outs",)] = sum(len(decoding.decode(text)["addresses"]) for text in opt_outs)
+    counted[("marketing",)] = changes.filter(pl.col("action") == "marketing").height
+    return counted
+
+
+def forecast(tallies: Iterable[Tally], rate: float) -> Forecast:
+    """What pushing what was tallied takes; opt-outs count one by one, as most portals take them."""
+    all_of_it: Tally = Counter()
+    for tallied in tallies:
+        all_of_it.update(tallied)
     calls: dict[str, int] = {}
 
     def add(what: str, number: int) -> None:
         if number:
             calls[what] = calls.get(what, 0) + number
 
-    written = changes.filter(pl.col("action").is_in(_WRITES))
-    creates = pl.col("action") == "create"
-    for [number] in written.filter(creates).group_by("entity_type").len().select("len").iter_rows():
-        add("creates", _calls(number, BATCH))
-    for [number] in written.filter(~creates).group_by("entity_type").len().select("len").iter_rows():
-        add("values before", _calls(number, BATCH))
-        add("updates", _calls(number, BATCH))
-    addresses = written.filter(pl.col("fields").str.contains(f'"{SECONDARY_EMAILS}"', literal=True)).height
+    for (action, *_), number in all_of_it.items():
+        if action == "create":
+            add("creates", _calls(number, BATCH))
+        elif action == "update":
+            add("values before", _calls(number, BATCH))
+            add("updates", _calls(number, BATCH))
+        elif action in _RELATES:
+            add("associations", _calls(number, ASSOCIATIONS if action == "associate" else BATCH))
+    addresses, marketing = all_of_it[("addresses",)], all_of_it[("marketing",)]
     add("addresses", addresses + _calls(addresses, BATCH))
-    relations = changes.filter(pl.col("action").is_in(["associate", "disassociate"]))
-    kinds: dict[tuple[Any, ...], int] = {}
-    for action, text in relations.select("action", "details").iter_rows():
-        details = decoding.decode(text)
-        kind = action, details["from_type"], details["to_type"], bool(details.get("primary"))
-        kinds[kind] = kinds.get(kind, 0) + 1
-    add("associations", sum(_calls(n, ASSOCIATIONS if k[0] == "associate" else BATCH) for k, n in kinds.items()))
-    opt_outs = changes.filter(pl.col("action") == "unsubscribe")["details"]
-    addresses = sum(len(decoding.decode(text)["addresses"]) for text in opt_outs)
-    add("opt-outs", addresses)
-    marketing = changes.filter(pl.col("action") == "marketing").height
+    add("opt-outs", all_of_it[("opt-outs",)])
     # who opted out meanwhile, one import, one look at how it went, then the status of each contact
     add("marketing status", (2 if marketing else 0) + 2 * _calls(marketing, BATCH))
     return Forecast(rate, calls)

@@ -32,17 +32,6 @@ _NO_EMAIL = {
 }
 
 
-def pushed_addresses(shadows: pl.DataFrame) -> pl.DataFrame:
-    """What matching needs of the contacts' rows of sync.shadows: `teamleader_id`, `address` as last pushed, `wrote` and
-    `added` (see `match_emails.actions`)."""
-    return shadows.select(
-        "teamleader_id",
-        address=pl.col("fields").str.json_path_match("$.email"),
-        wrote=pl.col("written").str.json_path_match("$.email"),
-        added=pl.col("written").str.json_path_match("$.hs_additional_emails"),
-    )
-
-
 def match(
     eligible: pl.DataFrame,
     decisions: pl.DataFrame,
@@ -56,9 +45,10 @@ def match(
     """Match contacts: one row (CONTACT_MATCHES) per row of eligible.contacts, in the order of teamleader_id.
 
     decisions: decisions.contacts, all of them: skipped contacts keep their records and addresses occupied; mirror:
-    hubspot.contacts, archived ones too; links: sync.links; pushed: see `pushed_addresses`, one row per contact
-    that has a shadow; releases: sync.releases; undone: sync.undone_addresses; graves: GRAVES (an erased address is put
-    on no other contact either). eligible.contacts has each address once.
+    hubspot.contacts, archived ones too; links: sync.links; pushed: one row per contact that has a shadow:
+    `teamleader_id`, `address` as last pushed, `wrote` and `added` (see `match_emails.actions`); releases:
+    sync.releases; undone: sync.undone_addresses; graves: GRAVES (an erased address is put on no other contact either).
+    eligible.contacts has each address once.
     A contact that won a `duplicate_email` takes over its loser's link when it has none of its own.
     """
     resolved = resolve("contact", decisions["teamleader_id"], links, mirror)

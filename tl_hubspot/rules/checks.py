@@ -9,7 +9,6 @@ from __future__ import annotations
 import polars as pl
 
 
-
 def duplicate_addresses(contact_decisions: pl.DataFrame) -> pl.DataFrame:
     """Contacts with the address of another, skipped ones too: address, teamleader_id, reason, duplicate_of."""
     shared = pl.col("address").is_not_null() & pl.col("address").is_duplicated()

@@ -16,7 +16,8 @@ from tl_hubspot.config import mapping as mapping_file
 from tl_hubspot.planning import json_text
 from tl_hubspot.planning.mapping import Mapping
 from tl_hubspot.planning.match_frames import MATCHES
-from tl_hubspot.planning.plan import CHANGES, EntityInputs, Plan, PlanInputs, PlanSettings, build
+from tl_hubspot.planning.plan import Plan, build
+from tl_hubspot.planning.plan_inputs import CHANGES, EntityInputs, PlanInputs, PlanSettings, Reader, rows_of
 from tl_hubspot.planning.stages import resolve
 from tl_hubspot.planning.transforms import Portal
 from tl_hubspot.warehouse.store import frame_of, polars_schema
@@ -219,30 +220,37 @@ class World:
         def mixed(frame: pl.DataFrame) -> pl.DataFrame:
             return frame if shuffle is None else frame.sample(fraction=1, shuffle=True, seed=shuffle)
 
-        entities = {
-            kind: EntityInputs(
-                mixed(frame_of(f"teamleader.{TABLES[kind]}", self.source[kind].values())),
-                mixed(frame_of(f"decisions.{TABLES[kind]}", self.decisions[kind].values())),
-                mixed(frame_of(f"eligible.{TABLES[kind]}", self.eligible[kind].values())),
-                mixed(self._matches(kind)),
-                mixed(self._mirror(kind)),
+        def entity(kind: str) -> EntityInputs:
+            source = mixed(frame_of(f"teamleader.{TABLES[kind]}", self.source[kind].values()))
+            mirror = mixed(self._mirror(kind))
+            return EntityInputs(
+                source=rows_of(source),
+                deleted=source.filter(pl.col("deleted_at").is_not_null())["id"],
+                decisions=mixed(frame_of(f"decisions.{TABLES[kind]}", self.decisions[kind].values())),
+                eligible=mixed(frame_of(f"eligible.{TABLES[kind]}", self.eligible[kind].values())),
+                matches=mixed(self._matches(kind)),
+                mirror=mirror.drop("properties"),
+                held=rows_of(mirror),
             )
-            for kind in kinds or TABLES
-        }
+
         links = [{"entity_type": k, "teamleader_id": t, "hubspot_id": h} for (k, t), h in self.links.items()]
-        shadows = [
-            {"entity_type": k, "teamleader_id": t, "fields": json_text.dumps(s["fields"]),
-             "written": json_text.dumps(s["written"])}
-            for (k, t), s in self.shadows.items()
-        ]  # fmt: skip
+
+        def shadows(kind: str) -> Reader:
+            rows = [
+                {"teamleader_id": t} | {name: json_text.dumps(value) for name, value in s.items()}
+                for (k, t), s in self.shadows.items()
+                if k == kind
+            ]
+            return rows_of(mixed(frame_of("sync.shadows", rows)), "teamleader_id")
+
         return PlanInputs(
-            entities,
+            {kind: entity(kind) for kind in kinds or TABLES},
             mixed(frame_of("sync.links", links)),
-            mixed(frame_of("sync.shadows", shadows)),
+            {kind: shadows(kind) for kind in TABLES},
             reference(),
             self.portal,
-            mixed(self.relations),
-            mixed(self.opt_outs),
+            self.relations,
+            self.opt_outs,
             frame_of("sync.marketing_requests", self.requests),
             vanished=self.vanished,
         )

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tl_hubspot.planning import subset
-from tl_hubspot.planning.plan import CHANGES, OUTCOMES
+from tl_hubspot.planning.plan_inputs import CHANGES, OUTCOMES
 from tl_hubspot.planning.subset import Sizes, choose
 from tl_hubspot.warehouse.store import frame_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tl_hubspot.planning.forecast import Forecast, duration, forecast
+from tl_hubspot.planning.forecast import Forecast, duration, forecast, tally
 from tl_hubspot_tests.pushing.memory import create, marketing, plan, relate, unsubscribe, update
 
 
@@ -18,7 +18,7 @@ def test_calls_counted_by_hand() -> None:
         *(unsubscribe(f"c{n}", str(n), f"c{n}@example.be") for n in range(150)),
         *(marketing(f"c{n}", None) for n in range(101)),
     ]
-    made = forecast(plan(*rows), 18.0)
+    made = forecast([tally(plan(*rows))], 18.0)
     assert made.calls == {
         "creates": 2 + 1,
         "values before": 3,
@@ -32,7 +32,7 @@ def test_calls_counted_by_hand() -> None:
 
 
 def test_nothing_to_push() -> None:
-    empty = forecast(plan(), 9.5)
+    empty = forecast([tally(plan())], 9.5)
     assert empty.total == 0
     assert empty.sentence(0) == "Pushing it takes no call."
 

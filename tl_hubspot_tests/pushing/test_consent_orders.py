@@ -25,7 +25,8 @@ from tl_hubspot.hubspot.provision import PropertyWanted
 from tl_hubspot.planning import match_contacts, preflight
 from tl_hubspot.planning.adopt import adopt
 from tl_hubspot.planning.opt_outs import plan_opt_outs
-from tl_hubspot.planning.plan import EntityInputs, PlanInputs, PlanSettings, build
+from tl_hubspot.planning.plan import build
+from tl_hubspot.planning.plan_inputs import EntityInputs, PlanInputs, PlanSettings, rows_of
 from tl_hubspot.planning.stages import resolve
 from tl_hubspot.planning.transforms import Portal
 from tl_hubspot.pushing.change import Change, PlannedChanges
@@ -218,7 +219,12 @@ class World:
         )
         chosen = eligible.contacts(decided, companies, none)
         shadows = self._shadows()
-        addresses = match_contacts.pushed_addresses(shadows)
+        addresses = shadows.select(
+            "teamleader_id",
+            address=pl.col("fields").str.json_path_match("$.email"),
+            wrote=pl.col("written").str.json_path_match("$.email"),
+            added=pl.col("written").str.json_path_match("$.hs_additional_emails"),
+        )
         links_frame = frame_of("sync.links", ledger.links.values())
         matching = match_contacts.match(chosen, decided, held, links_frame, addresses, frame_of("sync.releases", []))
         opted_out = plan_opt_outs(decided, held, matching.matches, frame_of("sync.opt_outs", ledger.opt_outs.values()))
@@ -226,9 +232,19 @@ class World:
             del ledger.opt_outs[address]
         plan = build(
             PlanInputs(
-                {"contact": EntityInputs(people, decided, chosen, matching.matches, held)},
+                {
+                    "contact": EntityInputs(
+                        source=rows_of(people),
+                        deleted=people.filter(pl.col("deleted_at").is_not_null())["id"],
+                        decisions=decided,
+                        eligible=chosen,
+                        matches=matching.matches,
+                        mirror=held,
+                        held=rows_of(held),
+                    )
+                },
                 links_frame,
-                shadows,
+                {"contact": rows_of(shadows, "teamleader_id")},
                 frame_of("teamleader.reference", []),
                 self.facts,
                 opt_outs=opted_out.changes,

@@ -16,7 +16,6 @@ from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps import unchanged
 from tl_hubspot.planning.guards import Limit
-from tl_hubspot.planning.plan import Plan
 from tl_hubspot.pushing import retries
 from tl_hubspot.pushing.push import PushResult
 from tl_hubspot.warehouse.history import registered
@@ -37,12 +36,12 @@ _AS_PLANNED = "outcomes as planned"
 """What was planned to become of each record stands in `sync.outcomes`, and no push said otherwise."""
 
 
-def require_digest(made: Plan, digest: str) -> None:
+def require_digest(made: str, digest: str) -> None:
     """ConfigurationError unless the plan is the one that was approved."""
-    if made.digest != digest:
+    if made != digest:
         raise ConfigurationError(
             "The plan is not the one that was approved: HubSpot or Teamleader changed since, or it was pushed already",
-            where=f"its digest is now {made.digest}",
+            where=f"its digest is now {made}",
             mend="Run `tl-hubspot plan`, look at it, and approve the digest that it prints",
         )
 

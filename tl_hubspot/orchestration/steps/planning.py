@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import asdict, replace
+from collections.abc import Iterable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -21,15 +22,18 @@ from tl_hubspot.planning import forecast as forecasts
 from tl_hubspot.planning import match_companies, match_contacts, match_deals, preflight, relations, subset
 from tl_hubspot.planning import plan as plans
 from tl_hubspot.planning.adopt import Adoption, adopt
-from tl_hubspot.planning.forecast import Forecast
+from tl_hubspot.planning.forecast import Forecast, Tally
 from tl_hubspot.planning.guards import GuardSettings, Limit
+from tl_hubspot.planning.mapping import SECONDARY_EMAILS
 from tl_hubspot.planning.match_frames import Matching, buried
 from tl_hubspot.planning.opt_outs import OptOutPlan, plan_opt_outs
 from tl_hubspot.planning.parallel import side_by_side
-from tl_hubspot.planning.plan import EntityInputs, Plan, PlanInputs, PlanSettings
+from tl_hubspot.planning.plan import Plan
+from tl_hubspot.planning.plan_inputs import EntityInputs, PlanInputs, PlanSettings, Reader
 from tl_hubspot.planning.transforms import Portal
 from tl_hubspot.rules.settings import RuleSettings
-from tl_hubspot.warehouse.store import Warehouse, delete, insert
+from tl_hubspot.warehouse import history
+from tl_hubspot.warehouse.store import Warehouse, delete, fetch, frame_of, insert
 
 _PLURALS = {"contact": "contacts", "company": "companies", "deal": "deals"}
 
@@ -45,16 +49,14 @@ def plan(platform: Platform, run: Run) -> dict[str, Any]:
             unchanged.remember(con, "sync.plan", print_, run)
             con.execute("update sync.plan set run_id = ?", [run.run_id])
             con.execute("delete from sync.notices where found_by = 'push'")
+        tallies = [forecasts.tally(platform.warehouse.read("sync.plan"))]
     else:
         made = make(platform, run)
-        if run.options.approved is not None:
-            conclude.require_digest(made, run.options.approved)
-        store(platform, run, made, print_)
+        tallies = store(platform, run, made, print_)
         told, digest, limits = {}, made.digest, made.limits
-    held = conclude.planned(platform, run, digest, limits)
+    held, expected = conclude.planned(platform, run, digest, limits), forecast(platform, tallies)
     counts = platform.warehouse.read("select entity_type, action, count(*) from sync.plan group by all order by all")
     facts = told | {"digest": digest, "held": held} | _NOTHING | {f"{e} {a}": n for e, a, n in counts.iter_rows()}
-    expected = forecast(platform, platform.warehouse.read("sync.plan"))
     return facts | {"calls_to_push": expected.total, "seconds_to_push": round(expected.seconds, 1)}
 
 
@@ -62,9 +64,9 @@ _NOTHING = {f"{entity_type} {action}": 0 for entity_type in ENTITIES for action 
 """So that a plan without changes has its place in a plot."""
 
 
-def forecast(platform: Platform, changes: pl.DataFrame) -> Forecast:
-    """How many calls pushing these changes takes, and how long."""
-    return forecasts.forecast(changes, platform.hubspot.calls_per_second)
+def forecast(platform: Platform, tallies: Iterable[Tally]) -> Forecast:
+    """How many calls pushing what was tallied takes, and how long."""
+    return forecasts.forecast(tallies, platform.hubspot.calls_per_second)
 
 
 _MADE_OF = (
@@ -91,19 +93,28 @@ def _facts(platform: Platform, run: Run) -> dict[str, Any]:
     }
 
 
-def store(platform: Platform, run: Run, made: Plan, made_of: str) -> None:
-    """The plan takes the place of the one before; `made_of`: fingerprint of what it was made of."""
+def store(platform: Platform, run: Run, made: Planned, made_of: str) -> list[Tally]:
+    """The plan takes the place of the one before; `made_of`: fingerprint of what it was made of.
+
+    Returns what there is to push. ConfigurationError, and nothing is stored, when another plan was approved.
+    """
+    tallies = []
     with platform.warehouse.transaction() as con:
         unchanged.remember(con, "sync.plan", made_of, run)
         con.execute("delete from sync.plan")
-        stamp = [pl.lit(run.run_id).alias("run_id"), pl.lit(made.digest).alias("digest")]
-        insert(con, "sync.plan", made.changes.with_columns(*stamp))
+        con.execute("delete from sync.settled")
+        for part in made.parts():
+            tallies.append(forecasts.tally(part.changes))
+            insert(con, "sync.plan", part.changes.with_columns(pl.lit(run.run_id).alias("run_id")))
+            insert(con, "sync.settled", part.settled)
+        if run.options.approved is not None:
+            conclude.require_digest(made.digest, run.options.approved)
+        con.execute("update sync.plan set digest = ?", [made.digest])
         con.execute("delete from sync.planned_outcomes")
         insert(con, "sync.planned_outcomes", made.outcomes)
-        con.execute("delete from sync.settled")
-        insert(con, "sync.settled", made.settled)
         con.execute("delete from sync.notices where found_by <> 'recovery'")
         insert(con, "sync.notices", made.notices.with_columns(pl.lit("plan").alias("found_by")))
+    return tallies
 
 
 def stored_plan(platform: Platform, run: dict[str, Any]) -> Plan:
@@ -124,24 +135,61 @@ def _limits(run: dict[str, Any]) -> list[Limit]:
 
 
 class _Tables:
-    """Tables as frames, each read once; records of Teamleader without their payload text."""
+    """Tables as frames, each read once, without the largest columns of the records; those are read with some rows."""
 
     def __init__(self, warehouse: Warehouse) -> None:
-        self._read = functools.cache(warehouse.read)
+        self._warehouse, self._read = warehouse, functools.cache(warehouse.read)
 
     def __call__(self, table: str) -> pl.DataFrame:
-        if table in SOURCES.values():
-            return self._read(f"select * exclude (payload) from {table}")
+        if table in _READ_ONLY_PARTLY:
+            return self._read(f"select * exclude ({_READ_ONLY_PARTLY[table]}) from {table}")
         return self._read(table)
 
     def existing(self, entity_type: str, *columns: str) -> pl.DataFrame:
         """These columns of the records that Teamleader has, deleted ones left out."""
-        records = self(SOURCES[entity_type]).select("deleted_at", *columns)
-        return records.filter(pl.col("deleted_at").is_null()).drop("deleted_at")
+        return self._read(f"select {', '.join(columns)} from {SOURCES[entity_type]} where deleted_at is null")
 
     def ids(self, entity_type: str) -> pl.Series:
         """Ids of the records that Teamleader has."""
         return self.existing(entity_type, "id").get_column("id")
+
+    def deleted(self, entity_type: str) -> pl.Series:
+        """Ids of the records that Teamleader had."""
+        return self._read(f"select id from {SOURCES[entity_type]} where deleted_at is not null").get_column("id")
+
+    def rows(self, table: str, columns: str = "*") -> Reader:
+        """Reads rows of a table by id."""
+        return partial(self._some, f"select {columns} from {table} where id in (select key from _keys)", table)
+
+    def shadows(self, entity_type: str) -> Reader:
+        """Reads rows of sync.shadows of an entity type."""
+        query = (
+            "select teamleader_id, fields, written from sync.shadows"
+            f" where entity_type = '{entity_type}' and teamleader_id in (select key from _keys)"
+        )
+        return partial(self._some, query, "sync.shadows")
+
+    def _some(self, query: str, table: str, keys: pl.Series) -> pl.DataFrame:
+        if keys.is_empty():
+            return frame_of(table, [])
+        with self._warehouse.connect() as con, history.registered(con, _keys=keys.alias("key").to_frame()):
+            return fetch(con, query)
+
+    def pushed_addresses(self) -> pl.DataFrame:
+        """What the sync last pushed of the addresses of contacts, see `match_contacts.match`."""
+        return self._read(
+            "select teamleader_id, fields->>'$.email' as address, written->>'$.email' as wrote,"
+            f" written->>'$.{SECONDARY_EMAILS}' as added from sync.shadows where entity_type = 'contact'"
+        )
+
+    def pushed(self, entity_type: str) -> pl.Series:
+        """Ids of the records that have a shadow."""
+        query = f"select teamleader_id from sync.shadows where entity_type = '{entity_type}'"
+        return self._read(query).get_column("teamleader_id")
+
+
+_READ_ONLY_PARTLY = {MIRRORS["contact"]: "properties", MIRRORS["deal"]: "properties"}
+"""Tables of which a plan needs a large column only with some rows."""
 
 
 def _portal(platform: Platform, tables: _Tables) -> Portal:
@@ -155,12 +203,7 @@ def _portal(platform: Platform, tables: _Tables) -> Portal:
 
 def _matchings(tables: _Tables, rules: RuleSettings, graves: pl.DataFrame) -> dict[str, Matching]:
     """Which HubSpot record belongs to each eligible record."""
-    links, releases, shadows = tables("sync.links"), tables("sync.releases"), tables("sync.shadows")
-
-    def pushed(entity_type: str) -> pl.DataFrame:
-        return shadows.filter(pl.col("entity_type") == entity_type)
-
-    addresses = match_contacts.pushed_addresses(pushed("contact"))
+    links, releases = tables("sync.links"), tables("sync.releases")
     matchings = {
         "contact": partial(
             match_contacts.match,
@@ -168,7 +211,7 @@ def _matchings(tables: _Tables, rules: RuleSettings, graves: pl.DataFrame) -> di
             tables("decisions.contacts"),
             tables("hubspot.contacts"),
             links,
-            addresses,
+            tables.pushed_addresses(),
             releases,
             tables("sync.undone_addresses"),
             graves,
@@ -180,7 +223,7 @@ def _matchings(tables: _Tables, rules: RuleSettings, graves: pl.DataFrame) -> di
             tables.existing("company", "id", "updated_at"),
             tables("hubspot.companies"),
             links,
-            pushed("company").get_column("teamleader_id"),
+            tables.pushed("company"),
             releases,
             rules,
         ),
@@ -190,7 +233,7 @@ def _matchings(tables: _Tables, rules: RuleSettings, graves: pl.DataFrame) -> di
             tables("decisions.deals"),
             tables("hubspot.deals"),
             links,
-            pushed("deal").get_column("teamleader_id"),
+            tables.pushed("deal"),
             releases,
         ),
     }
@@ -198,7 +241,27 @@ def _matchings(tables: _Tables, rules: RuleSettings, graves: pl.DataFrame) -> di
     return {e: buried(m, graves, e) for e, m in found.items()}
 
 
-def make(platform: Platform, run: Run) -> Plan:
+_DOUBLED = "Teamleader ids are carried by more than one HubSpot record"
+
+
+class Planned(plans.Planner):
+    """The plan of a run, with limits that only the tables know; `doubled`: ids that several HubSpot records carry."""
+
+    def __init__(self, inputs: PlanInputs, settings: PlanSettings, doubled: int) -> None:
+        super().__init__(inputs, settings)
+        self._doubled = doubled
+
+    @property
+    def limits(self) -> list[Limit]:
+        """All limits, exceeded or not."""
+        return [
+            *super().limits,
+            _never("duplicate_teamleader_ids", self._doubled, _DOUBLED),
+            _never("protected_fields", self.protected, "protected properties are in the plan"),
+        ]
+
+
+def make(platform: Platform, run: Run) -> Planned:
     """Match, compare and plan; what was seen of relations and opt-outs on the way is remembered."""
     tables, settings = _Tables(platform.warehouse), platform.settings
     with platform.warehouse.connect() as con:
@@ -210,19 +273,22 @@ def make(platform: Platform, run: Run) -> Plan:
         delete(con, "sync.relations", related.forget)
         delete(con, "sync.opt_outs", opted_out.forget)
     entities = run.options.entities
+    mapping = preflight.effective(platform.mapping, facts.properties)
     inputs = PlanInputs(
         entities={
             e: EntityInputs(
-                source=tables(SOURCES[e]),
+                source=tables.rows(SOURCES[e], "* exclude (payload)"),
+                deleted=tables.deleted(e),
                 decisions=tables(f"decisions.{_PLURALS[e]}"),
                 eligible=tables(f"eligible.{_PLURALS[e]}"),
                 matches=matched[e].matches,
                 mirror=tables(MIRRORS[e]),
+                held=tables.rows(MIRRORS[e]),
             )
             for e in entities
         },
         links=tables("sync.links"),
-        shadows=tables("sync.shadows"),
+        shadows={e: tables.shadows(e) for e in entities},
         reference=tables("teamleader.reference"),
         portal=facts,
         relations=_between(related.changes, entities),
@@ -233,26 +299,14 @@ def make(platform: Platform, run: Run) -> Plan:
         vanished={e: _vanished(platform, e) for e in entities},
         confined_to=_chosen(run, tables),
     )
-    made = plans.build(
-        inputs,
-        PlanSettings(
-            mapping=preflight.effective(platform.mapping, facts.properties),
-            as_of=run.as_of,
-            guards=GuardSettings(**settings.guards.model_dump()),
-            marketing_method=settings.marketing.method,
-            marketing_tier=settings.marketing.tier,
-        ),
+    chosen = PlanSettings(
+        mapping=mapping,
+        as_of=run.as_of,
+        guards=GuardSettings(**settings.guards.model_dump()),
+        marketing_method=settings.marketing.method,
+        marketing_tier=settings.marketing.tier,
     )
-    doubled = sum(a.duplicates.height for a in adopted.values())
-    protected = len(plans.protected_fields(made, platform.mapping.protected_names, facts.properties))
-    return replace(
-        made,
-        limits=[
-            *made.limits,
-            _never("duplicate_teamleader_ids", doubled, "Teamleader ids are carried by more than one HubSpot record"),
-            _never("protected_fields", protected, "protected properties are in the plan"),
-        ],
-    )
+    return Planned(inputs, chosen, sum(a.duplicates.height for a in adopted.values()))
 
 
 def _chosen(run: Run, tables: _Tables) -> subset.Ids | None:
