@@ -51,6 +51,9 @@ class Forecast:
         return text
 
 
+_RELATION = pl.Struct({"from_type": pl.String, "to_type": pl.String, "primary": pl.Boolean})
+"""What of the details of a relation decides with which others it goes in a call."""
+
 Tally = Counter[tuple[str, ...]]
 """What there is to do → how often: (action, entity type), ("addresses",), (action, from type, to type, primary) of
 relations, ("opt-outs",)."""
@@ -65,9 +68,8 @@ def tally(changes: pl.DataFrame) -> Tally:
     counted[("addresses",)] = written.filter(
         pl.col("fields").str.contains(f'"{SECONDARY_EMAILS}"', literal=True)
     ).height
-    details = {n: pl.col("details").str.json_path_match(f"$.{n}") for n in ("from_type", "to_type", "primary")}
-    details["primary"] = (details["primary"] == "true").fill_null(False)
-    relations = changes.filter(pl.col("action").is_in(_RELATES)).select("action", **details)
+    kind = pl.col("details").str.json_decode(_RELATION).struct.unnest()
+    relations = changes.filter(pl.col("action").is_in(_RELATES)).select("action", kind).fill_null(False)
     for *kind, number in relations.group_by(pl.all()).len().iter_rows():
         counted[tuple(map(str, kind))] += number
     opt_outs = changes.filter(pl.col("action") == "unsubscribe")["details"]

@@ -56,7 +56,7 @@ class Planner:
     def __init__(self, inputs: PlanInputs, settings: PlanSettings) -> None:
         self._inputs, self._settings = inputs, settings
         self._entities = {k: Entity(k, inputs, settings) for k in PUSH_ORDER if k in inputs.entities}
-        self._digest = hashlib.blake2b(digest_size=32)
+        self._digest = Digest()
         self._actions: collections.Counter[str] = collections.Counter()
         self.protected = 0
 
@@ -81,7 +81,7 @@ class Planner:
                 yield Part(rows)
 
     def _count(self, changes: pl.DataFrame) -> None:
-        digest_of(changes, self._digest)
+        self._digest.update(changes)
         self._actions.update(dict(changes.group_by("action").len().iter_rows()))
         names, properties = self._settings.mapping.protected_names, self._inputs.portal.properties
         self.protected += len(protected_fields(changes, names, properties))
@@ -164,16 +164,27 @@ def build(inputs: PlanInputs, settings: PlanSettings) -> Plan:
 # --- digest and views -------------------------------------------------------------------------------------------------
 
 
-def digest_of(changes: pl.DataFrame, digest: hashlib.blake2b | None = None) -> hashlib.blake2b:
-    """blake2b over the changes in their order, or what was read before and then those; whatever parts they come in.
+class Digest:
+    """blake2b over changes in their order, whatever parts they come in.
 
     The order is always the same for the same changes, and `fields` and `details` are canonical.
     """
-    digest = digest or hashlib.blake2b(digest_size=32)
-    # neither sign can stand in an id or in JSON text
-    rows = pl.concat_str(pl.col(list(CHANGES)).fill_null("\0"), separator="\n") + "\n"
-    digest.update(changes.select(rows.str.join("").cast(pl.Binary)).item() or b"")
-    return digest
+
+    def __init__(self) -> None:
+        self._columns = [hashlib.blake2b(digest_size=32) for _ in CHANGES]
+
+    def update(self, changes: pl.DataFrame) -> None:
+        """Take some more rows."""
+        # neither sign can stand in an id or in JSON text
+        columns = changes.select(pl.col(list(CHANGES)).fill_null("\0").str.join("\n").cast(pl.Binary))
+        if changes.height:
+            for digest, text in zip(self._columns, columns.row(0), strict=True):
+                digest.update(text)
+                digest.update(b"\n")
+
+    def hexdigest(self) -> str:
+        """The digest of all rows so far."""
+        return hashlib.blake2b(b"".join(c.digest() for c in self._columns), digest_size=32).hexdigest()
 
 
 def to_json(plan: Plan) -> dict[str, Any]:

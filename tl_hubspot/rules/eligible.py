@@ -14,6 +14,14 @@ import polars as pl
 
 from tl_hubspot.rules import contacts as contact_rules
 
+LOOKED_AT = {
+    "decisions.contacts": ("teamleader_id", "status", "reason", "duplicate_of", "address"),
+    "decisions.companies": ("teamleader_id", "status", "group_id", "vat", "domain", "name_key"),
+    "decisions.deals": ("teamleader_id", "status", "reason", "label", "contact_id", "company_id"),
+    "teamleader.contact_company_links": ("contact_id", "company_id", "position", "rank"),
+}
+"""Columns of each table that eligibility looks at; of the contacts' decisions the other rules need no others."""
+
 
 def links_that_count(
     links: pl.DataFrame, contact_decisions: pl.DataFrame, company_decisions: pl.DataFrame

@@ -4,6 +4,7 @@ function, writes a table.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -79,11 +80,11 @@ def companies(platform: Platform, run: Run) -> dict[str, Any]:
     """decisions.companies."""
 
     def decide() -> pl.DataFrame:
-        rules, read = platform.rules(run), platform.warehouse.read
+        rules = platform.rules(run)
         return company_rules.decide(
             company_rules.group(source(platform.warehouse, SOURCES["company"], company_rules.LOOKED_AT), rules),
-            read(LINKS),
-            read("decisions.contacts"),
+            _looked_at(platform, LINKS),
+            _looked_at(platform, "decisions.contacts"),
             linked_ids(platform, "company"),
             rules,
         )
@@ -96,11 +97,10 @@ def deals(platform: Platform, run: Run) -> dict[str, Any]:
     """decisions.deals."""
 
     def decide() -> pl.DataFrame:
-        read = platform.warehouse.read
         return deal_rules.decide(
             source(platform.warehouse, SOURCES["deal"], deal_rules.LOOKED_AT),
-            read("teamleader.deal_phase_history"),
-            read("decisions.contacts"),
+            platform.warehouse.read("select deal_id, started_at from teamleader.deal_phase_history"),
+            _looked_at(platform, "decisions.contacts"),
             linked_ids(platform, "deal"),
             mapped_stages(platform),
             platform.rules(run),
@@ -130,7 +130,7 @@ def eligible_records(platform: Platform, run: Run, name: str) -> dict[str, Any]:
     made_of = ["decisions.contacts", "decisions.companies", "decisions.deals", LINKS]
 
     def choose() -> pl.DataFrame:
-        read = platform.warehouse.read
+        read = functools.partial(_looked_at, platform)
         firms = read("decisions.companies")
         if name == "contacts":
             return eligible.contacts(read("decisions.contacts"), firms, read(LINKS))
@@ -138,10 +138,15 @@ def eligible_records(platform: Platform, run: Run, name: str) -> dict[str, Any]:
             return eligible.companies(firms)
         if name == "deals":
             return eligible.deals(read("decisions.deals"), firms)
-        return eligible.relations(read("eligible.deals"), read("decisions.contacts"), firms, read(LINKS))
+        chosen = platform.warehouse.read("eligible.deals")
+        return eligible.relations(chosen, read("decisions.contacts"), firms, read(LINKS))
 
     known, rows = _computed(platform, run, f"eligible.{name}", made_of, {}, choose)
     return {"rows": rows} | known
+
+
+def _looked_at(platform: Platform, table: str) -> pl.DataFrame:
+    return platform.warehouse.read(f"select {', '.join(eligible.LOOKED_AT[table])} from {table}")
 
 
 def _decided(
