@@ -70,8 +70,8 @@ def tally(changes: pl.DataFrame) -> Tally:
     ).height
     kind = pl.col("details").str.json_decode(_RELATION).struct.unnest()
     relations = changes.filter(pl.col("action").is_in(_RELATES)).select("action", kind).fill_null(False)
-    for *kind, number in relations.group_by(pl.all()).len().iter_rows():
-        counted[tuple(map(str, kind))] += number
+    for row in relations.group_by(pl.all()).len().iter_rows():
+        counted[tuple(str(value) for value in row[:-1])] += row[-1]
     opt_outs = changes.filter(pl.col("action") == "unsubscribe")["details"]
     counted[("opt-outs",)] = sum(len(decoding.decode(text)["addresses"]) for text in opt_outs)
     counted[("marketing",)] = changes.filter(pl.col("action") == "marketing").height

@@ -27,7 +27,7 @@ from tl_hubspot.planning.protected import PROTECTED_PATTERNS, is_protected
 AT_ONCE = 2
 """Parts computed side by side: polars leaves the interpreter lock while it works on a frame."""
 ROWS = 50_000
-"""Rows of relations and other changes in a part."""
+"""Rows of other changes in a part."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ class Planner:
                 yield part
         contacts = self._entities.get("contact")
         marketing = contacts.marketing_rows() if contacts else no_changes()
-        for changes in (self._inputs.relations, self._inputs.opt_outs, marketing):
-            for rows in changes.select(list(CHANGES)).iter_slices(ROWS):
-                yield Part(rows)
+        yield from map(Part, self._inputs.relations)
+        for changes in (self._inputs.opt_outs.select(list(CHANGES)), marketing):
+            yield from map(Part, changes.iter_slices(ROWS))
 
     def _count(self, changes: pl.DataFrame) -> None:
         self._digest.update(changes)

@@ -5,7 +5,7 @@ Records come through functions that read some of them: a plan never has all of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -75,9 +75,10 @@ class PlanInputs:
 
     `entities`: by entity type, only those that the run may change; `links`: `sync.links` after adoption; `shadows`: by
     entity type, reads rows of `sync.shadows` by `teamleader_id`; `marketing_requests`: its `sync` table; `reference`:
-    `teamleader.reference`; `relations`, `opt_outs`: rows of CHANGES (associate, disassociate; unsubscribe) in push
-    order; `notices`: frames of notices found before; `vanished`: per entity type (vanished in this run, known before);
-    `opted_out_records`: `opt_outs.OptOutPlan.records`; `confined_to`: the only records that may change, None for all.
+    `teamleader.reference`; `relations`: frames of CHANGES (associate, disassociate) in push order; `opt_outs`: rows of
+    CHANGES (unsubscribe); `notices`: frames of notices found before; `vanished`: per entity type (vanished in this run,
+    known before); `opted_out_records`: `opt_outs.OptOutPlan.records`; `confined_to`: the only records that may change,
+    None for all.
     """
 
     entities: Mapping[str, EntityInputs]
@@ -85,7 +86,7 @@ class PlanInputs:
     shadows: Mapping[str, Reader]
     reference: pl.DataFrame
     portal: Portal
-    relations: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CHANGES))
+    relations: Iterable[pl.DataFrame] = ()
     opt_outs: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CHANGES))
     marketing_requests: pl.DataFrame = field(
         default_factory=lambda: pl.DataFrame(schema={"teamleader_id": pl.String, "hubspot_id": pl.String})

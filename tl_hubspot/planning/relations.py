@@ -6,16 +6,19 @@ relations should exist is decided in `rules.eligible`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from tl_hubspot.planning.match_frames import no_notices, notices
 from tl_hubspot.planning.match_links import follow_merges, resolve
+from tl_hubspot.rules.eligible import in_order
 
 PAIR = ["from_type", "from_id", "to_type", "to_id"]
 ENTITIES = ("contact", "company", "deal")
+ROWS = 50_000
+"""Relations of a part of a plan."""
 DEAL_COLUMNS = ("id", "customer_type", "customer_id", "contact_person_id")
 """Columns of `teamleader.deals` that say what a deal is related to."""
 
@@ -37,15 +40,27 @@ class Records:
 class RelationPlan:
     """What to do about relations.
 
-    changes: rows of the plan (associate, disassociate), a contact's primary company before its others; found: rows of
-    sync.relations that HubSpot has already, origin found; forget: rows of sync.relations (PAIR) to drop, because
-    neither side has the relation any more; notices: removed_by_person, stale_relation.
+    writes, removals: relations to make and to take away, a contact's primary company before its others: PAIR in
+    Teamleader ids, `from_hubspot_id`, `to_hubspot_id`, `exists` (in HubSpot), `primary`; found: rows of sync.relations
+    that HubSpot has already, origin found; forget: rows of sync.relations (PAIR) to drop, because neither side has the
+    relation any more; notices: removed_by_person, stale_relation.
     """
 
-    changes: pl.DataFrame
+    writes: pl.DataFrame
+    removals: pl.DataFrame
     found: pl.DataFrame
     forget: pl.DataFrame
     notices: pl.DataFrame
+
+    def changes(self, entities: Collection[str] = ENTITIES) -> Iterator[pl.DataFrame]:
+        """Rows of the plan (associate, disassociate) between records of those kinds, some thousand at a time."""
+        both = pl.col("from_type").is_in(list(entities)) & pl.col("to_type").is_in(list(entities))
+        for frame, action, reason in (
+            (self.writes, "associate", "related_in_teamleader"),
+            (self.removals, "disassociate", "not_related_in_teamleader"),
+        ):
+            for rows in frame.filter(both).iter_slices(ROWS):
+                yield _changes(action, reason, rows)
 
 
 def winners(decisions: pl.DataFrame) -> pl.DataFrame:
@@ -130,9 +145,6 @@ def plan_relations(
     gone = _gone(doubtful, existing, desired, present, records, links)
     stale = gone.filter(pl.col("exists") & (pl.col("origin") == "made") & pl.col("matched"))
     forget = gone.filter(~pl.col("exists") & pl.col("matched"))
-    changes = [_changes("associate", "related_in_teamleader", writes)]
-    if remove_stale:
-        changes.append(_changes("disassociate", "not_related_in_teamleader", stale))
     told = [
         no_notices(),
         notices(
@@ -158,7 +170,8 @@ def plan_relations(
         ),
     ]
     return RelationPlan(
-        changes=pl.concat(changes),
+        writes=_ordered(writes),
+        removals=_ordered(stale if remove_stale else stale.clear()),
         found=found.select(
             "from_type", "to_type", from_id="from_hubspot_id", to_id="to_hubspot_id", origin=pl.lit("found")
         )
@@ -311,28 +324,24 @@ def _named(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+_OF_A_CHANGE = [*PAIR, "from_hubspot_id", "to_hubspot_id", "exists", "primary"]
+
+
+def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
+    """Contacts to companies, then deals to contacts and companies; a primary company first."""
+    primary = pl.when("primary").then(pl.lit("0")).otherwise(pl.lit("1"))
+    return frame.select(_OF_A_CHANGE).sort(in_order("from_type", "to_type", primary, "from_id", "to_id"))
+
+
 def _changes(action: str, reason: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the plan: contacts to companies, then deals to contacts and companies; a primary company first."""
-    # one text sorts in a third of the time that its parts take
-    place = pl.concat_str(
-        "from_type", "to_type", pl.when("primary").then(pl.lit("0")).otherwise(pl.lit("1")), "from_id", "to_id",
-        separator="\0",
-    )  # fmt: skip
-    return (
-        frame.sort(place)
-        .with_columns(
-            # in the order of the alphabet: canonical JSON, on which the digest of a plan rests
-            details=pl.struct(
-                "exists", "from_hubspot_id", "from_id", "from_type", "primary", "to_hubspot_id", "to_id", "to_type"
-            ).struct.json_encode()
-        )
-        .select(
-            entity_type=pl.lit("relation"),
-            teamleader_id=pl.concat_str("from_id", pl.lit(">"), "to_id"),
-            hubspot_id=pl.lit(None, pl.String),
-            action=pl.lit(action),
-            reason=pl.lit(reason),
-            fields=pl.lit("{}"),
-            details="details",
-        )
+    """Rows of the plan."""
+    # in the order of the alphabet: canonical JSON, on which the digest of a plan rests
+    return frame.select(
+        entity_type=pl.lit("relation"),
+        teamleader_id=pl.concat_str("from_id", pl.lit(">"), "to_id"),
+        hubspot_id=pl.lit(None, pl.String),
+        action=pl.lit(action),
+        reason=pl.lit(reason),
+        fields=pl.lit("{}"),
+        details=pl.struct(sorted(_OF_A_CHANGE)).struct.json_encode(),
     )

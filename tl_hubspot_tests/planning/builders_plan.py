@@ -249,7 +249,7 @@ class World:
             {kind: shadows(kind) for kind in TABLES},
             reference(),
             self.portal,
-            self.relations,
+            [self.relations],
             self.opt_outs,
             frame_of("sync.marketing_requests", self.requests),
             vanished=self.vanished,

@@ -138,7 +138,7 @@ class _Tables:
     """Tables as frames, each read once, without the largest columns of the records; those are read with some rows."""
 
     def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse, self._read = warehouse, functools.cache(warehouse.read)
+        self._read = functools.cache(warehouse.read)
 
     def __call__(self, table: str) -> pl.DataFrame:
         if table in _READ_ONLY_PARTLY:
@@ -157,24 +157,6 @@ class _Tables:
         """Ids of the records that Teamleader had."""
         return self._read(f"select id from {SOURCES[entity_type]} where deleted_at is not null").get_column("id")
 
-    def rows(self, table: str, columns: str = "*") -> Reader:
-        """Reads rows of a table by id."""
-        return partial(self._some, f"select {columns} from {table} where id in (select key from _keys)", table)
-
-    def shadows(self, entity_type: str) -> Reader:
-        """Reads rows of sync.shadows of an entity type."""
-        query = (
-            "select teamleader_id, fields, written from sync.shadows"
-            f" where entity_type = '{entity_type}' and teamleader_id in (select key from _keys)"
-        )
-        return partial(self._some, query, "sync.shadows")
-
-    def _some(self, query: str, table: str, keys: pl.Series) -> pl.DataFrame:
-        if keys.is_empty():
-            return frame_of(table, [])
-        with self._warehouse.connect() as con, history.registered(con, _keys=keys.alias("key").to_frame()):
-            return fetch(con, query)
-
     def pushed_addresses(self) -> pl.DataFrame:
         """What the sync last pushed of the addresses of contacts, see `match_contacts.match`."""
         return self._read(
@@ -186,6 +168,24 @@ class _Tables:
         """Ids of the records that have a shadow."""
         query = f"select teamleader_id from sync.shadows where entity_type = '{entity_type}'"
         return self._read(query).get_column("teamleader_id")
+
+
+def _reader(warehouse: Warehouse, table: str, columns: str = "*", key: str = "id", where: str = "true") -> Reader:
+    """Reads rows of a table by key."""
+    query = f"select {columns} from {table} where {where} and {key} in (select key from _keys)"
+
+    def some(keys: pl.Series) -> pl.DataFrame:
+        if keys.is_empty():
+            return frame_of(table, [])
+        with warehouse.connect() as con, history.registered(con, _keys=keys.alias("key").to_frame()):
+            return fetch(con, query)
+
+    return some
+
+
+def _shadows(warehouse: Warehouse, entity_type: str) -> Reader:
+    columns = "teamleader_id, fields, written"
+    return _reader(warehouse, "sync.shadows", columns, "teamleader_id", f"entity_type = '{entity_type}'")
 
 
 _READ_ONLY_PARTLY = {MIRRORS["contact"]: "properties", MIRRORS["deal"]: "properties"}
@@ -263,12 +263,13 @@ class Planned(plans.Planner):
 
 def make(platform: Platform, run: Run) -> Planned:
     """Match, compare and plan; what was seen of relations and opt-outs on the way is remembered."""
-    tables, settings = _Tables(platform.warehouse), platform.settings
-    with platform.warehouse.connect() as con:
+    warehouse, settings = platform.warehouse, platform.settings
+    tables = _Tables(warehouse)
+    with warehouse.connect() as con:
         graves = tombstones.graves(con, settings.data, tables("sync.releases"))
     facts, matched = _portal(platform, tables), _matchings(tables, platform.rules(run), graves)
     adopted, related, opted_out = _found(tables, matched, remove_stale=settings.relations.remove_stale)
-    with platform.warehouse.transaction() as con:
+    with warehouse.transaction() as con:
         insert(con, "sync.relations", related.found.with_columns(pl.lit(run.run_id).alias("run_id")))
         delete(con, "sync.relations", related.forget)
         delete(con, "sync.opt_outs", opted_out.forget)
@@ -277,21 +278,26 @@ def make(platform: Platform, run: Run) -> Planned:
     inputs = PlanInputs(
         entities={
             e: EntityInputs(
-                source=tables.rows(SOURCES[e], "* exclude (payload)"),
+                source=_reader(warehouse, SOURCES[e], "* exclude (payload)"),
                 deleted=tables.deleted(e),
                 decisions=tables(f"decisions.{_PLURALS[e]}"),
                 eligible=tables(f"eligible.{_PLURALS[e]}"),
                 matches=matched[e].matches,
                 mirror=tables(MIRRORS[e]),
-                held=tables.rows(MIRRORS[e]),
+                held=_reader(warehouse, MIRRORS[e]),
             )
             for e in entities
         },
         links=tables("sync.links"),
-        shadows={e: tables.shadows(e) for e in entities},
+        shadows={
+            e: _reader(
+                warehouse, "sync.shadows", "teamleader_id, fields, written", "teamleader_id", f"entity_type = '{e}'"
+            )
+            for e in entities
+        },
         reference=tables("teamleader.reference"),
         portal=facts,
-        relations=_between(related.changes, entities),
+        relations=related.changes(entities),
         opt_outs=opted_out.changes if "contact" in entities else opted_out.changes.clear(),
         opted_out_records=opted_out.records,
         marketing_requests=tables("sync.marketing_requests"),
@@ -348,25 +354,19 @@ def _relations(tables: _Tables, matched: dict[str, Matching], *, remove_stale: b
         )
         for e in ENTITIES
     }
+    remembered, present = tables("sync.relations"), pl.DataFrame(schema=dict.fromkeys(relations.PAIR, pl.String))
+    if remembered.height:  # what Teamleader has matters only to what may be gone
+        deals = tables.existing("deal", *relations.DEAL_COLUMNS)
+        present = relations.in_teamleader(tables("teamleader.contact_company_links"), deals)
     return relations.plan_relations(
         tables("eligible.relations"),
-        relations.in_teamleader(
-            tables("teamleader.contact_company_links"), tables.existing("deal", *relations.DEAL_COLUMNS)
-        ),
+        present,
         records,
         tables("sync.links"),
         tables("hubspot.associations"),
-        tables("sync.relations"),
+        remembered,
         remove_stale=remove_stale,
     )
-
-
-def _between(changes: pl.DataFrame, entities: tuple[str, ...]) -> pl.DataFrame:
-    """Relations of which both sides may be changed."""
-    if set(entities) == set(ENTITIES):
-        return changes
-    sides = [pl.col("details").str.json_path_match(f"$.{side}_type").is_in(entities) for side in ("from", "to")]
-    return changes.filter(pl.all_horizontal(sides))
 
 
 def _vanished(platform: Platform, entity_type: str) -> tuple[int, int]:
