@@ -20,12 +20,11 @@ import polars as pl
 from tl_hubspot.planning import guards, subset
 from tl_hubspot.planning.guards import Counts, Limit
 from tl_hubspot.planning.match_frames import NOTICES, no_notices
-from tl_hubspot.planning.plan_entity import PUSH_ORDER, Entity, EntityPart
+from tl_hubspot.planning.parallel import AT_ONCE
+from tl_hubspot.planning.plan_entity import PUSH_ORDER, Entity, EntityPart, MarketingCounts
 from tl_hubspot.planning.plan_inputs import CHANGES, OUTCOMES, SETTLED, Part, PlanInputs, PlanSettings, no_changes
 from tl_hubspot.planning.protected import PROTECTED_PATTERNS, is_protected
 
-AT_ONCE = 2
-"""Parts computed side by side: polars leaves the interpreter lock while it works on a frame."""
 ROWS = 50_000
 """Rows of other changes in a part."""
 
@@ -55,7 +54,8 @@ class Planner:
 
     def __init__(self, inputs: PlanInputs, settings: PlanSettings) -> None:
         self._inputs, self._settings = inputs, settings
-        self._entities = {k: Entity(k, inputs, settings) for k in PUSH_ORDER if k in inputs.entities}
+        self._outcomes, self._notices = [pl.DataFrame(schema=OUTCOMES)], [no_notices(), *inputs.notices]
+        self._marketing = MarketingCounts()
         self._digest = Digest()
         self._actions: collections.Counter[str] = collections.Counter()
         self.protected = 0
@@ -70,12 +70,17 @@ class Planner:
             yield Part(changes, part.settled)
 
     def _made(self) -> Iterator[Part]:
-        for entity in self._entities.values():
-            for part in _ahead(entity.parts()):
-                entity.take(part)
-                yield part
-        contacts = self._entities.get("contact")
-        marketing = contacts.marketing_rows() if contacts else no_changes()
+        marketing = no_changes()
+        for kind in PUSH_ORDER:
+            if kind in self._inputs.entities:
+                entity = Entity(kind, self._inputs, self._settings)
+                for part in _ahead(entity.parts()):
+                    entity.take(part)
+                    yield part
+                self._outcomes.append(entity.outcomes())
+                self._notices.append(entity.notices())
+                if kind == "contact":
+                    marketing, self._marketing = entity.marketing_rows(), entity.marketing_counts()
         yield from map(Part, self._inputs.relations)
         for changes in (self._inputs.opt_outs.select(list(CHANGES)), marketing):
             yield from map(Part, changes.iter_slices(ROWS))
@@ -94,15 +99,14 @@ class Planner:
     @property
     def outcomes(self) -> pl.DataFrame:
         """OUTCOMES: one row per record that Teamleader has."""
-        told = pl.concat([pl.DataFrame(schema=OUTCOMES), *(e.outcomes() for e in self._entities.values())])
+        told = pl.concat(self._outcomes)
         chosen = self._inputs.confined_to
         return told if chosen is None else subset.outcomes(told, chosen)
 
     @property
     def notices(self) -> pl.DataFrame:
         """All notices, those found before among them."""
-        told = [no_notices(), *self._inputs.notices, *(e.notices() for e in self._entities.values())]
-        return pl.concat([t.select(list(NOTICES)) for t in told]).unique(maintain_order=True)
+        return pl.concat([told.select(list(NOTICES)) for told in self._notices]).unique(maintain_order=True)
 
     @property
     def limits(self) -> list[Limit]:
@@ -110,22 +114,19 @@ class Planner:
         return guards.check(self._counts(), self._settings.guards)
 
     def _counts(self) -> Counts:
-        inputs, settings, actions = self._inputs, self._settings, self._actions
-        contacts, opt_outs = self._entities.get("contact"), inputs.opt_outs
+        inputs, settings, actions, contacts = self._inputs, self._settings, self._actions, self._marketing
+        opt_outs = inputs.opt_outs
         if inputs.confined_to is not None:
             opt_outs = subset.changes(opt_outs, inputs.confined_to)
         existing = opt_outs["details"].str.json_path_match("$.existing") == "true"
-        new_marketing = actions["marketing"]
-        if contacts and settings.marketing_method == "workflow":
-            new_marketing = len(contacts.wanted_marketing())
         return Counts(
             linked=len(inputs.links),
             creates=actions["create"],
             updates=actions["update"] + actions["mark_deleted"],
             unsubscribes=int(existing.sum()),
-            matched_contacts=contacts.own.matches.filter(pl.col("outcome") == "update").height if contacts else 0,
-            new_marketing=new_marketing,
-            marketing_now=contacts.active.filter(pl.col("marketable").fill_null(False)).height if contacts else 0,
+            matched_contacts=contacts.matched,
+            new_marketing=contacts.wanted if settings.marketing_method == "workflow" else actions["marketing"],
+            marketing_now=contacts.now,
             marketing_tier=settings.marketing_tier,
             vanished={k: v for k, v in inputs.vanished.items() if k in inputs.entities},
         )

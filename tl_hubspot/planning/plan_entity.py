@@ -37,12 +37,22 @@ class EntityPart(Part):
     notices: pl.DataFrame = field(default_factory=no_notices)
 
 
+@dataclass(frozen=True)
+class MarketingCounts:
+    """`matched`: contacts that HubSpot had before the run; `now`: marketing contacts there; `wanted`: contacts that
+    should be marketing contacts and are not."""
+
+    matched: int = 0
+    now: int = 0
+    wanted: int = 0
+
+
 class Entity:
     """The part of the plan about one entity type."""
 
     def __init__(self, kind: str, inputs: PlanInputs, settings: PlanSettings) -> None:
         self.kind, self.inputs, self.settings = kind, inputs, settings
-        self.own = inputs.entities[kind]
+        self.own = inputs.entities[kind]()
         self.active = self.own.mirror.filter(~pl.col("archived").fill_null(False))
         self.links = inputs.links.filter(pl.col("entity_type") == kind).select("teamleader_id", "hubspot_id")
         self.rules = writable_rules(kind, settings.mapping, inputs.portal)
@@ -345,6 +355,14 @@ class Entity:
             self.matches.filter(pl.col("outcome").is_in(["update", "create"]))
             .join(wanted, on="teamleader_id", how="semi")
             .join(marketable, on="hubspot_id", how="anti")
+        )
+
+    def marketing_counts(self) -> MarketingCounts:
+        """How many contacts there are of each kind that a limit is about."""
+        return MarketingCounts(
+            matched=self.own.matches.filter(pl.col("outcome") == "update").height,
+            now=self.active.filter(pl.col("marketable").fill_null(False)).height,
+            wanted=self.wanted_marketing().height,
         )
 
     def marketing_rows(self) -> pl.DataFrame:

@@ -73,15 +73,15 @@ class EntityInputs:
 class PlanInputs:
     """Everything that a plan is made of.
 
-    `entities`: by entity type, only those that the run may change; `links`: `sync.links` after adoption; `shadows`: by
-    entity type, reads rows of `sync.shadows` by `teamleader_id`; `marketing_requests`: its `sync` table; `reference`:
-    `teamleader.reference`; `relations`: frames of CHANGES (associate, disassociate) in push order; `opt_outs`: rows of
-    CHANGES (unsubscribe); `notices`: frames of notices found before; `vanished`: per entity type (vanished in this run,
-    known before); `opted_out_records`: `opt_outs.OptOutPlan.records`; `confined_to`: the only records that may change,
-    None for all.
+    `entities`: by entity type, only those that the run may change, made when it is their turn; `links`: `sync.links`
+    after adoption; `shadows`: by entity type, reads rows of `sync.shadows` by `teamleader_id`; `marketing_requests`:
+    its `sync` table; `reference`: `teamleader.reference`; `relations`: frames of CHANGES (associate, disassociate) in
+    push order; `opt_outs`: rows of CHANGES (unsubscribe); `notices`: frames of notices found before; `vanished`: per
+    entity type (vanished in this run, known before); `opted_out_records`: `opt_outs.OptOutPlan.records`;
+    `confined_to`: the only records that may change, None for all.
     """
 
-    entities: Mapping[str, EntityInputs]
+    entities: Mapping[str, Callable[[], EntityInputs]]
     links: pl.DataFrame
     shadows: Mapping[str, Reader]
     reference: pl.DataFrame

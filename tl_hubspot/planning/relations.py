@@ -17,6 +17,7 @@ from tl_hubspot.rules.eligible import in_order
 
 PAIR = ["from_type", "from_id", "to_type", "to_id"]
 ENTITIES = ("contact", "company", "deal")
+KINDS = (("contact", "company"), ("deal", "contact"), ("deal", "company"))
 ROWS = 50_000
 """Relations of a part of a plan."""
 DEAL_COLUMNS = ("id", "customer_type", "customer_id", "contact_person_id")
@@ -109,38 +110,17 @@ def plan_relations(
     the sync made and Teamleader no longer has is reported, or removed with remove_stale; only relations of records
     that are matched count for that, because nothing else is written to the others.
     """
-    wanted = _wanted(desired, records)
     known = follow(remembered, {e: r.mirror for e, r in records.items()}).with_columns(remembered=pl.lit(True))
     existing = associations.select(*PAIR, "is_primary").unique(PAIR, keep="any")
-    by_hubspot_id = {"from_hubspot_id": "from_id", "to_hubspot_id": "to_id"}
-    state = wanted.join(
-        existing.select("from_type", "to_type", from_hubspot_id="from_id", to_hubspot_id="to_id", exists=pl.lit(True)),
-        on=["from_type", "to_type", *by_hubspot_id],
-        how="left",
-    ).join(
-        known.select("from_type", "to_type", "remembered", from_hubspot_id="from_id", to_hubspot_id="to_id"),
-        on=["from_type", "to_type", *by_hubspot_id],
-        how="left",
-    )
-    state = state.with_columns(pl.col("exists", "remembered").fill_null(False))
-    with_primary = existing.filter(
-        pl.col("is_primary") & (pl.col("from_type") == "contact") & (pl.col("to_type") == "company")
-    )
-    first = (
-        state.filter(pl.col("is_first") & (pl.col("from_type") == "contact") & (pl.col("to_type") == "company"))
-        .filter(~pl.col("from_hubspot_id").is_in(with_primary["from_id"].implode()).fill_null(False))
-        .sort("from_id", "to_id")
-        .unique("from_id", keep="first", maintain_order=True)
-        .select("from_type", "from_id", "to_type", "to_id", primary=pl.lit(True))
-    )
-    state = state.join(first, on=PAIR, how="left").with_columns(pl.col("primary").fill_null(False))
+    # one kind after the other: less is in memory at a time, and ids alone are quicker to compare
+    state = pl.concat(_state(kind, desired, existing, known, records) for kind in KINDS)
     # one that exists is written once more when it still has to become the first primary
     writes = state.filter(~pl.col("remembered") & (~pl.col("exists") | pl.col("primary")))
     found = state.filter(pl.col("exists") & ~pl.col("remembered") & ~pl.col("primary"))
     removed = state.filter(pl.col("remembered") & ~pl.col("exists"))
 
     # what is wanted is not gone: on most days that leaves nothing to look at
-    wanted_there = wanted.select("from_type", "to_type", from_id="from_hubspot_id", to_id="to_hubspot_id")
+    wanted_there = state.select("from_type", "to_type", from_id="from_hubspot_id", to_id="to_hubspot_id")
     doubtful = known.join(wanted_there, on=PAIR, how="anti")
     gone = _gone(doubtful, existing, desired, present, records, links)
     stale = gone.filter(pl.col("exists") & (pl.col("origin") == "made") & pl.col("matched"))
@@ -182,28 +162,46 @@ def plan_relations(
     )
 
 
-def _wanted(desired: pl.DataFrame, records: Mapping[str, Records]) -> pl.DataFrame:
-    """Desired relations between records that are not held, with HubSpot's ids (null when created in this run)."""
-    ready = pl.concat(
-        records[entity]
-        .matches.filter(pl.col("outcome") != "held")
-        .select(kind=pl.lit(entity), teamleader_id="teamleader_id", hubspot_id="hubspot_id")
-        for entity in ENTITIES
+def _state(
+    kind: tuple[str, str],
+    desired: pl.DataFrame,
+    existing: pl.DataFrame,
+    known: pl.DataFrame,
+    records: Mapping[str, Records],
+) -> pl.DataFrame:
+    """Desired relations of one kind (from and to type) between records that are not held: _OF_A_CHANGE, `remembered`.
+
+    HubSpot's ids are null of records that are created in this run. desired, existing, known: those of all kinds.
+    """
+    from_type, to_type = kind
+    own = (pl.col("from_type") == from_type) & (pl.col("to_type") == to_type)
+    desired, existing, known = desired.filter(own), existing.filter(own), known.filter(own)
+    state = desired.select("from_id", "to_id", "is_first").unique(["from_id", "to_id"], keep="any")
+    for side, entity in (("from", from_type), ("to", to_type)):
+        ready = records[entity].matches.filter(pl.col("outcome") != "held")
+        ids = {f"{side}_id": "teamleader_id", f"{side}_hubspot_id": "hubspot_id"}
+        state = state.join(ready.select(**ids), on=f"{side}_id")
+    there = {"from_hubspot_id": "from_id", "to_hubspot_id": "to_id"}
+    state = (
+        state.join(existing.select(**there, exists=pl.lit(True)), on=list(there), how="left")
+        .join(known.select("remembered", **there), on=list(there), how="left")
+        .with_columns(pl.col("exists", "remembered").fill_null(False))
     )
-    return (
-        desired.select(*PAIR, "is_first")
-        .unique(PAIR, keep="any")
-        .join(
-            ready.select(from_type="kind", from_id="teamleader_id", from_hubspot_id="hubspot_id"),
-            on=["from_type", "from_id"],
-            how="inner",
-        )
-        .join(
-            ready.select(to_type="kind", to_id="teamleader_id", to_hubspot_id="hubspot_id"),
-            on=["to_type", "to_id"],
-            how="inner",
-        )
-        .with_columns(pl.col("is_first").fill_null(False))
+    primary = pl.lit(False)
+    if (from_type, to_type) == ("contact", "company"):
+        has_one = existing.filter("is_primary")["from_id"]
+        state = state.sort(in_order("from_id", "to_id"))
+        wants_one = pl.col("is_first") & ~pl.col("from_hubspot_id").is_in(has_one.implode()).fill_null(False)
+        primary = wants_one & pl.when(wants_one).then("from_id").is_first_distinct()
+    return state.select(
+        pl.lit(from_type).alias("from_type"),
+        "from_id",
+        pl.lit(to_type).alias("to_type"),
+        "to_id",
+        *there,
+        "exists",
+        "remembered",
+        primary=primary.fill_null(False),
     )
 
 

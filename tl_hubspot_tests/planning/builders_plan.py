@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import polars as pl
@@ -244,7 +244,7 @@ class World:
             return rows_of(mixed(frame_of("sync.shadows", rows)), "teamleader_id")
 
         return PlanInputs(
-            {kind: entity(kind) for kind in kinds or TABLES},
+            {kind: partial(entity, kind) for kind in kinds or TABLES},
             mixed(frame_of("sync.links", links)),
             {kind: shadows(kind) for kind in TABLES},
             reference(),

@@ -233,7 +233,7 @@ class World:
         plan = build(
             PlanInputs(
                 {
-                    "contact": EntityInputs(
+                    "contact": lambda: EntityInputs(
                         source=rows_of(people),
                         deleted=people.filter(pl.col("deleted_at").is_not_null())["id"],
                         decisions=decided,

@@ -134,6 +134,19 @@ def _limits(run: dict[str, Any]) -> list[Limit]:
     return [Limit(**limit) for limit in json.loads(run["limits"] or "[]")]
 
 
+def _entity(warehouse: Warehouse, entity_type: str, matches: pl.DataFrame) -> EntityInputs:
+    source, mirror, tables = SOURCES[entity_type], MIRRORS[entity_type], _Tables(warehouse)
+    return EntityInputs(
+        source=_reader(warehouse, source, "* exclude (payload)"),
+        deleted=warehouse.read(f"select id from {source} where deleted_at is not null").get_column("id"),
+        decisions=tables(f"decisions.{_PLURALS[entity_type]}"),
+        eligible=tables(f"eligible.{_PLURALS[entity_type]}"),
+        matches=matches,
+        mirror=warehouse.read(f"select * exclude (properties) from {mirror}"),
+        held=_reader(warehouse, mirror),
+    )
+
+
 class _Tables:
     """Tables as frames, each read once, without the largest columns of the records; those are read with some rows."""
 
@@ -152,10 +165,6 @@ class _Tables:
     def ids(self, entity_type: str) -> pl.Series:
         """Ids of the records that Teamleader has."""
         return self.existing(entity_type, "id").get_column("id")
-
-    def deleted(self, entity_type: str) -> pl.Series:
-        """Ids of the records that Teamleader had."""
-        return self._read(f"select id from {SOURCES[entity_type]} where deleted_at is not null").get_column("id")
 
     def pushed_addresses(self) -> pl.DataFrame:
         """What the sync last pushed of the addresses of contacts, see `match_contacts.match`."""
@@ -276,18 +285,7 @@ def make(platform: Platform, run: Run) -> Planned:
     entities = run.options.entities
     mapping = preflight.effective(platform.mapping, facts.properties)
     inputs = PlanInputs(
-        entities={
-            e: EntityInputs(
-                source=_reader(warehouse, SOURCES[e], "* exclude (payload)"),
-                deleted=tables.deleted(e),
-                decisions=tables(f"decisions.{_PLURALS[e]}"),
-                eligible=tables(f"eligible.{_PLURALS[e]}"),
-                matches=matched[e].matches,
-                mirror=tables(MIRRORS[e]),
-                held=_reader(warehouse, MIRRORS[e]),
-            )
-            for e in entities
-        },
+        entities={e: partial(_entity, warehouse, e, matched[e].matches) for e in entities},
         links=tables("sync.links"),
         shadows={
             e: _reader(
