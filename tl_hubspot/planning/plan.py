@@ -20,11 +20,12 @@ import polars as pl
 from tl_hubspot.planning import guards, subset
 from tl_hubspot.planning.guards import Counts, Limit
 from tl_hubspot.planning.match_frames import NOTICES, no_notices
-from tl_hubspot.planning.parallel import AT_ONCE
 from tl_hubspot.planning.plan_entity import PUSH_ORDER, Entity, EntityPart, MarketingCounts
 from tl_hubspot.planning.plan_inputs import CHANGES, OUTCOMES, SETTLED, Part, PlanInputs, PlanSettings, no_changes
 from tl_hubspot.planning.protected import PROTECTED_PATTERNS, is_protected
 
+AT_ONCE = 2
+"""Parts computed side by side: polars leaves the interpreter lock while it works on a frame."""
 ROWS = 50_000
 """Rows of other changes in a part."""
 

@@ -66,11 +66,13 @@ class Entity:
 
         Their results are given to `take`.
         """
-        writes = self.matches.filter(pl.col("outcome").is_in(["update", "create"])).with_columns(
-            action=pl.when(pl.col("kind") == "deleted").then(pl.lit("mark_deleted")).otherwise("outcome")
+        matches = self.matches
+        written = matches.select("teamleader_id", "action", "outcome", at=pl.int_range(pl.len())).filter(
+            pl.col("outcome").is_in(["update", "create"])
         )
         order = pl.col("action").replace_strict({a: n for n, a in enumerate(_ACTION_ORDER)}, return_dtype=pl.Int8)
-        for rows in writes.sort(order, "teamleader_id").iter_slices(ROWS):
+        for at in written.sort(order, "teamleader_id")["at"].to_frame().iter_slices(ROWS):
+            rows = matches[at["at"]]
             ids = rows.filter(pl.col("kind") == "eligible")["teamleader_id"]
             remembered = rows.select(diff.shadow_of()).to_series().drop_nulls()
             yield partial(
@@ -131,7 +133,8 @@ class Entity:
             .unique("hubspot_id", keep="first", maintain_order=True)
             .with_columns(outcome=pl.lit("update"), matched_by=pl.lit("link"), first_match=pl.lit(False))
         )
-        return pl.concat([matched, marks], how="diagonal_relaxed")
+        action = pl.when(pl.col("kind") == "deleted").then(pl.lit("mark_deleted")).otherwise("outcome")
+        return pl.concat([matched, marks], how="diagonal_relaxed").with_columns(action=action)
 
     def _desired(self, rows: pl.DataFrame, source: pl.DataFrame | None) -> Desired:
         """Desired state of some rows of `matches`; `source`: those of Teamleader that are eligible."""

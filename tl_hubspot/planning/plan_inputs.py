@@ -52,9 +52,17 @@ def rows_of(frame: pl.DataFrame, key: str = "id") -> Reader:
     return lambda keys: frame.filter(pl.col(key).is_in(keys.implode()))
 
 
+DECIDED = {
+    "contact": ("teamleader_id", "status", "reason", "opted_out", "changed_at"),
+    "company": ("teamleader_id", "status", "reason", "vat", "domain"),
+    "deal": ("teamleader_id", "status", "reason"),
+}
+"""Columns of the decisions that a plan looks at."""
+
+
 @dataclass(frozen=True)
 class EntityInputs:
-    """One entity's decisions, eligible, matches frame and HubSpot mirror.
+    """One entity's decisions (DECIDED), eligible, matches frame and HubSpot mirror.
 
     `source`, `held`: read rows of its `teamleader` and `hubspot` table by `id`; `deleted`: ids of those deleted in
     Teamleader; `mirror`: all rows of the `hubspot` table, `properties` need not be there.

@@ -64,11 +64,6 @@ class RelationPlan:
                 yield _changes(action, reason, rows)
 
 
-def winners(decisions: pl.DataFrame) -> pl.DataFrame:
-    """`teamleader_id`, `winner` of the duplicates in decisions.contacts or decisions.companies."""
-    return decisions.filter(pl.col("duplicate_of").is_not_null()).select("teamleader_id", winner="duplicate_of")
-
-
 def in_teamleader(contact_company_links: pl.DataFrame, deals: pl.DataFrame) -> pl.DataFrame:
     """Every relation that Teamleader has, eligible or not: PAIR in Teamleader ids as Teamleader names them.
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tl_hubspot.planning.json_text import dumps
 from tl_hubspot.planning.match_frames import MATCHES
 from tl_hubspot.planning.plan_inputs import no_changes
-from tl_hubspot.planning.relations import Records, RelationPlan, in_teamleader, plan_relations, winners
+from tl_hubspot.planning.relations import Records, RelationPlan, in_teamleader, plan_relations
 from tl_hubspot_tests.planning import builders_match as b
 
 Pair = tuple[str, str, str, str]
@@ -288,11 +288,6 @@ def test_in_teamleader() -> None:
         ("deal", "D2", "contact", "C2"),
         ("deal", "D3", "company", "K2"),
     ]
-
-
-def test_winners() -> None:
-    decisions = b.contact_decisions({"teamleader_id": "C1"}, {"teamleader_id": "C2", "duplicate_of": "C1"})
-    assert winners(decisions).to_dicts() == [{"teamleader_id": "C2", "winner": "C1"}]
 
 
 def test_empty_everything() -> None:

@@ -5,7 +5,6 @@ Reads tables, calls `planning`, writes `sync.plan`, `sync.planned_outcomes` and 
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -27,9 +26,8 @@ from tl_hubspot.planning.guards import GuardSettings, Limit
 from tl_hubspot.planning.mapping import SECONDARY_EMAILS
 from tl_hubspot.planning.match_frames import Matching, buried
 from tl_hubspot.planning.opt_outs import OptOutPlan, plan_opt_outs
-from tl_hubspot.planning.parallel import side_by_side
 from tl_hubspot.planning.plan import Plan
-from tl_hubspot.planning.plan_inputs import EntityInputs, PlanInputs, PlanSettings, Reader
+from tl_hubspot.planning.plan_inputs import DECIDED, EntityInputs, PlanInputs, PlanSettings, Reader
 from tl_hubspot.planning.transforms import Portal
 from tl_hubspot.rules.settings import RuleSettings
 from tl_hubspot.warehouse import history
@@ -135,12 +133,12 @@ def _limits(run: dict[str, Any]) -> list[Limit]:
 
 
 def _entity(warehouse: Warehouse, entity_type: str, matches: pl.DataFrame) -> EntityInputs:
-    source, mirror, tables = SOURCES[entity_type], MIRRORS[entity_type], _Tables(warehouse)
+    source, mirror, plural = SOURCES[entity_type], MIRRORS[entity_type], _PLURALS[entity_type]
     return EntityInputs(
         source=_reader(warehouse, source, "* exclude (payload)"),
         deleted=warehouse.read(f"select id from {source} where deleted_at is not null").get_column("id"),
-        decisions=tables(f"decisions.{_PLURALS[entity_type]}"),
-        eligible=tables(f"eligible.{_PLURALS[entity_type]}"),
+        decisions=warehouse.read(f"select {', '.join(DECIDED[entity_type])} from decisions.{plural}"),
+        eligible=warehouse.read(f"eligible.{plural}"),
         matches=matches,
         mirror=warehouse.read(f"select * exclude (properties) from {mirror}"),
         held=_reader(warehouse, mirror),
@@ -148,10 +146,13 @@ def _entity(warehouse: Warehouse, entity_type: str, matches: pl.DataFrame) -> En
 
 
 class _Tables:
-    """Tables as frames, each read once, without the largest columns of the records; those are read with some rows."""
+    """Tables as frames, without the largest columns of the records; those are read with some rows.
+
+    Nothing is kept: of a large account it is cheaper to read a table again than to hold it.
+    """
 
     def __init__(self, warehouse: Warehouse) -> None:
-        self._read = functools.cache(warehouse.read)
+        self._read = warehouse.read
 
     def __call__(self, table: str) -> pl.DataFrame:
         if table in _READ_ONLY_PARTLY:
@@ -165,6 +166,12 @@ class _Tables:
     def ids(self, entity_type: str) -> pl.Series:
         """Ids of the records that Teamleader has."""
         return self.existing(entity_type, "id").get_column("id")
+
+    def winners(self, entity_type: str) -> pl.DataFrame:
+        """Duplicates and what they count for, see `relations.Records`."""
+        table = f"decisions.{_PLURALS[entity_type]}"
+        query = f"select teamleader_id, duplicate_of as winner from {table} where duplicate_of is not null"
+        return self._read(query)
 
     def pushed_addresses(self) -> pl.DataFrame:
         """What the sync last pushed of the addresses of contacts, see `match_contacts.match`."""
@@ -213,9 +220,8 @@ def _portal(platform: Platform, tables: _Tables) -> Portal:
 def _matchings(tables: _Tables, rules: RuleSettings, graves: pl.DataFrame) -> dict[str, Matching]:
     """Which HubSpot record belongs to each eligible record."""
     links, releases = tables("sync.links"), tables("sync.releases")
-    matchings = {
-        "contact": partial(
-            match_contacts.match,
+    found = {
+        "contact": match_contacts.match(
             tables("eligible.contacts"),
             tables("decisions.contacts"),
             tables("hubspot.contacts"),
@@ -225,8 +231,7 @@ def _matchings(tables: _Tables, rules: RuleSettings, graves: pl.DataFrame) -> di
             tables("sync.undone_addresses"),
             graves,
         ),
-        "company": partial(
-            match_companies.match,
+        "company": match_companies.match(
             tables("eligible.companies"),
             tables("decisions.companies"),
             tables.existing("company", "id", "updated_at"),
@@ -236,8 +241,7 @@ def _matchings(tables: _Tables, rules: RuleSettings, graves: pl.DataFrame) -> di
             releases,
             rules,
         ),
-        "deal": partial(
-            match_deals.match,
+        "deal": match_deals.match(
             tables("eligible.deals"),
             tables("decisions.deals"),
             tables("hubspot.deals"),
@@ -246,7 +250,6 @@ def _matchings(tables: _Tables, rules: RuleSettings, graves: pl.DataFrame) -> di
             releases,
         ),
     }
-    found = side_by_side(matchings)
     return {e: buried(m, graves, e) for e, m in found.items()}
 
 
@@ -326,29 +329,17 @@ def _found(
 ) -> tuple[dict[str, Adoption], relations.RelationPlan, OptOutPlan]:
     """What there is to say of links, relations and opt-outs."""
     links = tables("sync.links")
-    opt_outs = partial(
-        plan_opt_outs,
-        tables("decisions.contacts"),
-        tables("hubspot.contacts"),
-        matched["contact"].matches,
-        tables("sync.opt_outs"),
+    adopted = {e: adopt(e, tables.ids(e), links, tables(MIRRORS[e])) for e in ENTITIES}
+    opted_out = plan_opt_outs(
+        tables("decisions.contacts"), tables("hubspot.contacts"), matched["contact"].matches, tables("sync.opt_outs")
     )
-    found: dict[str, Any] = side_by_side(
-        {e: partial(adopt, e, tables.ids(e), links, tables(MIRRORS[e])) for e in ENTITIES}
-        | {"relations": partial(_relations, tables, matched, remove_stale=remove_stale), "opt_outs": opt_outs}
-    )
-    return {e: found[e] for e in ENTITIES}, found["relations"], found["opt_outs"]
+    return adopted, _relations(tables, matched, remove_stale=remove_stale), opted_out
 
 
 def _relations(tables: _Tables, matched: dict[str, Matching], *, remove_stale: bool) -> relations.RelationPlan:
-    nobody = pl.DataFrame(schema={"teamleader_id": pl.String(), "duplicate_of": pl.String()})
-    decided = {"contact": tables("decisions.contacts"), "company": tables("decisions.companies"), "deal": nobody}
     records = {
         e: relations.Records(
-            matches=matched[e].matches,
-            source_ids=tables.ids(e),
-            mirror=tables(MIRRORS[e]),
-            winners=relations.winners(decided[e]),
+            matches=matched[e].matches, source_ids=tables.ids(e), mirror=tables(MIRRORS[e]), winners=tables.winners(e)
         )
         for e in ENTITIES
     }
