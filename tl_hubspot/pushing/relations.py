@@ -155,16 +155,10 @@ def settle(work: Work, answered: Sequence[tuple[Call, PairOutcome]]) -> None:
 
 def _settle(work: Work, kind: Kind, answered: Sequence[tuple[Call, PairOutcome]]) -> None:
     action, from_type, to_type, _ = kind
-    problems = [
-        (*pair, problem.message, problem.reason, problem.status or None, problem.correlation_id)
-        for _, outcome in answered
-        for pair, problem in outcome.items()
-        if problem is not None
-    ]
-    answers = pl.concat(call.intents for call, _ in answered).join(
-        pl.DataFrame(problems, schema=_ANSWER, orient="row"), on=PAIR, how="left", maintain_order="left"
-    )
-    told = pl.concat(call.load.rows for call, _ in answered).join(answers, on=PAIR, maintain_order="left")
+    # call by call: one association may be in two of them, in the name of other relations
+    by_call = [(call, _answers(call, outcome)) for call, outcome in answered]
+    answers = pl.concat(answers for _, answers in by_call)
+    told = pl.concat(call.load.rows.join(answers, on=PAIR, maintain_order="left") for call, answers in by_call)
     ok = pl.col("failure").is_null()
     done, failed = told.filter(ok).height, told.filter(~ok).height
     work.counts["associated" if action == ASSOCIATE else "disassociated"] += done
@@ -195,6 +189,17 @@ def _settle(work: Work, kind: Kind, answered: Sequence[tuple[Call, PairOutcome]]
             message=pl.coalesce("failure", pl.lit(f"{from_type} to {to_type}")),
         )
     )
+
+
+def _answers(call: Call, outcome: PairOutcome) -> pl.DataFrame:
+    """The intents of a call with _ANSWER of each, null where it went well."""
+    problems = [
+        (*pair, problem.message, problem.reason, problem.status or None, problem.correlation_id)
+        for pair, problem in outcome.items()
+        if problem is not None
+    ]
+    answers = pl.DataFrame(problems, schema=_ANSWER, orient="row")
+    return call.intents.join(answers, on=PAIR, how="left", maintain_order="left")
 
 
 def _logged(work: Work, rows: pl.DataFrame, **columns: pl.Expr | str) -> pl.DataFrame:

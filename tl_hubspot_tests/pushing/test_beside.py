@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from tl_hubspot.pushing import records, relations
+from tl_hubspot.pushing.lanes import Load
+from tl_hubspot.pushing.work import Work
 from tl_hubspot.sandbox.control import Fault
 from tl_hubspot_tests.hubspot.support import Portal
-from tl_hubspot_tests.pushing.conftest import Push
-from tl_hubspot_tests.pushing.memory import MemoryLedger, create, relate
+from tl_hubspot_tests.pushing.conftest import SETTINGS, Push
+from tl_hubspot_tests.pushing.memory import MemoryLedger, create, plan, relate
 from tl_hubspot_tests.pushing.test_relations_and_after import existing, load, related
 
 ASSOCIATE = "/crm/v4/associations/contacts/companies"
@@ -69,3 +71,32 @@ def test_what_was_answered_is_kept_when_the_deals_cannot_go_on(portal: Portal, l
     made = {(r["from_id"], r["to_id"]) for r in ledger.relations.values()}
     assert made and made == {(c, k) for c, k, _ in existing(portal, 60)}
     assert not [r for r in ledger.open() if r["entity_type"] == "relation"]
+
+
+def test_one_association_in_two_calls_is_counted_and_told_once_for_each_relation(
+    portal: Portal, ledger: MemoryLedger
+) -> None:
+    load(portal, 1, 1)
+    work = Work(portal.gateway, ledger, SETTINGS, None)
+    answered = []
+    for winner in ("t1", "t2"):
+        relation = relate("contact", winner, "company", "k5001", ("1", "5001"))
+        rows = relations.ready(work, relations.decoded(plan(relation)))
+        call = relations.intended(work, Load(("associate", "contact", "company", False), rows))
+        answered.append((call, relations.send(work, call)))
+    relations.settle(work, answered)
+    assert work.counts == {"associated": 2}
+    assert [(r["teamleader_id"], r["level"]) for r in ledger.logged] == [("t1>k5001", "info"), ("t2>k5001", "info")]
+    assert len(ledger.journal) == 2 and not ledger.open()
+
+
+def test_a_relation_waits_for_its_records_across_the_parts_of_a_long_plan(
+    portal: Portal, run: Push, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "GROUP", 2)
+    contacts = [create("contact", f"t{n}", email=f"t{n}@example.be", lastname="x") for n in range(60)]
+    companies = [create("company", f"k{n}", name=f"Company {n}") for n in range(30)]
+    pairs = [relate("contact", f"t{n}", "company", f"k{n % 30}", (None, None)) for n in range(60)]
+    result = run(*companies, *contacts, *pairs)
+    assert result.stopped is None and result.failed == 0
+    assert result.counts["associated"] == 60 and "relations_skipped" not in result.counts
