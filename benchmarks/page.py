@@ -169,7 +169,7 @@ def _ten_million(rows: dict[tuple[str, str], list[Row]]) -> str:
         if (
             len(sized) < 2
             or sized[-1]["records"] < MILLION / 2
-            or (benchmark == "decide_and_plan" and case not in ("all of these", "store the plan"))
+            or (benchmark == "decide_and_plan" and case not in ("all of these", "match, plan and store"))
         ):
             continue
         known = {f: [r for r in sized if f in r] for f in ("seconds", "peak_mib", "size_mib")}

@@ -33,8 +33,8 @@ is of a process of its own and counts its start. `python benchmarks/load.py --co
 """,
     "decide_and_plan": """
 From records in the database to the plan of a first run, with everything new: companies are a fifth of the contacts,
-deals half of them, links 1.2 per contact, and HubSpot holds a quarter of the contacts beforehand. Storing the plan (a
-row with all values per change) is apart. A later run computes only what differs.
+deals half of them, links 1.2 per contact, and HubSpot holds a quarter of the contacts beforehand. The plan is made in
+parts and each let go; the last line makes it once more and stores it (a row with all values per change).
 `python benchmarks/decide_and_plan.py --contacts 1000000`.
 """,
     "publish": """
