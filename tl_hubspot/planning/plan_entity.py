@@ -25,8 +25,10 @@ OUT_OF_SCOPE = "out_of_scope"
 DELETED = "deleted_in_teamleader"
 
 
+READ = 100_000
+"""Records read at once: to find some of them in a table takes as long for these as for a hundred."""
 ROWS = 20_000
-"""Records of a part: bounds the memory that planning takes."""
+"""Records of a part; with READ it bounds the memory that planning takes."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,14 @@ class Entity:
             pl.col("outcome").is_in(["update", "create"])
         )
         order = pl.col("action").replace_strict({a: n for n, a in enumerate(_ACTION_ORDER)}, return_dtype=pl.Int8)
-        for at in written.sort(order, "teamleader_id")["at"].to_frame().iter_slices(ROWS):
+        for at in written.sort(order, "teamleader_id").select("at").iter_slices(READ):
             rows = matches[at["at"]]
             ids = rows.filter(pl.col("kind") == "eligible")["teamleader_id"]
-            remembered = rows.select(diff.shadow_of()).to_series().drop_nulls()
-            yield partial(
-                self._part,
-                rows,
-                self.own.source(ids) if len(ids) else None,
-                self.inputs.shadows[self.kind](remembered),
-                self.own.held(rows["hubspot_id"].drop_nulls()),
-            )
+            source = self.own.source(ids) if len(ids) else None
+            shadows = self.inputs.shadows[self.kind](rows.select(diff.shadow_of()).to_series().drop_nulls())
+            held = self.own.held(rows["hubspot_id"].drop_nulls())
+            for some in rows.iter_slices(ROWS):
+                yield partial(self._part, some, source, shadows, held)
         yield lambda: EntityPart(self._holds())
 
     def take(self, part: EntityPart) -> None:
@@ -137,7 +136,7 @@ class Entity:
         return pl.concat([matched, marks], how="diagonal_relaxed").with_columns(action=action)
 
     def _desired(self, rows: pl.DataFrame, source: pl.DataFrame | None) -> Desired:
-        """Desired state of some rows of `matches`; `source`: those of Teamleader that are eligible."""
+        """Desired state of some rows of `matches`; `source`: those of Teamleader that are eligible, and others."""
         mapping, portal, parts, told = self.settings.mapping, self.inputs.portal, [], no_notices()
         if source is not None:
             # by place: to look for some in all, again and again, would take longer than everything else
@@ -179,7 +178,7 @@ class Entity:
     def _part(
         self, rows: pl.DataFrame, source: pl.DataFrame | None, shadows: pl.DataFrame, held: pl.DataFrame
     ) -> EntityPart:
-        """What becomes of some rows of `matches`, with the rows of the tables that belong to them."""
+        """What becomes of some rows of `matches`; in the other frames are the rows that belong to them, and others."""
         wanted, portal = self._desired(rows, source), self.inputs.portal
         types = {r.property: portal.property_type(self.kind, r.property) or r.type for r in self.rules}
         found = diff.differences(
