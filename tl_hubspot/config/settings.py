@@ -138,7 +138,8 @@ class TeamleaderSettings(OAuthClient):
     link_rereads_per_run: _Count = 2_000
     phase_history_timezone: _Timezone = "UTC"
     workers: Annotated[int, Field(ge=1, le=32)] = 8
-    records_per_commit: Annotated[int, Field(ge=1)] = 5_000
+    records_per_commit: Annotated[int, Field(ge=1)] = 20_000
+    seconds_per_commit: Annotated[float, Field(ge=0)] = 15
 
 
 class HubSpotSettings(_Group):

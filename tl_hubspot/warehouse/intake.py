@@ -29,8 +29,9 @@ _FLAGS = (0, 1, "0", "1", "false", "true")
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """`records`: id, payload, readable (the payload without the fields that cannot be read); `rejected`: rows of
-    `teamleader.rejected` without stream and stamps; `names`: of everything received, as in its column `record`."""
+    """`records`: id, payload, readable (the payload without the fields that cannot be read; null where it has none of
+    them); `rejected`: rows of `teamleader.rejected` without stream and stamps; `names`: of everything received, as in
+    its column `record`."""
 
     records: pl.DataFrame
     rejected: list[dict[str, Any]]
@@ -39,7 +40,7 @@ class Intake:
 
 def sort_out(table: str, received: Iterable[tuple[str | None, bytes]]) -> Intake:
     """Sort records of a list (id, JSON text); an id of None: it has none, or a newer record on the same page has it."""
-    rows: dict[str, tuple[str, str, str]] = {}
+    rows: dict[str, tuple[str, str | None]] = {}
     rejected: list[dict[str, Any]] = []
     names = []
     for id, payload in received:
@@ -50,14 +51,14 @@ def sort_out(table: str, received: Iterable[tuple[str | None, bytes]]) -> Intake
         else:
             name = id
             readable, faults = _readable(table, text)
-            rows[id] = (id, text, readable)
+            rows[id] = (text, readable)
             rejected += [
                 {"record": id, "field": field, "id": id, "reason": reason, "is_loaded": True, "payload": text}
                 for field, reason in faults.items()
             ]
         names.append(name)
-    schema = dict.fromkeys(("id", "payload", "readable"), pl.String())
-    return Intake(pl.DataFrame(list(rows.values()), schema=schema, orient="row"), rejected, names)
+    columns = {"id": rows, "payload": [text for text, _ in rows.values()], "readable": [r for _, r in rows.values()]}
+    return Intake(pl.DataFrame({k: pl.Series(list(v), dtype=pl.String()) for k, v in columns.items()}), rejected, names)
 
 
 def _set_aside(name: str, text: str) -> dict[str, Any]:
@@ -75,12 +76,12 @@ def _set_aside(name: str, text: str) -> dict[str, Any]:
     return {"record": name, "field": "", "id": known, "reason": reason, "is_loaded": False, "payload": text}
 
 
-def _readable(table: str, text: str) -> tuple[str, dict[str, str]]:
-    """The text with fields of another shape as null, and why, by field; the fast way out is a record without fault."""
+def _readable(table: str, text: str) -> tuple[str | None, dict[str, str]]:
+    """The text with fields of another shape as null, and why, by field; None, the fast way out: it is without fault."""
     if _DAMAGED not in text and not ("\\u" in text and _ESCAPED_DAMAGE.search(text)):
         try:
             decoding.decode(text, type=_shape(table))
-            return text, {}
+            return None, {}
         except (msgspec.MsgspecError, ValueError):
             pass
     record = _loads(text)

@@ -96,8 +96,8 @@ def structure(table: str) -> dict[str, Any]:
 
 
 def typed(con: duckdb.DuckDBPyConnection, table: str, records: pl.DataFrame) -> pl.DataFrame:
-    """Typed columns of `table` for `records` (id, payload, and `readable` where that is to be read instead of it)."""
-    readable = "readable" if "readable" in records.columns else "payload"
+    """Typed columns of `table` for `records` (id, payload, and `readable`, where not null to be read instead of it)."""
+    readable = "coalesce(readable, payload)" if "readable" in records.columns else "payload"
     con.register("_records", records)
     try:
         return con.sql(

@@ -17,7 +17,7 @@ from tl_hubspot.orchestration.run import Platform, RunOptions
 from tl_hubspot.orchestration.steps import extract, links, phases
 from tl_hubspot.sandbox.control import ASGIApp, Fault, LoopbackServer, Message, Receive, Scope, Send
 from tl_hubspot.sandbox.serve import LocalSystems
-from tl_hubspot.teamleader.extraction import Stream
+from tl_hubspot.teamleader.extraction import Batch, Record, Stream
 
 START = datetime(2026, 11, 2, 11, tzinfo=UTC)
 BEFORE = "2026-10-01T10:00:00+00:00"
@@ -429,3 +429,15 @@ def test_a_list_that_was_read_is_not_read_again_because_another_was_not(desk: De
     assert desk.read("third")["read"] == 1, "a day later all of it"
     frame = pl.DataFrame(desk.query("select full_as_of from sync.watermarks"), orient="row")
     assert frame.n_unique() == 1, "all lists are as old as each other again"
+
+
+@pytest.mark.parametrize(
+    ("records", "seconds", "stored"),
+    [(2, 60.0, [["a", "b"], ["c"]]), (100, 0.0, [["a"], ["b"], ["c"]]), (100, 60.0, [["a", "b", "c"]])],
+)
+def test_pages_are_gathered_up_to_a_number_or_a_time(records: int, seconds: float, stored: list[list[str]]) -> None:
+    limits = configuration.TeamleaderSettings(records_per_commit=records, seconds_per_commit=seconds)
+    pages = [Batch("contacts", [Record(id, b"{}")], START) for id in "abc"]
+    joined = list(extract._joined(pages, limits))
+    assert [[record.id for record in batch.records] for batch, _ in joined] == stored
+    assert [is_last for _, is_last in joined] == [False] * (len(stored) - 1) + [True]

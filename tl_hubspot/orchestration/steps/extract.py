@@ -7,6 +7,7 @@ when a contact counts as changed that of `rules.changes`, what cannot be stored 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from tl_hubspot.config.settings import TeamleaderSettings
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps import preflight
 from tl_hubspot.orchestration.steps.reading import (
@@ -93,7 +95,7 @@ def take(
     `mark`: row of `sync.watermarks` before; what was done is added to `counts`.
     """
     table, begins = f"teamleader.{reading.stream}", reading.read_from is None
-    for batch, is_last in _joined(batches, platform.settings.teamleader.records_per_commit):
+    for batch, is_last in _joined(batches, platform.settings.teamleader):
         reading = replace(
             reading, read_from=reading.read_from or batch.server_time, position=batch.position or reading.position
         )
@@ -116,14 +118,17 @@ def take(
             _end(con, run, reading, mark)
 
 
-def _joined(batches: Iterable[Batch], size: int) -> Iterator[tuple[Batch, bool]]:
-    """Batches joined until they hold `size` records, and whether it is the last one; a record's last version counts."""
+def _joined(batches: Iterable[Batch], limits: TeamleaderSettings) -> Iterator[tuple[Batch, bool]]:
+    """Batches joined until they hold enough records or have taken long enough to come, and whether it is the last one;
+    a record's last version counts."""
     waiting: list[Batch] = []
+    size, began = 0, time.monotonic()
     for batch in batches:
-        if sum(len(b.records) for b in waiting) >= size:
+        if size >= limits.records_per_commit or (size and time.monotonic() - began >= limits.seconds_per_commit):
             yield _join(waiting), False
-            waiting = []
+            waiting, size, began = [], 0, time.monotonic()
         waiting.append(batch)
+        size += len(batch.records)
     yield _join(waiting), True
 
 
@@ -154,11 +159,12 @@ def store(
     """
     stamps = [pl.lit(v).alias(k) for k, v in stamp(platform, run).items()]
     taken = intake.sort_out(table, ((record.id, record.payload) for record in batch.records))
-    frame = _differing(con, table, taken.records)
+    known = _known(con, table, taken.records)
+    frame = _differing(con, table, taken.records, known)
     if frame.height:
         frame = typed.typed(con, table, frame)
         if table == "teamleader.contacts":
-            frame = _with_changes(con, run, frame)
+            frame = _with_changes(con, run, frame, known)
         frame = frame.with_columns(_NO_INSTANT.alias("deleted_at"), *stamps)
     merged = upsert(con, table, frame)
     counts["read"] += taken.records.height
@@ -170,26 +176,34 @@ def store(
     return taken.names
 
 
-def _differing(con: duckdb.DuckDBPyConnection, table: str, received: pl.DataFrame) -> pl.DataFrame:
+def _known(con: duckdb.DuckDBPyConnection, table: str, received: pl.DataFrame) -> pl.DataFrame:
+    """The ids of those that the table has: texts are read of these alone, in a first reading of none."""
+    with registered(con, _received=received.select("id")):
+        return con.sql(f"select id from _received r where exists (select 1 from {table} t where t.id = r.id)").pl()
+
+
+def _differing(con: duckdb.DuckDBPyConnection, table: str, received: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """The records that are new, say something else than the stored ones, or were thought deleted."""
-    with registered(con, _received=received.select("id", "payload")):
+    if known.is_empty():
+        return received
+    with registered(con, _received=received.select("id", "payload").join(known, on="id", how="semi")):
         found = con.sql(
-            f"""select r.id, t.payload as stored, t.deleted_at is not null as was_deleted
-            from _received r left join {table} t on t.id = r.id
-            where t.id is null or t.payload <> r.payload or t.deleted_at is not null"""
+            f"""select r.id, t.payload as stored, r.payload, t.deleted_at is not null as was_deleted
+            from _received r join {table} t on t.id = r.id
+            where t.payload is distinct from r.payload or t.deleted_at is not null"""
         ).pl()
-    pairs = received.join(found, on="id", how="inner", maintain_order="left")
-    same = [
-        not was_deleted and stored is not None and changes.same_record(stored, payload)
-        for stored, payload, was_deleted in pairs.select("stored", "payload", "was_deleted").iter_rows()
+    differs = [
+        was_deleted or stored is None or not changes.same_record(stored, payload)
+        for stored, payload, was_deleted in found.select("stored", "payload", "was_deleted").iter_rows()
     ]
-    return pairs.filter(~pl.Series(same, dtype=pl.Boolean())).select(received.columns)
+    same = known.join(found.filter(pl.Series(differs, dtype=pl.Boolean())), on="id", how="anti")
+    return received.join(same, on="id", how="anti", maintain_order="left")
 
 
-def _with_changes(con: duckdb.DuckDBPyConnection, run: Run, frame: pl.DataFrame) -> pl.DataFrame:
+def _with_changes(con: duckdb.DuckDBPyConnection, run: Run, frame: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """Contacts with when they and their consent changed."""
     names = "id, payload, updated_at, changed_at, marketing_mails_consent, consent_withdrawn_at"
-    with registered(con, _ids=frame.select("id")):
+    with registered(con, _ids=known.join(frame, on="id", how="semi")):
         stored = fetch(con, f"select {names} from teamleader.contacts join _ids using (id)")
     versions = changes.next_versions(stored, frame, run.as_of)
     return frame.join(versions.select("id", "changed_at", "consent_withdrawn_at"), on="id", how="left")
