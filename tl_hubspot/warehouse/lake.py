@@ -37,6 +37,8 @@ _CONFIG = {
     "disabled_optimizers": "statistics_propagation,join_order",
     "memory_limit": "512MB",
 }
+_PATIENCE = "connect_timeout=10 keepalives_idle=30 keepalives_interval=10 keepalives_count=3 tcp_user_timeout=60000"
+"""Seconds (the last: milliseconds) until a catalog whose machine or network is gone counts as lost."""
 _NAME = "lake"
 _TRIES = 5
 _NONE_YET = "Existing DuckLake"
@@ -112,7 +114,7 @@ class Lake:
         self.prepare(con)
         options = {"data_path": self.files.rstrip("/") + "/", "metadata_schema": self.name, "meta_secret": "catalog"}
         more = ", read_only, create_if_not_exists false" if read_only else ""
-        con.execute(f"attach 'ducklake:postgres:' as {_NAME} ({_options(options)}{more})")
+        con.execute(f"attach 'ducklake:postgres:{_PATIENCE}' as {_NAME} ({_options(options)}{more})")
 
     def prepare(self, con: duckdb.DuckDBPyConnection) -> None:
         """Load the extensions and tell them the secrets (`catalog`, `files`)."""
