@@ -239,7 +239,7 @@ def test_nothing_is_open_to_the_network_and_no_password_is_written_down() -> Non
 
 def test_a_worker_has_one_process_per_run_wherever_it_is_started() -> None:
     """Settings of one account in the environment of a process must not be there for the next run."""
-    for path in ("docker-compose.yaml", "systemd/tl-hubspot-worker@.service", "two_workers.py"):
+    for path in ("docker-compose.yaml", "systemd/tl-hubspot-worker@.service", "trial.py"):
         text = (DEPLOY / path).read_text()
         assert "--concurrency=1" in text, path
         assert "--max-tasks-per-child=1" in text, path
