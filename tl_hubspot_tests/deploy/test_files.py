@@ -113,7 +113,7 @@ def test_each_account_gets_its_own_settings(tmp_path: Path) -> None:
 
 
 def test_celery_takes_the_launcher_and_what_the_workers_know(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
+    pytest.importorskip("dagster_celery", reason="the extra celery is not installed: make extras")
     from dagster_celery.launcher import CeleryRunLauncher
 
     given = load(DEPLOY / "dagster.celery.yaml")["run_launcher"]
@@ -278,7 +278,7 @@ def test_values_of_helm_agree_with_the_product_and_with_dagster(tmp_path: Path) 
 
 
 def test_kubernetes_takes_what_a_run_of_an_account_gets() -> None:
-    pytest.importorskip("dagster_k8s", reason="the extra kubernetes is not installed")
+    pytest.importorskip("dagster_k8s", reason="the extra kubernetes is not installed: make extras")
     from dagster_k8s.container_context import K8sContainerContext
 
     for deployment in load(DEPLOY / "kubernetes.values.yaml")["dagster-user-deployments"]["deployments"]:

@@ -24,7 +24,7 @@ def missing() -> list[str]:
 @pytest.mark.skipif(
     "TL_HUBSPOT_ALL_WAYS" not in os.environ, reason="minutes, with `make extras`: TL_HUBSPOT_ALL_WAYS=1"
 )
-@pytest.mark.skipif(bool(missing()), reason=f"not installed: {', '.join(missing())}")
+@pytest.mark.skipif(bool(missing()), reason=f"not installed: {', '.join(missing())}; see deploy/README.md")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("trial", ["two_workers.py", "lost_storage.py"])
 def test_what_is_lost_while_a_run_pushes_is_made_up_for(trial: str) -> None:
