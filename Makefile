@@ -15,7 +15,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	@$(BIN)/pytest -n 3 --dist worksteal
 
-# every optional part: with PostgreSQL and Redis on this machine `make test` then tries a database on DuckLake, too
+# every optional part: with PostgreSQL and Redis on this machine `TL_HUBSPOT_ALL_WAYS=1 make test` then tries several workers
 extras: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement deploy/requirements.lock
 
@@ -70,12 +70,12 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $(STAMP)
 
-# exact versions of everything, for every platform and Python from 3.11 on: for work on it, and what an installation of
-# deploy/ needs
+# exact versions of everything, for every platform and Python from 3.11 on: for work on it (a database on DuckLake is tried
+# there), and what an installation of deploy/ needs
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --constraints
 lock: $(STAMP)
 	@$(BIN)/python -m pip install --quiet uv
-	@echo 'duckdb==1.5.5' | $(BIN)/$(LOCK) - --extra dev --output-file requirements.lock pyproject.toml
+	@echo 'duckdb==1.5.5' | $(BIN)/$(LOCK) - --extra dev --extra lake --output-file requirements.lock pyproject.toml
 	@$(BIN)/$(LOCK) requirements.lock $(addprefix --extra ,lake postgres celery kubernetes) \
 		--output-file deploy/requirements.lock pyproject.toml
 

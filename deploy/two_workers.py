@@ -2,140 +2,24 @@
 
 `python deploy/two_workers.py` starts PostgreSQL and Redis (`local_up.sh`), the local sandbox of two accounts with a
 limit of calls each, Dagster's daemon and two workers; has both accounts synchronised; kills (-9) the worker that writes
-to the first one's HubSpot; and watches the other worker end what was begun. Says what happened, as one JSON document
+to the first HubSpot while a call is carried out there whose answer it never sees; and watches the other worker end
+what was begun. Says what happened, as one JSON document
 with `--json`; exit code 1 when anything was otherwise than it should be. Needs the extras `postgres` and `celery`.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import os
-import re
-import shutil
 import signal
-import subprocess
 import sys
-import tempfile
-import time
-import uuid
-from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import yaml
+from trial import FIRST, LIMITS, SECOND, Trial, carry_out, wait
 
-from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot.warehouse.store import Warehouse
-
-HERE = Path(__file__).resolve().parent
-FIRST, SECOND = "antwerp", "ghent"
-LIMITS = {FIRST: 30, SECOND: 100}
-"""Calls to HubSpot per 10 seconds."""
-_PATIENCE = 400.0
-_WRITES = 8
-"""Writing calls of the first account before its worker is killed."""
-
-
-class Trial:
-    """What runs, and what was found out; `say` tells it as it happens."""
-
-    def __init__(self, folder: Path, systems: dict[str, LocalSystems]) -> None:
-        self.folder, self.systems = folder, systems
-        self.began = time.monotonic()
-        self.environment = self._configure()
-        self.workers: dict[int, str] = {}
-        """Process group → name."""
-        self.facts: dict[str, Any] = {}
-
-    def say(self, text: str) -> None:
-        print(f"{time.monotonic() - self.began:6.1f} s  {text}", file=sys.stderr, flush=True)
-
-    def data(self, account: str) -> Path:
-        """Data folder of an account."""
-        return self.folder / "data" / account
-
-    def _configure(self) -> dict[str, str]:
-        """The shipped files, with the folders of this trial; returns the environment of every process."""
-        home = self.folder / "dagster"
-        home.mkdir()
-        content = yaml.safe_load((HERE / "dagster.celery.yaml").read_text())
-        content["secrets"]["custom"]["config"]["location_paths"] = {
-            name: str(self.folder / "accounts" / name) for name in self.systems
-        }
-        (home / "dagster.yaml").write_text(yaml.safe_dump(content))
-        for name, systems in self.systems.items():
-            account = self.folder / "accounts" / name
-            account.mkdir(parents=True)
-            values = systems.environment() | {
-                "TL_HUBSPOT_DATA": str(self.data(name)),
-                "HUBSPOT_RATE_LIMIT": str(LIMITS[name]),
-                "TL_HUBSPOT_AUTOMATION__LOST_RUNS": "true",
-            }
-            (account / ".env").write_text("".join(f"{key}={value}\n" for key, value in values.items()))
-        announced = subprocess.run(
-            [str(HERE / "local_up.sh"), str(self.folder / "services")], check=True, capture_output=True, text=True
-        )
-        values = dict(line.split("=", 1) for line in announced.stdout.splitlines())
-        # dagster_celery_config.py is found beside this file
-        path = [str(HERE), str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TEAMLEADER_", "HUBSPOT_", "TL_HUBSPOT_"))}
-        return kept | values | {"DAGSTER_HOME": str(home), "PYTHONPATH": os.pathsep.join(path)}
-
-    def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """A process in a group of its own; what it says goes to a file."""
-        with (self.folder / f"{name}.log").open("wb") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", *arguments],
-                env=self.environment,
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def launch(self, account: str) -> str:
-        """Ask for a run of `sync`; returns its id."""
-        run_id = str(uuid.uuid4())
-        line = ["dagster", "job", "launch", "-w", str(HERE / "workspace.yaml"), "-l", account, "-j", "sync"]
-        done = subprocess.run(
-            [sys.executable, "-m", *line, "--run-id", run_id],
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise RuntimeError(f"Dagster did not take the run: {done.stderr[-2000:]}")
-        return run_id
-
-    def worker_of(self, instance: dg.DagsterInstance, run_id: str) -> tuple[int, str]:
-        """Process group and name of the worker that carries out a run."""
-        for record in instance.all_logs(run_id):
-            if found := re.search(r"Started process for run \(pid: (\d+)\)", record.message):
-                group = os.getpgid(int(found[1]))
-                return group, self.workers[group]
-        raise LookupError(run_id)
-
-    def calls_in_10_seconds(self, account: str) -> int:
-        """The most calls that the account's HubSpot answered in any 10 seconds."""
-        times = [datetime.fromisoformat(entry["at"]) for entry in self.systems[account].hubspot.log.entries]
-        return max(sum(t <= other < t + timedelta(seconds=10) for other in times) for t in times)
-
-
-def wait(what: str, until: Callable[[], Any], seconds: float = _PATIENCE) -> Any:
-    """What `until` gives as soon as it gives something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if (found := until()) is not None and found is not False:
-            return found
-        time.sleep(0.2)
-    raise TimeoutError(f"waited {seconds:.0f} s in vain until {what}")
 
 
 def attempt(trial: Trial, instance: dg.DagsterInstance) -> None:
@@ -143,50 +27,43 @@ def attempt(trial: Trial, instance: dg.DagsterInstance) -> None:
     facts, say = trial.facts, trial.say
     hubspot = trial.systems[FIRST].hubspot
 
-    def ended(run_id: str) -> str | None:
-        run = instance.get_run_by_id(run_id)
-        return run.status.value if run is not None and run.is_finished else None
-
+    is_carried_out = trial.slow_call()
     with ThreadPoolExecutor(2) as pool:
         runs = dict(zip((FIRST, SECOND), pool.map(trial.launch, (FIRST, SECOND)), strict=True))
     say(f"Asked for a sync of {FIRST} and of {SECOND}.")
-    wait(f"{FIRST} is written to", lambda: len(hubspot.log.writes()) >= _WRITES)
+    wait(f"contacts are made in {FIRST}", is_carried_out)
     group, name = trial.worker_of(instance, runs[FIRST])
     os.killpg(group, signal.SIGKILL)
     facts["writes before the kill"] = len(hubspot.log.writes())
     say(f"Killed (-9) worker {name} after {facts['writes before the kill']} writes to the HubSpot of {FIRST}.")
     left = Warehouse(trial.data(FIRST) / "tl_hubspot.duckdb", read_only=True, lock_timeout=5)
-    facts["calls under way"] = left.count("sync.journal", "state = 'intended'")
-    say(f"The database can be opened again; journal entries left open: {facts['calls under way']}.")
+    facts["records under way"] = left.count("sync.journal", "state = 'intended'")
+    say(f"The database can be opened again; records whose call has no answer: {facts['records under way']}.")
 
-    facts["first run"] = wait("the lost run is ended", lambda: ended(runs[FIRST]))
+    facts["first run"] = wait("the lost run is ended", lambda: trial.ended(instance, runs[FIRST]))
     say(f"The lost run was ended as {facts['first run']}.")
 
-    def retry() -> str | None:
-        found = instance.get_runs(dg.RunsFilter(tags={"dagster/parent_run_id": runs[FIRST]}))
-        return found[0].run_id if found else None
-
-    again = wait("Dagster tries it again", retry)
+    again = wait("Dagster tries it again", lambda: trial.retry(instance, runs[FIRST]))
     say("Dagster tries it again.")
     other = wait("the other worker takes it", lambda: _worker(trial, instance, again))
     facts["taken over by the other worker"] = other != name
     say(f"Worker {other} has it.")
-    facts["second run"] = wait("it ends", lambda: ended(again))
-    facts["other account"] = wait(f"{SECOND} ends", lambda: ended(runs[SECOND]))
+    facts["second run"] = wait("it ends", lambda: trial.ended(instance, again))
+    facts["other account"] = wait(f"{SECOND} ends", lambda: trial.ended(instance, runs[SECOND]))
     warehouse = Warehouse(trial.data(FIRST) / "tl_hubspot.duckdb", read_only=True)
     interrupted = (
         "select message, count(*) from sync.journal where message like 'interrupted%' group by all order by all"
     )
     facts["interrupted calls"] = dict(warehouse.read(interrupted).rows())
     facts["failed records"] = warehouse.count("sync.outcomes", "bucket = 'failed'")
-    facts["records made twice"] = _made_twice(trial.systems[FIRST])
+    facts["records made twice"] = trial.made_twice()
     say(f"It ended as {facts['second run']}; what the kill interrupted: {facts['interrupted calls'] or 'nothing'}.")
     facts["most calls in 10 seconds"] = {account: trial.calls_in_10_seconds(account) for account in LIMITS}
     facts["allowed calls in 10 seconds"] = LIMITS
     say(f"Calls to HubSpot in any 10 seconds, at most: {facts['most calls in 10 seconds']}; allowed: {LIMITS}.")
     hubspot.log.clear()
     third = trial.launch(FIRST)
-    facts["third run"] = wait("it ends", lambda: ended(third))
+    facts["third run"] = wait("it ends", lambda: trial.ended(instance, third))
     facts["writes of the third run"] = len(hubspot.log.writes())
     say(f"A further sync of {FIRST} made {facts['writes of the third run']} writes.")
 
@@ -195,15 +72,6 @@ def _worker(trial: Trial, instance: dg.DagsterInstance, run_id: str) -> str | No
     with contextlib.suppress(LookupError, ProcessLookupError):
         return trial.worker_of(instance, run_id)[1]
     return None
-
-
-def _made_twice(systems: LocalSystems) -> int:
-    """Teamleader records that more than one HubSpot record carries."""
-    twice = 0
-    for object_type in ("contacts", "companies", "deals"):
-        ids = Counter(record["properties"].get("teamleader_id") for record in systems.hubspot.all(object_type))
-        twice += sum(1 for id, number in ids.items() if id and number > 1)
-    return twice
 
 
 EXPECTED = {
@@ -218,61 +86,12 @@ EXPECTED = {
 }
 
 
-@contextlib.contextmanager
-def running(trial: Trial) -> Iterator[dg.DagsterInstance]:
-    """The daemon and two workers, until the end."""
-    worker = ("celery", "-A", "dagster_celery.app", "worker", "--concurrency=1", "--max-tasks-per-child=1")
-    started = [trial.start("daemon", "dagster._daemon", "run", "-w", str(HERE / "workspace.yaml"))]
-    try:
-        for name in ("one", "two"):
-            process = trial.start(name, *worker, "-n", f"{name}@%h", "--loglevel=INFO")
-            started.append(process)
-            trial.workers[process.pid] = name
-        for name in trial.workers.values():
-            log = trial.folder / f"{name}.log"
-            wait(f"worker {name} is ready", lambda log=log: " ready." in log.read_text(), 120)
-        trial.say("The daemon and two workers run.")
-        os.environ.update(trial.environment)
-        with dg.DagsterInstance.from_config(trial.environment["DAGSTER_HOME"]) as instance:
-            yield instance
-    finally:
-        for process in started:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="what was found, as one JSON document")
-    parser.add_argument("--keep", action="store_true", help="leave the folder with logs and databases there")
-    given = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started must not outlive this
-    folder = Path(tempfile.mkdtemp(prefix="tl_hubspot-two-workers-"))
-    folder.chmod(0o711)  # PostgreSQL runs as a user of its own
-    with contextlib.ExitStack() as stack:
-        systems = {
-            FIRST: stack.enter_context(LocalSystems("generated", contacts=500, teamleader_limit=False)),
-            SECOND: stack.enter_context(LocalSystems("subset", teamleader_limit=False)),
-        }
-        try:
-            trial = Trial(folder, systems)
-            with running(trial) as instance:
-                attempt(trial, instance)
-            facts = trial.facts
-        finally:
-            subprocess.run([str(HERE / "local_up.sh"), str(folder / "services"), "stop"], check=False)
-            if given.keep:
-                print(f"Everything is in {folder}", file=sys.stderr)
-            else:
-                shutil.rmtree(folder, ignore_errors=True)
+def otherwise_in(facts: dict[str, Any]) -> list[str]:
+    """Names of the facts that are not as they should be."""
     otherwise = [name for name, value in EXPECTED.items() if facts[name] != value]
     otherwise += [f"calls of {name}" for name in LIMITS if facts["most calls in 10 seconds"][name] > LIMITS[name]]
-    if given.json:
-        print(json.dumps(facts | {"otherwise": otherwise}, indent=2))
-    print(f"Otherwise than expected: {', '.join(otherwise) or 'nothing'}.", file=sys.stderr)
-    return 1 if otherwise else 0
+    return otherwise + [name for name in ("records under way", "interrupted calls") if not facts[name]]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(carry_out(__doc__, attempt, otherwise_in))

@@ -16,7 +16,7 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 import pytest
 
-from tl_hubspot.warehouse import store
+from tl_hubspot.warehouse import lake, store
 
 MAKES_ANEW = store._open
 """Opens databases as the product does, the first time too."""
@@ -35,6 +35,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A database that the product made, with all tables and no rows: where none is yet, a copy of it is opened."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(store._CONFIG, "threads", "1")
+        patch.setitem(lake._CONFIG, "threads", "1")
         made = tmp_path_factory.mktemp("empty") / "tl_hubspot.duckdb"
         store.Warehouse(made).count("sync.runs")
 

@@ -6,6 +6,7 @@ printed about it is the command line's business.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -75,11 +76,13 @@ def execute(platform: Platform) -> Finished:
         if cause is not None:
             conclude.stopped(platform, result.run_id, cause)
         copied = any(event.asset_key == _PUBLISHED for event in result.all_events if event.is_step_materialization)
-        # what stopped the run was noted after the copy was made
-        if cause is not None or not copied:
-            publish.publish(platform)
         if cause is not None:
+            # it was noted after the copy was made; what stopped the run may keep another one from being made
+            with contextlib.suppress(TlHubspotError):
+                publish.publish(platform)
             raise cause
+        if not copied:
+            publish.publish(platform)
         return Finished(conclude.exit_code(row["status"]), row)
     except _INTERRUPTS:
         for run_id in platform.open_runs:

@@ -37,12 +37,16 @@ _CONFIG = {
     "disabled_optimizers": "statistics_propagation,join_order",
     "memory_limit": "512MB",
 }
+_PATIENCE = "connect_timeout=10 keepalives_idle=30 keepalives_interval=10 keepalives_count=3 tcp_user_timeout=60000"
+"""Seconds (the last: milliseconds) until a catalog whose machine or network is gone counts as lost."""
 _NAME = "lake"
 _TRIES = 5
 _NONE_YET = "Existing DuckLake"
 """… does not exist, says DuckDB: the catalog answered, and nobody made this warehouse."""
 _BEFORE_THE_POINT = re.compile(r'^(?:[A-Z]\w*(?: \w+)* Error: )?(?:.*Unable to connect to Postgres at "[^"]*": )?')
 """What DuckDB says before what is wrong."""
+_AFTER_THE_POINT = re.compile(r" LINE \d+: .*")
+"""Its own query that met it, which nobody wrote."""
 _LOST = ('execute query "ROLLBACK"', "server closed the connection", "terminating connection", "no connection to the")
 """What DuckDB says when PostgreSQL is gone, about some statement of its own."""
 OF_THE_STATEMENT = (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError, duckdb.NotSupportedError)
@@ -110,7 +114,7 @@ class Lake:
         self.prepare(con)
         options = {"data_path": self.files.rstrip("/") + "/", "metadata_schema": self.name, "meta_secret": "catalog"}
         more = ", read_only, create_if_not_exists false" if read_only else ""
-        con.execute(f"attach 'ducklake:postgres:' as {_NAME} ({_options(options)}{more})")
+        con.execute(f"attach 'ducklake:postgres:{_PATIENCE}' as {_NAME} ({_options(options)}{more})")
 
     def prepare(self, con: duckdb.DuckDBPyConnection) -> None:
         """Load the extensions and tell them the secrets (`catalog`, `files`)."""
@@ -161,7 +165,7 @@ class Lake:
     def unusable(self, error: duckdb.Error) -> WarehouseError:
         """What DuckDB says, as a sentence without a password."""
         said = " ".join(str(error).split())  # what went wrong may stand in the second line
-        said = _BEFORE_THE_POINT.sub("", said)
+        said = _AFTER_THE_POINT.sub("", _BEFORE_THE_POINT.sub("", said))
         if any(lost in said for lost in _LOST):
             said = "the connection to its catalog was lost; what was being written is not stored"
         secrets = (unquote(urlsplit(self.catalog).password or ""), self.bucket.secret or "")
@@ -225,6 +229,10 @@ def copy(con: duckdb.DuckDBPyConnection, target: Path) -> None:
         for table in (MARK, *(table.name for table in schema.TABLES)):
             con.execute(f"insert into published.{table} by name select * from {_NAME}.{table}")
         con.execute("commit")
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):  # what went wrong may have ended the transaction
+            con.execute("rollback")
+        raise
     finally:
         con.execute("detach published")
 

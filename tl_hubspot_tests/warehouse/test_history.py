@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tl_hubspot.warehouse import history, schema
 from tl_hubspot.warehouse.store import Warehouse, delete, frame_of, insert, upsert
+from tl_hubspot_tests.warehouse.conftest import on_both
 
 CONTACTS, LINKS = "teamleader.contacts", "teamleader.contact_company_links"
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -40,6 +41,7 @@ def as_of(warehouse: Warehouse, run: str, columns: str = "id, first_name") -> li
     return warehouse.read(f"select {columns} from teamleader.contacts_as_of('{run}') order by all").rows()
 
 
+@on_both
 def test_the_rows_as_they_stood_after_each_run(warehouse: Warehouse) -> None:
     begin(warehouse, "first")
     warehouse.upsert(CONTACTS, contacts("first", c1="Ann", c2="Bo"))

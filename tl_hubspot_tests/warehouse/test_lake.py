@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,9 +14,11 @@ import pytest
 
 from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.warehouse import schema
-from tl_hubspot.warehouse.lake import Bucket, Conflict, Lake
+from tl_hubspot.warehouse.lake import Conflict, Lake
 from tl_hubspot.warehouse.store import Warehouse, frame_of
-from tl_hubspot_tests.warehouse.conftest import in_postgres, lake_in
+from tl_hubspot_tests.warehouse.bucket import SECRET, Storage
+from tl_hubspot_tests.warehouse.conftest import all_ways, copied
+from tl_hubspot_tests.warehouse.postgres import Postgres, carry_out
 
 GRANTS = Path(__file__).resolve().parents[2] / "deploy" / "analysts.sql"
 
@@ -28,14 +28,44 @@ def links(**ids: str) -> pl.DataFrame:
     return frame_of("sync.links", rows)
 
 
-@pytest.fixture(scope="module")
-def lake(catalog: str, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    return lake_in(catalog, tmp_path_factory.mktemp("lake"))
+def many(hubspot_id: str) -> pl.DataFrame:
+    """More rows than the catalog keeps itself."""
+    return links(**{f"t{n}": hubspot_id for n in range(1000)})
+
+
+def seen(number: int) -> pl.DataFrame:
+    return frame_of("sync.seen", [{"record": f"{number} {n}"} for n in range(100)])
 
 
 @pytest.fixture(scope="module")
-def warehouse(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    warehouse = Warehouse(tmp_path_factory.mktemp("data") / "tl_hubspot.duckdb", lake=lake)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lake")
+
+
+@pytest.fixture(scope="module")
+def lake(empty_lake: tuple[Lake, Path], folder: Path) -> Lake:
+    return copied(empty_lake, folder)
+
+
+@pytest.fixture(scope="module")
+def warehouse(lake: Lake, folder: Path) -> Iterator[Warehouse]:
+    yield from held(Warehouse(folder / "data" / "tl_hubspot.duckdb", lake=lake))
+
+
+@pytest.fixture
+def storage() -> Iterator[Storage]:
+    with Storage() as storage:
+        yield storage
+
+
+@pytest.fixture
+def in_bucket(empty_lake: tuple[Lake, Path], storage: Storage, tmp_path: Path) -> Iterator[Warehouse]:
+    """A warehouse whose files are in `storage`."""
+    lake = replace(copied(empty_lake, tmp_path, files="s3://bucket/prefix"), bucket=storage.bucket)
+    yield from held(Warehouse(tmp_path / "data" / "tl_hubspot.duckdb", lake=lake))
+
+
+def held(warehouse: Warehouse) -> Iterator[Warehouse]:
     warehouse.hold()
     yield warehouse
     warehouse.release()
@@ -97,11 +127,9 @@ def test_analysts_read_and_cannot_write(warehouse: Warehouse, lake: Lake) -> Non
     assert warehouse.count("sync.links") == 1
 
 
-def test_another_deployment_is_refused(warehouse: Warehouse, lake: Lake, tmp_path: Path) -> None:
-    assert warehouse.count("sync.links") >= 0
-    with pytest.raises(
-        WarehouseError, match=f"belongs to another deployment, whose data folder is {warehouse.path.parent}"
-    ):
+def test_another_deployment_is_refused(empty_lake: tuple[Lake, Path], tmp_path: Path) -> None:
+    lake, owner = empty_lake
+    with pytest.raises(WarehouseError, match=f"belongs to another deployment, whose data folder is {owner}"):
         Warehouse(tmp_path / "tl_hubspot.duckdb", lake=lake).count("sync.links")
 
 
@@ -137,46 +165,62 @@ def test_a_catalog_lost_in_the_middle(warehouse: Warehouse, lake: Lake) -> None:
 def lose(lake: Lake) -> None:
     """End every connection to the catalog, and wait until they are gone."""
     others = "from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()"
-    in_postgres(lake.catalog, f"select count(pg_terminate_backend(pid, 10000)) {others}")
+    carry_out(lake.catalog, f"select count(pg_terminate_backend(pid, 10000)) {others}")
 
 
-class _Forbidding(BaseHTTPRequestHandler):
-    def _refuse(self) -> None:
-        body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
-        self.send_response(403)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _refuse
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-def test_a_bucket_without_permission(catalog: str, tmp_path: Path) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Forbidding)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    bucket = Bucket(f"http://127.0.0.1:{server.server_port}", "eu-west-1", "key", "secret-of-the-bucket")
-    lake = replace(lake_in(catalog, tmp_path), files="s3://bucket/prefix", bucket=bucket)
-    warehouse = Warehouse(tmp_path / "tl_hubspot.duckdb", lake=lake)
+def test_a_server_that_was_stopped(warehouse: Warehouse, postgres: Postgres) -> None:
+    warehouse.replace("sync.links", links(a="1"))
     try:
-        with pytest.raises(WarehouseError, match=r"403.*TL_HUBSPOT_WAREHOUSE__FILES") as refused:
-            warehouse.append("sync.links", links(**{f"t{n}": "1" for n in range(1000)}))
-        assert "secret-of-the-bucket" not in refused.value.sentence
-        assert warehouse.count("sync.links") == 0
+        with pytest.raises(WarehouseError) as lost, warehouse.transaction() as con:
+            con.execute("update sync.links set hubspot_id = '2'")
+            postgres.stop()
+        with pytest.raises(WarehouseError) as refused:
+            warehouse.upsert("sync.links", links(a="3"))
+        with pytest.raises(WarehouseError) as unread:
+            warehouse.read("sync.links")
     finally:
-        server.shutdown()
+        postgres.start()
+    for error in (lost, refused, unread):
+        assert "TL_HUBSPOT_WAREHOUSE__CATALOG" in error.value.sentence
+        assert "LINE" not in error.value.sentence, "what DuckDB asked itself"
+    assert warehouse.read("select hubspot_id from sync.links").rows() == [("1",)]
+    assert warehouse.upsert("sync.links", links(a="3")).updated == 1
 
 
-def test_a_warehouse_of_a_newer_version_is_left_alone(catalog: str, tmp_path: Path) -> None:
-    lake = lake_in(catalog, tmp_path)
+def test_a_bucket_without_permission(in_bucket: Warehouse, storage: Storage) -> None:
+    storage.refuses = True
+    with pytest.raises(WarehouseError, match=r"403.*TL_HUBSPOT_WAREHOUSE__FILES") as refused:
+        in_bucket.append("sync.links", many("1"))
+    assert SECRET not in refused.value.sentence
+    assert in_bucket.count("sync.links") == 0
+
+
+def test_a_bucket_lost_in_the_middle(in_bucket: Warehouse, storage: Storage, tmp_path: Path) -> None:
+    in_bucket.append("sync.links", many("1"))
+    storage.stop()
+    lost = r"Could not connect to server.*TL_HUBSPOT_WAREHOUSE__FILES"
+    try:
+        for write in (
+            lambda: in_bucket.append("sync.seen", seen(0)),
+            lambda: in_bucket.upsert("sync.links", many("2")),
+        ):
+            with pytest.raises(WarehouseError, match=lost):
+                write()
+        with pytest.raises(WarehouseError, match=lost):
+            in_bucket.publish(tmp_path / "analytics.duckdb")
+        assert in_bucket.count("sync.seen") == 0
+    finally:
+        storage.start()
+    assert in_bucket.upsert("sync.links", many("2")).updated == 1000
+
+
+def test_a_warehouse_of_a_newer_version_is_left_alone(empty_lake: tuple[Lake, Path], tmp_path: Path) -> None:
+    lake = copied(empty_lake, tmp_path)
     newer = schema.SCHEMA_VERSION + 1
-    with Warehouse(tmp_path / "tl_hubspot.duckdb", lake=lake).transaction() as con:
+    with Warehouse(tmp_path / "data" / "tl_hubspot.duckdb", lake=lake).transaction() as con:
         con.execute(f"update meta.deployment set schema_version = {newer}")
     with pytest.raises(WarehouseError, match=rf"tables of version {newer}\) \({lake.name} at "):
-        Warehouse(tmp_path / "tl_hubspot.duckdb", lake=lake).count("sync.links")
+        Warehouse(tmp_path / "data" / "tl_hubspot.duckdb", lake=lake).count("sync.links")
 
 
 def test_an_extension_of_another_version(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,9 +229,10 @@ def test_an_extension_of_another_version(lake: Lake, tmp_path: Path, monkeypatch
         Warehouse(tmp_path / "tl_hubspot.duckdb", lake=replace(lake, name="unused")).count("sync.links")
 
 
+@all_ways
 def test_tidying_merges_small_files_and_keeps_every_row(warehouse: Warehouse) -> None:
     for number in range(3):
-        warehouse.append("sync.seen", frame_of("sync.seen", [{"record": f"{number} {n}"} for n in range(100)]))
+        warehouse.append("sync.seen", seen(number))
     with warehouse.connect() as con:
         con.execute("checkpoint").fetchall()
     assert warehouse.count("sync.seen") == 300

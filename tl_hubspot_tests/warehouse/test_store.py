@@ -17,6 +17,7 @@ import pytest
 from tl_hubspot.errors import WarehouseError
 from tl_hubspot.warehouse import schema
 from tl_hubspot.warehouse.store import Merged, Warehouse, delete, frame_of, upsert
+from tl_hubspot_tests.warehouse.conftest import on_both
 
 
 @pytest.fixture
@@ -45,6 +46,7 @@ def test_every_table_and_column_is_there_with_its_meaning(made: Warehouse) -> No
     assert {(t, c): meaning for t, c, meaning in columns.iter_rows()} == expected_columns
 
 
+@on_both
 def test_merging_counts_what_it_did(made: Warehouse) -> None:
     assert made.upsert("sync.links", links(link("a", "1"), link("b", "2"))) == Merged(2, 0, 0)
     merged = made.upsert("sync.links", links(link("a", "1"), link("b", "3"), link("c", "4")))
@@ -80,6 +82,7 @@ def test_unknown_columns_are_refused(made: Warehouse) -> None:
     assert made.count("sync.links") == 0
 
 
+@on_both
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_a_transaction_is_all_or_nothing(made: Warehouse, error: type[BaseException]) -> None:
     made.upsert("sync.links", links(link("a", "1")))
@@ -89,6 +92,7 @@ def test_a_transaction_is_all_or_nothing(made: Warehouse, error: type[BaseExcept
     assert made.read("select hubspot_id from sync.links").rows() == [("1",)]
 
 
+@on_both
 def test_replace_and_delete(made: Warehouse) -> None:
     made.upsert("sync.links", links(link("a", "1"), link("b", "2")))
     with made.transaction() as con:
