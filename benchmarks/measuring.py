@@ -58,7 +58,9 @@ def alone(command: Sequence[str | Path], folder: Path, environment: Mapping[str,
     told = folder / f".used-{os.getpid()}"
     between = [sys.executable, "-c", _BETWEEN, str(told), *map(str, command)]
     try:
-        subprocess.run(between, env={**os.environ, **(environment or {})}, check=True)
+        # an installed program has its byte code
+        own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        subprocess.run(between, env={**own, **(environment or {})}, check=True)
         return Used(*json.loads(told.read_text()))
     finally:
         told.unlink(missing_ok=True)

@@ -292,7 +292,8 @@ def _run(command: str, **options: Any) -> None:
 
     platform = _platform(command, **options)
     finished = _execute(platform)
-    print_summary(finished.run, platform.warehouse.read, _out)
+    with platform.warehouse.held():
+        print_summary(finished.run, platform.warehouse.read, _out)
     if finished.exit_code == ExitCode.HELD:
         _out.print(f"To push exactly this plan: tl-hubspot approve {finished.run['digest']}", soft_wrap=True)
     _exit(finished.exit_code)

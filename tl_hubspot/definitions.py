@@ -26,7 +26,7 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
         jobs=automation.jobs(settings),
         schedules=automation.schedules(settings),
         sensors=automation.sensors(settings),
-        resources={"platform": platform or platform_resource, "warehouse": warehouse_resource(settings)},
+        resources={"platform": platform or platform_resource, "warehouse": warehouse_resource(settings, platform)},
         # DuckDB locks per process: one process per run needs no lock between its steps, and starts ten times faster
         executor=dg.in_process_executor,
     )

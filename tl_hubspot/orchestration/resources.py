@@ -46,16 +46,17 @@ def _store(database: str, lock_timeout: float) -> Warehouse:
 
 
 @dataclass(frozen=True)
-class LakeResource:
-    """The working database on DuckLake: `store` as above, without a configuration that the UI would show."""
+class OpenedWarehouse:
+    """A working database that the UI shows no configuration of: on DuckLake, or the one that a run has open already."""
 
     store: Warehouse
 
 
-def warehouse_resource(settings: Settings) -> Any:
-    """The working database that the settings name, for what only reads."""
-    if settings.warehouse.catalog is not None:
-        return dg.ResourceDefinition.hardcoded_resource(LakeResource(warehouse_of(settings)))
+def warehouse_resource(settings: Settings, platform: Platform | None) -> Any:
+    """The working database of the platform, or that the settings name, for what only reads."""
+    if platform is not None or settings.warehouse.catalog is not None:
+        opened = platform.warehouse if platform else warehouse_of(settings)
+        return dg.ResourceDefinition.hardcoded_resource(OpenedWarehouse(opened))
     return WarehouseResource(database=str(settings.database), lock_timeout_seconds=settings.lock_timeout_seconds)
 
 

@@ -57,8 +57,8 @@ def _known(warehouse: Warehouse, found: pl.DataFrame, *, names: bool) -> pl.Data
             f"select '{kind}' as entity_type, t.id as teamleader_id, l.hubspot_id, web_url as teamleader_url"
             f"{f', {_NAMES[kind]} as name' if names else ''} from {table} t"
             f" left join sync.links l on l.entity_type = '{kind}' and l.teamleader_id = t.id"
-            " where t.id in (select unnest(?))"
+            " where t.id in (from _ids)"
         )
-        ids = found.filter(pl.col("entity_type") == kind)["teamleader_id"].unique().to_list()
-        frames.append(warehouse.read(query, [ids]))
+        ids = found.filter(pl.col("entity_type") == kind).select("teamleader_id")
+        frames.append(warehouse.read(query, _ids=ids))
     return pl.concat(frames)

@@ -7,8 +7,9 @@ plan does with associations is decided in `planning.relations`; records are `mir
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import duckdb
 import msgspec
 import polars as pl
 
@@ -36,37 +37,48 @@ def associations(platform: Platform, run: Run) -> dict[str, Any]:
     that changed in HubSpot and those about which wish, memory and mirror do not agree."""
     started = platform.clock()
     whole = _is_whole(platform, run)
+    new: _Doubts | None = None
     if whole:
         asked = {relation: _active(platform, relation[0]) for relation in RELATIONS}
     else:
-        doubtful = _doubtful(platform, run)
+        doubtful, new = _doubtful(platform)
         asked = {r: _changed(platform, r[0]) | doubtful.get(r, set()) for r in RELATIONS}
         asked = {r: ids & _active(platform, r[0]) if ids else ids for r, ids in asked.items()}
-    frame = _read(platform, run, asked)
-    with platform.warehouse.transaction() as con:
-        for (from_type, to_type), ids in asked.items():
-            kind = pl.DataFrame({"from_type": [from_type], "to_type": [to_type]})
-            if whole:
-                delete(con, _TABLE, kind)
-            else:
-                delete(
-                    con,
-                    _TABLE,
-                    pl.DataFrame({"from_id": sorted(ids)}, {"from_id": pl.String()}).join(kind, how="cross"),
-                )
-            # HubSpot shows no association of an archived record
-            con.execute(
-                f"delete from {_TABLE} where from_type = ? and to_type = ?"
-                f" and not (from_id in (select id from {TABLES[from_type]} where not archived)"
-                f" and to_id in (select id from {TABLES[to_type]} where not archived))",
-                [from_type, to_type],
-            )
-        insert(con, _TABLE, frame)
-        mark = {"entity_type": "association", "read_until": started, "base": "list", "run_id": run.run_id}
-        upsert(con, "sync.readings", frame_of("sync.readings", [mark]))
+    mark = {"entity_type": "association", "read_until": started, "base": "list", "run_id": run.run_id}
+    if not whole and new is None and not any(asked.values()):
+        # records and associations are as they were when those of archived records were last looked for
+        platform.warehouse.upsert("sync.readings", frame_of("sync.readings", [mark]))
+    else:
+        frame = _read(platform, run, asked)
+        with platform.warehouse.transaction() as con:
+            _store(con, asked, frame, whole=whole)
+            upsert(con, "sync.readings", frame_of("sync.readings", [mark]))
+            if new is not None:
+                unchanged.remember(con, _DOUBTS, new.made_of, run, new.text)
     read = sum(map(len, asked.values()))
     way = "all" if whole else "changed or doubtful"
     return {"associations": platform.warehouse.count(_TABLE), "way": way, "records_read": read}
+
+
+def _store(
+    con: duckdb.DuckDBPyConnection, asked: Mapping[tuple[str, str], set[str]], frame: pl.DataFrame, *, whole: bool
+) -> None:
+    """What was read takes the place of what was known of the records asked for."""
+    for (from_type, to_type), ids in asked.items():
+        kind = pl.DataFrame({"from_type": [from_type], "to_type": [to_type]})
+        if whole:
+            delete(con, _TABLE, kind)
+        else:
+            of_asked = pl.DataFrame({"from_id": sorted(ids)}, {"from_id": pl.String()})
+            delete(con, _TABLE, of_asked.join(kind, how="cross"))
+        # HubSpot shows no association of an archived record
+        con.execute(
+            f"delete from {_TABLE} where from_type = ? and to_type = ?"
+            f" and not (from_id in (select id from {TABLES[from_type]} where not archived)"
+            f" and to_id in (select id from {TABLES[to_type]} where not archived))",
+            [from_type, to_type],
+        )
+    insert(con, _TABLE, frame)
 
 
 def _active(platform: Platform, kind: str) -> set[str]:
@@ -97,8 +109,15 @@ def _changed(platform: Platform, kind: str) -> set[str]:
     return _ids(platform, f"select id from {TABLES[kind]} where not archived and _loaded_at >= ({before})")
 
 
-def _doubtful(platform: Platform, run: Run) -> dict[tuple[str, str], set[str]]:
-    """Records whose associations the plan may act on, by kind of relation.
+class _Doubts(NamedTuple):
+    """What was found now, as it is remembered."""
+
+    made_of: str
+    text: str
+
+
+def _doubtful(platform: Platform) -> tuple[dict[tuple[str, str], set[str]], _Doubts | None]:
+    """Records whose associations the plan may act on, by kind of relation; the second is None where that was known.
 
     Wished for and not remembered: it would be written, perhaps as primary. Wished for or remembered and not in the
     mirror: the sync made it since, a person removed it, or records were merged. And contacts that will be matched by
@@ -107,16 +126,18 @@ def _doubtful(platform: Platform, run: Run) -> dict[tuple[str, str], set[str]]:
     of = ["eligible.relations", "eligible.contacts", "sync.links", "sync.relations", _TABLE, *TABLES.values()]
     made_of = unchanged.fingerprint(platform.warehouse, of, {})
     known = unchanged.result_of(platform.warehouse, _DOUBTS, made_of)
+    new = None
     if known is None:
-        with platform.warehouse.transaction() as con:
-            with registered(con, _first=_first_matches(platform), _moved=_moved(platform)):
-                rows = con.execute(_DOUBTFUL).fetchall()
-            known = msgspec.json.encode(rows).decode()
-            unchanged.remember(con, _DOUBTS, made_of, run, known)
+        with (
+            platform.warehouse.connect() as con,
+            registered(con, _first=_first_matches(platform), _moved=_moved(platform)),
+        ):
+            known = msgspec.json.encode(con.execute(_DOUBTFUL).fetchall()).decode()
+        new = _Doubts(made_of, known)
     doubtful: dict[tuple[str, str], set[str]] = {}
     for from_type, to_type, from_id in decoding.decode(known, type=list[tuple[str, str, str]]):
         doubtful.setdefault((from_type, to_type), set()).add(from_id)
-    return doubtful
+    return doubtful, new
 
 
 _DOUBTFUL = f"""
@@ -153,8 +174,8 @@ def _first_matches(platform: Platform) -> pl.DataFrame:
     # who may have such an address: the mirror has them in small letters, beyond ASCII a normal form differs in more
     contacts = platform.warehouse.read(
         "select id, createdate, email, secondary_emails, archived from hubspot.contacts where not archived and"
-        " (email in (select unnest($addresses)) or len(secondary_emails) > 0 or strlen(email) > length(email))",
-        {"addresses": unlinked["address"].to_list()},
+        " (email in (from _addresses) or len(secondary_emails) > 0 or strlen(email) > length(email))",
+        _addresses=unlinked.select("address"),
     )
     return unlinked.join(addresses(contacts), on="address").select("teamleader_id", "hubspot_id")
 

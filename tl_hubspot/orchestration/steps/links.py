@@ -36,6 +36,7 @@ from tl_hubspot.teamleader.calls import (
     rereads,
 )
 from tl_hubspot.teamleader.extraction import Extraction, Links
+from tl_hubspot.warehouse.history import registered
 from tl_hubspot.warehouse.store import delete, fetch, frame_of, insert, upsert
 
 STREAM = "contact_company_links"
@@ -207,18 +208,24 @@ def _minimum(reader: _Reader, companies: int, contacts: pl.DataFrame) -> int:
 def _changed(reader: _Reader) -> None:
     """Records stored since the last reading of links, and contacts that need links and were never read."""
     touched = "(_loaded_at >= $since and not coalesce(links_read_at > _loaded_at, false))"
-    wanted = {s: f"({touched} or id in (select id from sync.hidden_links where owner_type = '{s}'))" for s in _OWNERS}
+    hidden = "select id from sync.hidden_links where owner_type"
     since = {"since": reader.since}
-    reader.must_read("company", reader.existing("company", wanted["company"], since)["id"])
+    companies = f"{touched} or id in ({hidden} = 'company')"
+    reader.must_read("company", reader.existing("company", companies, since)["id"])
     # after the companies: a contact that is changed by a new link may need links only now
-    reader.must_read("contact", reader.demanded(f"{wanted['contact']} or links_read_at is null", since)["id"])
+    unread = f"select id from {_OWNERS['contact']} where {touched} or links_read_at is null"
+    contacts = f"id in ({unread} union all {hidden} = 'contact')"
+    reader.must_read("contact", reader.demanded(contacts, since)["id"])
 
 
 def _a_few_again(reader: _Reader) -> None:
     """As many of the records read longest ago as an ordinary run has calls left: all of them in a small account."""
-    companies = reader.existing("company")
-    side = side_of_rereads(companies.height, reader.platform.warehouse.count(demanded.TABLE))
-    reader.read_longest_ago(side, reader.demanded() if side == "contact" else companies, few(reader.platform))
+    count = reader.platform.warehouse.count
+    side = side_of_rereads(count(_OWNERS["company"], "deleted_at is null"), count(demanded.TABLE))
+    wanted = few(reader.platform)
+    oldest = wanted + len(reader.asked[side])
+    owners = reader.demanded(oldest=oldest) if side == "contact" else reader.existing("company", oldest=oldest)
+    reader.read_longest_ago(side, owners, wanted)
 
 
 def _again(reader: _Reader, gap: float) -> dict[str, Any]:
@@ -280,20 +287,33 @@ class _Reader:
 
     # what is known
 
-    def existing(self, side: Side, where: str = "true", parameters: dict[str, Any] | None = None) -> pl.DataFrame:
-        """Records of one side: id, updated_at, links_read_at, _loaded_at; sorted by id."""
-        return self.platform.warehouse.read(
-            f"select id, updated_at, links_read_at, _loaded_at from {_OWNERS[side]} where deleted_at is null"
-            f" and ({where}) order by id",
-            parameters,
-        )
+    def existing(
+        self, side: Side, where: str = "true", parameters: dict[str, Any] | None = None, oldest: int | None = None
+    ) -> pl.DataFrame:
+        """Records of one side: id, updated_at, links_read_at, _loaded_at; sorted by id. With `oldest` only so many:
+        those that were read longest ago."""
+        return self._some(side, where, "true", parameters, oldest)
 
-    def demanded(self, where: str = "true", parameters: dict[str, Any] | None = None) -> pl.DataFrame:
-        """Contacts that need links, as they are now; sorted by id."""
+    def demanded(
+        self, where: str = "true", parameters: dict[str, Any] | None = None, oldest: int | None = None
+    ) -> pl.DataFrame:
+        """Contacts that need links, as they are now, like `existing`."""
         if self._kept != len(self.contacts_changed):
             demanded.keep(self.platform, self.run)
             self._kept = len(self.contacts_changed)
-        return self.existing("contact", f"id in (from {demanded.TABLE}) and ({where})", parameters)
+        return self._some("contact", where, f"id in (from {demanded.TABLE})", parameters, oldest)
+
+    def _some(
+        self, side: Side, first: str, then: str, parameters: dict[str, Any] | None, oldest: int | None
+    ) -> pl.DataFrame:
+        """Records for which both conditions hold; `then` is looked at only for those few that `first` leaves."""
+        order = "id" if oldest is None else f"links_read_at nulls first, id limit {oldest}"
+        return self.platform.warehouse.read(
+            "with some_of as materialized (select id, updated_at, links_read_at, _loaded_at"
+            f" from {_OWNERS[side]} where deleted_at is null and ({first}))"
+            f" select * from some_of where {then} order by {order}",
+            parameters,
+        )
 
     def linked(self, contacts: pl.DataFrame, more_than: int = 0) -> pl.DataFrame:
         """Those of `contacts` with more than so many companies."""
@@ -372,8 +392,9 @@ class _Reader:
         """
         with self.platform.warehouse.transaction() as con:
             con.execute(
-                f"update {_TABLE} set rank = 0 where rank is null and contact_id in"
-                f" (select contact_id from {_TABLE} group by contact_id having count(*) = 1)"
+                f"update {_TABLE} set rank = 0 where rank is null and contact_id in (select contact_id from {_TABLE}"
+                f" where contact_id in (select contact_id from {_TABLE} where rank is null)"
+                " group by contact_id having count(*) = 1)"
             )
         ids = self.demanded(f"id in (select contact_id from {_TABLE} where rank is null)")["id"].to_list()
         self.read("contact", ids)
@@ -443,18 +464,14 @@ class _Reader:
         upsert(con, "sync.hidden_links", frame_of("sync.hidden_links", rows))
 
     def _seen(self, con: duckdb.DuckDBPyConnection, side: Side, ids: pl.Series) -> None:
-        con.register("_ids", ids.to_frame("id"))
-        con.execute(f"update {_OWNERS[side]} set links_read_at = ? where id in (from _ids)", [self.started])
-        con.unregister("_ids")
+        with registered(con, _ids=ids.to_frame("id")):
+            con.execute(f"update {_OWNERS[side]} set links_read_at = ? where id in (from _ids)", [self.started])
 
 
 def _of(con: duckdb.DuckDBPyConnection, query: str, column: str, ids: pl.Series) -> pl.DataFrame:
     """Rows of `query` whose `column` is one of `ids`."""
-    con.register("_ids", ids.to_frame("id"))
-    try:
+    with registered(con, _ids=ids.to_frame("id")):
         return fetch(con, f"{query} where {column} in (from _ids)")
-    finally:
-        con.unregister("_ids")
 
 
 def _chunks(answers: Iterable[Links]) -> Iterator[list[Links]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -304,32 +304,37 @@ class _Reading:
     # --- what the plan may touch ---
 
     def _touched(self) -> str:
-        """SQL of the Teamleader ids that changed since the last push, or that it left undone."""
-        done = "status in ('done', 'failed_records') and command <> 'undo'"
-        pushed = f"select max(finished_at) from sync.runs where {done}"
-        since = f"coalesce(({pushed}), '-infinity'::timestamptz)"
+        """SQL of the Teamleader ids that changed since the last push (`$pushed_at`), or that it left undone."""
         parts = [
-            f"select id from {self.source} where _loaded_at > {since}",
+            f"select id from {self.source} where _loaded_at > $pushed_at",
             f"select teamleader_id from sync.outcomes where entity_type = '{self.entity_type}'"
             " and bucket in ('failed', 'held')",
             f"select teamleader_id from sync.releases where entity_type = '{self.entity_type}'",
         ]
         if self.entity_type == "contact":
-            parts.append(f"select contact_id from teamleader.contact_company_links where _loaded_at > {since}")
+            parts.append("select contact_id from teamleader.contact_company_links where _loaded_at > $pushed_at")
         return " union ".join(parts)
+
+    @cached_property
+    def _pushed_at(self) -> datetime:
+        """When the last push ended. Asked on its own: knowing it, DuckDB sees that few records are newer."""
+        done = "status in ('done', 'failed_records') and command <> 'undo'"
+        at: datetime | None = self.warehouse.read(f"select max(finished_at) from sync.runs where {done}").item()
+        return at or datetime.min.replace(tzinfo=UTC)
 
     @cached_property
     def _touched_ids(self) -> set[str]:
         """HubSpot ids of linked records that the plan may touch."""
-        query = f"select hubspot_id from sync.links where entity_type = ? and teamleader_id in ({self._touched()})"
-        return set(self._column(query, [self.entity_type]))
+        query = f"select hubspot_id from sync.links where entity_type = $kind and teamleader_id in ({self._touched()})"
+        return set(self._column(query, {"kind": self.entity_type, "pushed_at": self._pushed_at}))
 
     @cached_property
     def _touched_addresses(self) -> set[str]:
         """Addresses of the contacts that the plan may touch."""
         if self.entity_type != "contact":
             return set()
-        return set(self._addresses(f"select emails from {self.source} where id in ({self._touched()})"))
+        query = f"select emails from {self.source} where id in ({self._touched()})"
+        return set(self._addresses(query, {"pushed_at": self._pushed_at}))
 
     def _concerns(self) -> Any:
         """Whether a row concerns Teamleader: it is known, carries an id, owns an address, or took in a known record."""
@@ -351,27 +356,28 @@ class _Reading:
         values: list[str] = self.warehouse.read(query, parameters).to_series().to_list()
         return values
 
-    def _addresses(self, query: str) -> list[str]:
+    def _addresses(self, query: str, parameters: Parameters = None) -> list[str]:
         """Normalised addresses that are valid, of a query for `emails`."""
-        emails = self.warehouse.read(query).get_column("emails").drop_nulls()
+        emails = self.warehouse.read(query, parameters).get_column("emails").drop_nulls()
         texts = emails.explode().struct.field("email") if emails.len() else pl.Series([], dtype=pl.String)
         found = normalize.addresses(texts.drop_nulls()).filter("is_valid").get_column("address")
         return sorted(set(found.to_list()))
 
-    def _mirrored(self, condition: str, parameters: Parameters = None) -> set[str]:
+    def _mirrored(self, condition: str, parameters: Parameters = None, **frames: pl.DataFrame) -> set[str]:
         """Ids in the mirror as it was stored last."""
-        return set(self._column(f"select id from {self.table} where {condition}", parameters))
+        query = f"select id from {self.table} where {condition}"
+        return set(self.warehouse.read(query, parameters, **frames).get_column("id").to_list())
 
     def _active(self, ids: set[str]) -> set[str]:
         """Those of these ids that are active records in the mirror as it was stored last."""
-        return self._mirrored("not archived and id in (select unnest($ids))", {"ids": sorted(ids)}) if ids else set()
+        return self._mirrored("not archived and id in (from _ids)", _ids=_texts(ids)) if ids else set()
 
     def _holders(self, addresses: set[str]) -> set[str]:
         """Active records that have one of the addresses by the mirror."""
-        wanted = "in (select unnest($addresses))"
+        wanted = "in (from _addresses)"
         several = f"(select id, unnest(secondary_emails) as e from {self.table} where len(secondary_emails) > 0)"
         condition = f"not archived and (email {wanted} or id in (select id from {several} where e {wanted}))"
-        return self._mirrored(condition, {"addresses": sorted(addresses)})
+        return self._mirrored(condition, _addresses=_texts(addresses))
 
     def _frame(self, rows: Iterable[Row]) -> pl.DataFrame:
         stamp = _stamp(self.platform, self.run)
@@ -400,6 +406,10 @@ class _Reading:
 
     def _progress(self, done: int) -> None:
         self.platform.progress(f"HubSpot {self.entity_type} records", done, None)
+
+
+def _texts(values: Iterable[str]) -> pl.DataFrame:
+    return pl.DataFrame({"text": sorted(values)}, schema={"text": pl.String()})
 
 
 def _stamp(platform: Platform, run: Run) -> dict[str, Any]:

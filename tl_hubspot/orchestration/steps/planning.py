@@ -30,8 +30,7 @@ from tl_hubspot.planning.plan import Plan
 from tl_hubspot.planning.plan_inputs import DECIDED, EntityInputs, PlanInputs, PlanSettings, Reader
 from tl_hubspot.planning.transforms import Portal
 from tl_hubspot.rules.settings import RuleSettings
-from tl_hubspot.warehouse import history
-from tl_hubspot.warehouse.store import Warehouse, delete, fetch, frame_of, insert
+from tl_hubspot.warehouse.store import Warehouse, delete, frame_of, insert
 
 _PLURALS = {"contact": "contacts", "company": "companies", "deal": "deals"}
 
@@ -188,13 +187,10 @@ class _Tables:
 
 def _reader(warehouse: Warehouse, table: str, columns: str = "*", key: str = "id", where: str = "true") -> Reader:
     """Reads rows of a table by key."""
-    query = f"select {columns} from {table} where {where} and {key} in (select key from _keys)"
+    query = f"select {columns} from {table} where {where} and {key} in (from _keys)"
 
     def some(keys: pl.Series) -> pl.DataFrame:
-        if keys.is_empty():
-            return frame_of(table, [])
-        with warehouse.connect() as con, history.registered(con, _keys=keys.alias("key").to_frame()):
-            return fetch(con, query)
+        return frame_of(table, []) if keys.is_empty() else warehouse.read(query, _keys=keys.to_frame())
 
     return some
 
