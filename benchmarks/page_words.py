@@ -28,7 +28,7 @@ proportion, below 1 is better than that. Starting the program is in all figures 
 OF = {
     "load": """
 Contacts come as pages of 100 from a file, exactly as `contacts.list` gives them, through the same decoding, checks,
-typing, history and transactions as in a run: 5,000 records are stored at once with the position reached. Every figure
+typing, history and transactions as in a run: 20,000 records are stored at once with the position reached. Every figure
 is of a process of its own and counts its start. `python benchmarks/load.py --contacts 1000000`.
 """,
     "decide_and_plan": """
@@ -122,14 +122,15 @@ measured at half a million or more is told.
 MEMORY = """
 ## What grows with the portal
 
-Bounded: pages are stored 5,000 records at a time and then let go of; answers about links and phases 200 at a time;
-comparing works on 50,000 rows at a time; the push holds a few batches of each kind at once; DuckDB keeps to 512 MB and
-spills to disk beyond that.
+Bounded: pages are stored 20,000 records at a time, or what came in 15 seconds, and then let go of; answers about links
+and phases 200 at a time; a plan is made and stored in parts of 20,000 records and 50,000 relations, of which three are
+there at a time, from 100,000 records read at once; the push holds a few batches of each kind at once; DuckDB keeps to
+512 MB and spills to disk beyond that.
 
-Not bounded, in the order of what they take: the rules and the plan hold the typed columns they look at as frames, so
-that memory grows with the number of records (see the peak above: it is what limits a portal on one machine); the
-finished plan is held as one frame until it is stored; a full reading of a list remembers the ids that it has met, to
-find what is missing and what repeats (about 100 bytes each).
+Not bounded, in the order of what they take: the rules hold the columns they look at as frames, and a plan the ids,
+addresses and keys by which records are matched and the pairs that are to be related, so that memory grows with the
+number of records (see the peak above: it is what limits a portal on one machine); the push reads the whole plan; a full
+reading of a list remembers the ids that it has met, to find what is missing and what repeats (about 100 bytes each).
 """
 
 MEASURED = """

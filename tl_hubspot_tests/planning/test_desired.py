@@ -18,8 +18,9 @@ from tl_hubspot_tests.planning.builders_plan import World, default_mapping, port
 
 
 def state(world: World, kind: str) -> Desired:
-    own = world.inputs(kind).entities[kind]
-    return desired(kind, own.source, own.eligible, own.decisions, reference(), world.mapping, world.portal)
+    own = world.inputs(kind).entities[kind]()
+    source = own.source(own.eligible["teamleader_id"])
+    return desired(kind, source, own.eligible, own.decisions, reference(), world.mapping, world.portal)
 
 
 def values(world: World, kind: str) -> dict[str, str | None]:

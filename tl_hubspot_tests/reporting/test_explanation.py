@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tl_hubspot import rules
 from tl_hubspot.orchestration.steps import looking_up, published
-from tl_hubspot.planning import adopt, desired, match_companies, match_contacts, match_frames, plan, relations
+from tl_hubspot.planning import adopt, desired, match_companies, match_contacts, match_frames, plan_entity, relations
 from tl_hubspot.pushing import push, records, recovery
 from tl_hubspot.reporting import explanation, explanation_pair, reasons, two_way_waiting, words
 from tl_hubspot.reporting.dutch import PATTERNS, say
@@ -88,7 +88,7 @@ def test_everything_around_the_rules_has_a_dutch_form() -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        *(adopt, desired, match_companies, match_contacts, match_frames, plan, relations),
+        *(adopt, desired, match_companies, match_contacts, match_frames, plan_entity, relations),
         *(records, recovery, push, looking_up, published),
     ],
     ids=lambda module: module.__name__.rpartition(".")[2],
