@@ -101,24 +101,24 @@ PROFILES = """
 Samples of py-spy, a hundred a second, of the three slowest paths; boxes are our own functions, and what DuckDB and
 polars do counts for the function that called them.
 
-**Decide, match and plan** (100,000 contacts, with storing the plan): a third of the samples is DuckDB, storing decisions
-and plan and reading tables as frames; the digest of the plan takes a tenth, no other line more than 3 %: the rest is
-spread over many polars expressions. Done, and what it brought at a million contacts (168 s and 8,116 MiB before): the
-plan is made in parts and read a hundred thousand records at a time (memory down to 3,020 MiB; to read twenty thousand
-at a time took as long for each, 25 s in all); nothing is held that can be read again; relations are compared one kind
-after the other by ids alone; an address is normalised in a seventh of the time, because its pattern captures nothing,
-and a date of a phase in a third; one text is sorted instead of five.
+**Decide, match and plan** (100,000 contacts, with storing the plan): a third of the samples is DuckDB, storing
+decisions and plan and reading tables as frames; the digest of the plan takes a tenth, no other line more than 3 %: the
+rest is spread over many polars expressions. Done, and what it brought at a million contacts (168 s and 8,116 MiB
+before): the plan is made in parts and read a hundred thousand records at a time (memory down to 3,020 MiB; to read
+twenty thousand at a time took as long for each, 25 s in all); nothing is held that can be read again; relations are
+compared one kind after the other by ids alone; an address is normalised in a seventh of the time, because its pattern
+captures nothing, and a date of a phase in a third; one text is sorted instead of five.
 
-**Load** (100,000 contacts, the picture is of before): a quarter of the time was in commits, and nearly all of that in the
-checkpoint that compresses 256 MB of new rows, each record in its table and in the history. Done: 20,000 records are
-stored at once instead of 5,000, and stored texts are read of records that are known already, no longer of all: 87 → 47 s
-of processor time for 300,000. Tried without gain: checkpoints eight times as rare (slower), 2 GB of memory for DuckDB
-instead of 512 MB (slower), older storage formats (the same), row groups of 30,000 (larger files).
+**Load** (100,000 contacts, the picture is of before): a quarter of the time was in commits, and nearly all of that in
+the checkpoint that compresses 256 MB of new rows, each record in its table and in the history. Done: 20,000 records
+are stored at once instead of 5,000, and stored texts are read of records that are known already, no longer of all: 87
+→ 47 s of processor time for 300,000. Tried without gain: checkpoints eight times as rare (slower), 2 GB of memory for
+DuckDB instead of 512 MB (slower), older storage formats (the same), row groups of 30,000 (larger files).
 
-**A run in which nothing changed** (3,000 contacts): a third of the samples is importing modules, half is Dagster and its
-thirty steps with what they call; a quarter is DuckDB. Done: long lists no longer go to DuckDB as parameters (0.22 ms for
-each item), which links to read again is chosen there, and associations that did not change are left alone. A run with a
-thousand changes makes the decisions and the plan anew, so that it grows with the account.
+**A run in which nothing changed** (3,000 contacts): a third of the samples is importing modules, half is Dagster and
+its thirty steps with what they call; a quarter is DuckDB. Done: long lists no longer go to DuckDB as parameters (0.22
+ms for each item), which links to read again is chosen there, and associations that did not change are left alone. A
+run with a thousand changes makes the decisions and the plan anew, so that it grows with the account.
 """
 
 TEN_MILLION = """
