@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from tl_hubspot.errors import ConfigurationError
+from tl_hubspot.planning import plan, plan_entity
 from tl_hubspot.planning.guards import GuardSettings
 from tl_hubspot.planning.mapping import FieldRule
 from tl_hubspot.planning.match_frames import NOTICES
@@ -476,6 +477,19 @@ def test_the_digest_does_not_depend_on_row_order() -> None:
     for part in (changes.head(2), changes.clear(), changes.slice(2)):
         in_parts.update(part)
     assert in_parts.hexdigest() == whole.hexdigest() == digests.pop()
+
+
+@pytest.mark.parametrize(("read", "rows"), [(1, 1), (3, 2), (2, 50)])
+def test_a_plan_is_the_same_in_whatever_parts_it_is_made(monkeypatch: pytest.MonkeyPatch, read: int, rows: int) -> None:
+    whole = mixed_world().plan()
+    monkeypatch.setattr(plan_entity, "READ", read)
+    monkeypatch.setattr(plan_entity, "ROWS", rows)
+    monkeypatch.setattr(plan, "ROWS", rows)
+    in_parts = mixed_world().plan()
+    assert whole.changes.height > 5 and in_parts.changes.equals(whole.changes)
+    assert in_parts.outcomes.equals(whole.outcomes) and in_parts.settled.equals(whole.settled)
+    assert set(in_parts.notices.rows()) == set(whole.notices.rows())
+    assert in_parts.digest == whole.digest and in_parts.limits == whole.limits
 
 
 @pytest.mark.parametrize("change", ["value", "record", "relation", "hubspot"])

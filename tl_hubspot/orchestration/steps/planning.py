@@ -286,12 +286,7 @@ def make(platform: Platform, run: Run) -> Planned:
     inputs = PlanInputs(
         entities={e: partial(_entity, warehouse, e, matched[e].matches) for e in entities},
         links=tables("sync.links"),
-        shadows={
-            e: _reader(
-                warehouse, "sync.shadows", "teamleader_id, fields, written", "teamleader_id", f"entity_type = '{e}'"
-            )
-            for e in entities
-        },
+        shadows={e: _shadows(warehouse, e) for e in entities},
         reference=tables("teamleader.reference"),
         portal=facts,
         relations=related.changes(entities),
