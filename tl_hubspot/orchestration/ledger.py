@@ -183,7 +183,10 @@ def _same(name: str) -> str:
 
 def _hand_over(con: duckdb.DuckDBPyConnection, taken_over: Sequence[tuple[str, str, str]]) -> None:
     """Links (entity type, old, new Teamleader id) whose HubSpot record went to another go; their shadows go over."""
-    shadows = {(row["entity_type"], row["teamleader_id"]): row for row in fetch(con, "sync.shadows").to_dicts()}
+    ids = pl.DataFrame({"id": [id for _, old, new in taken_over for id in (old, new)]}, schema={"id": pl.String})
+    with registered(con, _ids=ids):
+        rows = fetch(con, "from sync.shadows where teamleader_id in (from _ids)").to_dicts()
+    shadows = {(row["entity_type"], row["teamleader_id"]): row for row in rows}
     merged: dict[tuple[str, str], Row] = {}
     for entity_type, old, new in sorted(taken_over):
         before = shadows.get((entity_type, old))

@@ -40,6 +40,11 @@ from tl_hubspot.warehouse.store import Warehouse, frame_of, insert
 from tl_hubspot.webhooks.spool import Spool
 
 ENTITIES = ("contact", "company", "deal")
+_FORGET_TOUCHED = """
+delete from sync.touched where number <= (select min(touched) from sync.made_of where parts is not null)
+and number < (select max(number) from sync.touched)
+"""
+"""What everybody who asks has seen already; the last one stays, for its number."""
 Progress = Callable[[str, int, int | None], None]
 _log = logging.getLogger(__name__)
 DATA = "tl_hubspot/data"
@@ -324,6 +329,7 @@ class Platform:
             )
             insert(con, "sync.runs", frame_of("sync.runs", [row]))
             history.begin(con, run_id, started_at)
+            con.execute(_FORGET_TOUCHED)
         self.warehouse.run_id = run_id
         return run
 

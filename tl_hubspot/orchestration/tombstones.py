@@ -6,7 +6,7 @@ lost or put back from a copy does not bring anybody back. What a tombstone forbi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -60,10 +60,12 @@ def bury(con: duckdb.DuckDBPyConnection, folder: Path, run_id: str, at: datetime
     return len(made)
 
 
-def graves(con: duckdb.DuckDBPyConnection, folder: Path, released: pl.DataFrame) -> pl.DataFrame:
+def graves(
+    con: duckdb.DuckDBPyConnection, folder: Path, released: pl.DataFrame, eligible: Callable[[str], pl.DataFrame]
+) -> pl.DataFrame:
     """GRAVES: eligible records that tombstones forbid to make, those that a person released left out.
 
-    released: sync.releases.
+    released: sync.releases; eligible: reads rows of eligible.contacts, .companies or .deals by entity type.
     """
     stones = fetch(con, f"from {TABLE} where released_at is null")
     if stones.is_empty():
@@ -72,12 +74,15 @@ def graves(con: duckdb.DuckDBPyConnection, folder: Path, released: pl.DataFrame)
     ids = {(s["entity_type"], s["teamleader_hash"]): s["kind"] for s in stones.iter_rows(named=True)}
     erased = set(stones["address_hashes"].explode().drop_nulls())
     found = []
-    for entity_type, teamleader_id, address in con.execute(_ELIGIBLE).fetchall():
-        kind = ids.get((entity_type, hashed.of(entity_type, teamleader_id)))
-        by_address = erased and address and hashed.address(address) in erased
-        if kind or by_address:
-            reason = GDPR_DELETED if by_address or kind == GDPR_DELETED else DELETED_IN_HUBSPOT
-            found.append((entity_type, teamleader_id, reason))
+    for entity_type in ("contact", "company", "deal"):
+        records = eligible(entity_type)
+        texts = records["address"] if "address" in records.columns else [None] * records.height
+        for teamleader_id, address in zip(records["teamleader_id"], texts, strict=True):
+            kind = ids.get((entity_type, hashed.of(entity_type, teamleader_id)))
+            by_address = erased and address and hashed.address(address) in erased
+            if kind or by_address:
+                reason = GDPR_DELETED if by_address or kind == GDPR_DELETED else DELETED_IN_HUBSPOT
+                found.append((entity_type, teamleader_id, reason))
     frame = pl.DataFrame(found, schema=GRAVES, orient="row")
     return frame.join(released, on=["entity_type", "teamleader_id"], how="anti")
 
@@ -111,11 +116,6 @@ from _gone g left join hubspot.contacts m on g.entity_type = 'contact' and m.id 
   left join sync.shadows s on g.entity_type = 'contact' and s.entity_type = 'contact'
     and s.teamleader_id = g.teamleader_id
 order by all
-"""
-_ELIGIBLE = """
-select 'contact', teamleader_id, address from eligible.contacts
-union all select 'company', teamleader_id, null from eligible.companies
-union all select 'deal', teamleader_id, null from eligible.deals order by all
 """
 
 

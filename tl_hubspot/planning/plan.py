@@ -20,8 +20,17 @@ import polars as pl
 from tl_hubspot.planning import guards, subset
 from tl_hubspot.planning.guards import Counts, Limit
 from tl_hubspot.planning.match_frames import NOTICES, no_notices
-from tl_hubspot.planning.plan_entity import PUSH_ORDER, Entity, EntityPart, MarketingCounts
-from tl_hubspot.planning.plan_inputs import CHANGES, OUTCOMES, SETTLED, Part, PlanInputs, PlanSettings, no_changes
+from tl_hubspot.planning.plan_entity import PUSH_ORDER, Entity, EntityPart
+from tl_hubspot.planning.plan_inputs import (
+    CHANGES,
+    OUTCOMES,
+    SETTLED,
+    MarketingCounts,
+    Part,
+    PlanInputs,
+    PlanSettings,
+    no_changes,
+)
 from tl_hubspot.planning.protected import PROTECTED_PATTERNS, is_protected
 
 AT_ONCE = 2
@@ -121,13 +130,13 @@ class Planner:
             opt_outs = subset.changes(opt_outs, inputs.confined_to)
         existing = opt_outs["details"].str.json_path_match("$.existing") == "true"
         return Counts(
-            linked=len(inputs.links),
+            linked=inputs.linked,
             creates=actions["create"],
             updates=actions["update"] + actions["mark_deleted"],
             unsubscribes=int(existing.sum()),
-            matched_contacts=contacts.matched,
+            matched_contacts=contacts.matched + inputs.at_rest.matched,
             new_marketing=contacts.wanted if settings.marketing_method == "workflow" else actions["marketing"],
-            marketing_now=contacts.now,
+            marketing_now=contacts.now + inputs.at_rest.now,
             marketing_tier=settings.marketing_tier,
             vanished={k: v for k, v in inputs.vanished.items() if k in inputs.entities},
         )

@@ -16,7 +16,16 @@ import polars as pl
 from tl_hubspot.planning import diff, json_text
 from tl_hubspot.planning.desired import KEY, MARKETING, Desired, desired, marked, writable_rules
 from tl_hubspot.planning.match_frames import no_notices, notices
-from tl_hubspot.planning.plan_inputs import CHANGES, OUTCOMES, SETTLED, Part, PlanInputs, PlanSettings, no_changes
+from tl_hubspot.planning.plan_inputs import (
+    CHANGES,
+    OUTCOMES,
+    SETTLED,
+    MarketingCounts,
+    Part,
+    PlanInputs,
+    PlanSettings,
+    no_changes,
+)
 from tl_hubspot.rules import normalize
 
 PUSH_ORDER = ("company", "contact", "deal")
@@ -37,16 +46,6 @@ class EntityPart(Part):
 
     wanted: pl.DataFrame | None = None
     notices: pl.DataFrame = field(default_factory=no_notices)
-
-
-@dataclass(frozen=True)
-class MarketingCounts:
-    """`matched`: contacts that HubSpot had before the run; `now`: marketing contacts there; `wanted`: contacts that
-    should be marketing contacts and are not."""
-
-    matched: int = 0
-    now: int = 0
-    wanted: int = 0
 
 
 class Entity:
@@ -153,7 +152,10 @@ class Entity:
             marked(self.kind, rows.filter(pl.col("kind") == kind)["teamleader_id"], kind, mapping, portal)
             for kind in (OUT_OF_SCOPE, "deleted")
         ]
-        return Desired(pl.concat(parts, how="diagonal"), told)
+        frame = pl.concat(parts, how="diagonal")
+        # the same columns whoever is among the rows: what is left out keeps what was remembered
+        left_out = {r.property: pl.lit(None, pl.String) for r in self.rules if r.property not in frame.columns}
+        return Desired(frame.with_columns(**left_out), told)
 
     @cached_property
     def shown_opted_out(self) -> pl.Series:

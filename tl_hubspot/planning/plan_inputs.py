@@ -78,15 +78,26 @@ class EntityInputs:
 
 
 @dataclass(frozen=True)
+class MarketingCounts:
+    """`matched`: contacts that HubSpot had before the run; `now`: marketing contacts there; `wanted`: contacts that
+    should be marketing contacts and are not."""
+
+    matched: int = 0
+    now: int = 0
+    wanted: int = 0
+
+
+@dataclass(frozen=True)
 class PlanInputs:
     """Everything that a plan is made of.
 
     `entities`: by entity type, only those that the run may change, made when it is their turn; `links`: `sync.links`
-    after adoption; `shadows`: by entity type, reads rows of `sync.shadows` by `teamleader_id`; `marketing_requests`:
-    its `sync` table; `reference`: `teamleader.reference`; `relations`: frames of CHANGES (associate, disassociate) in
-    push order; `opt_outs`: rows of CHANGES (unsubscribe); `notices`: frames of notices found before; `vanished`: per
-    entity type (vanished in this run, known before); `opted_out_records`: `opt_outs.OptOutPlan.records`;
-    `confined_to`: the only records that may change, None for all.
+    after adoption, of the records that are looked at; `linked`: how many there are in all; `at_rest`: contacts that are
+    not looked at, because what was said of them still holds; `shadows`: by entity type, reads rows of `sync.shadows` by
+    `teamleader_id`; `marketing_requests`: its `sync` table; `reference`: `teamleader.reference`; `relations`: frames of
+    CHANGES (associate, disassociate) in push order; `opt_outs`: rows of CHANGES (unsubscribe); `notices`: frames of
+    notices found before; `vanished`: per entity type (vanished in this run, known before); `opted_out_records`:
+    `opt_outs.OptOutPlan.records`; `confined_to`: the only records that may change, None for all.
     """
 
     entities: Mapping[str, Callable[[], EntityInputs]]
@@ -94,6 +105,8 @@ class PlanInputs:
     shadows: Mapping[str, Reader]
     reference: pl.DataFrame
     portal: Portal
+    linked: int
+    at_rest: MarketingCounts = MarketingCounts()
     relations: Iterable[pl.DataFrame] = ()
     opt_outs: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CHANGES))
     marketing_requests: pl.DataFrame = field(

@@ -277,6 +277,8 @@ class Warehouse:
 
         def replaced(con: duckdb.DuckDBPyConnection) -> int:
             con.execute(f"delete from {table}")
+            if table in schema.STAMPS:
+                touch(con, table, None)
             return insert(con, table, frame)
 
         return self._write(replaced)
@@ -440,9 +442,53 @@ def delete(con: duckdb.DuckDBPyConnection, table: str, keys: pl.DataFrame) -> No
     on = " and ".join(f't."{c}" = s."{c}"' for c in keys.columns)
     with history.registered(con, _keys=keys):
         wanted = f"from {table} t where exists (select 1 from _keys s where {on})"
-        gone = con.sql(f"select {', '.join(schema.table(table).key)} {wanted}").pl() if history.is_kept(table) else keys
+        is_followed = history.is_kept(table) or table in schema.STAMPS
+        gone = con.sql(f"select {', '.join(schema.table(table).key)} {wanted}").pl() if is_followed else keys
         con.execute(f"delete {wanted}")
     history.note(con, table, gone)
+    if table in schema.STAMPS:
+        touch(con, table, gone)
+
+
+def become(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, column: str, ids: pl.Series) -> None:
+    """The rows of `table` with one of `ids` in that column are exactly `frame` afterwards.
+
+    Only those that differ in more than `as_of` are written and noted, see `touch`. With a row the records that it stood
+    in a group with are noted.
+    """
+    described = schema.table(table)
+    key = described.key
+    compared = [c for c in described.column_names if c not in (*key, "as_of")]
+    on = " and ".join(f't."{c}" = s."{c}"' for c in key)
+    names = ", ".join(f'coalesce(t."{c}", s."{c}") as "{c}"' for c in key)
+    with history.registered(con, _frame=frame, _ids=ids.to_frame("id")):
+        differing = con.sql(
+            f"select {names} from (from {table} where {column} in (from _ids)) t full join _frame s on {on}"
+            f' where t."{key[0]}" is null or s."{key[0]}" is null or {_differs(compared)}'
+        ).pl()
+        if differing.is_empty():
+            return
+        with history.registered(con, _keys=differing):
+            beside = [c for c in ("duplicate_of", "group_id") if c in compared]
+            those = f"from {table} t where exists (select 1 from _keys s where {on})"
+            before = [con.sql(f"select {c} as {key[0]} {those} and {c} is not null").pl() for c in beside]
+            con.execute(f"delete {those}")
+            con.execute(f"insert into {table} by name from _frame t where exists (select 1 from _keys s where {on})")
+    touch(con, table, pl.concat([differing, *before]).unique())
+
+
+TOUCHED = 50_000
+"""More rows than these of one table are noted as any of its rows."""
+
+
+def touch(con: duckdb.DuckDBPyConnection, table: str, keys: pl.DataFrame | None) -> None:
+    """Note rows (by `keys`; None: any) that are taken out or changed, for whoever looks only at what changed."""
+    rows = pl.DataFrame({"key": [None]}, schema={"key": pl.List(pl.String)})
+    if keys is not None and keys.height <= TOUCHED:
+        rows = keys.select(key=pl.concat_list(pl.col(schema.table(table).key).cast(pl.String)))
+    with history.registered(con, _keys=rows):
+        number = "select coalesce(max(number), 0) + 1 from sync.touched"
+        con.execute(f"insert into sync.touched select ?, key, ({number}) from _keys", [table])
 
 
 def frame_of(table: str, rows: Iterable[dict[str, Any]] | pl.DataFrame) -> pl.DataFrame:

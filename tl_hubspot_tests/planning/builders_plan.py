@@ -249,9 +249,10 @@ class World:
             {kind: shadows(kind) for kind in TABLES},
             reference(),
             self.portal,
-            [self.relations],
-            self.opt_outs,
-            frame_of("sync.marketing_requests", self.requests),
+            len(links),
+            relations=[self.relations],
+            opt_outs=self.opt_outs,
+            marketing_requests=frame_of("sync.marketing_requests", self.requests),
             vanished=self.vanished,
         )
 

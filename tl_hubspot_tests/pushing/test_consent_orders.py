@@ -247,6 +247,7 @@ class World:
                 {"contact": rows_of(shadows, "teamleader_id")},
                 frame_of("teamleader.reference", []),
                 self.facts,
+                links_frame.height,
                 opt_outs=opted_out.changes,
                 marketing_requests=frame_of("sync.marketing_requests", ledger.marketing_requests.values()),
                 opted_out_records=opted_out.records,

@@ -12,17 +12,17 @@ from typing import Any
 import polars as pl
 
 from tl_hubspot.orchestration import tombstones
-from tl_hubspot.orchestration.run import ENTITIES, Platform, Run, source
+from tl_hubspot.orchestration.run import ENTITIES, Platform, Run
 from tl_hubspot.orchestration.steps import unchanged
+from tl_hubspot.orchestration.steps.affected import LINKS, Affected, ids_affected
 from tl_hubspot.planning import adopt, stages
 from tl_hubspot.rules import companies as company_rules
 from tl_hubspot.rules import contacts as contact_rules
 from tl_hubspot.rules import deals as deal_rules
 from tl_hubspot.rules import eligible
-from tl_hubspot.warehouse.store import Warehouse, insert, upsert
+from tl_hubspot.warehouse.store import Warehouse, become, insert, touch, upsert
 
 SOURCES = {"contact": "teamleader.contacts", "company": "teamleader.companies", "deal": "teamleader.deals"}
-LINKS = "teamleader.contact_company_links"
 _ADOPTION = "adoption"
 MIRRORS = {"contact": "hubspot.contacts", "company": "hubspot.companies", "deal": "hubspot.deals"}
 
@@ -60,48 +60,53 @@ def adoption(platform: Platform, entity_type: str) -> adopt.Adoption:
     return adopt.adopt(entity_type, ids, platform.warehouse.read("sync.links"), mirror)
 
 
-def linked_ids(platform: Platform, entity_type: str) -> pl.Series:
-    """Teamleader ids that have a HubSpot record."""
+def linked_ids(platform: Platform, entity_type: str, ids: pl.Series | None = None) -> pl.Series:
+    """Teamleader ids that have a HubSpot record; only these `ids` are asked about, all when None."""
     query = "select teamleader_id from sync.links where entity_type = ?"
-    return platform.warehouse.read(query, [entity_type]).get_column("teamleader_id")
+    return _some(platform, query, "teamleader_id", ids, [entity_type]).get_column("teamleader_id")
 
 
 def contacts(platform: Platform, run: Run) -> dict[str, Any]:
     """decisions.contacts."""
+    rules = platform.rules(run)
 
-    def decide() -> pl.DataFrame:
-        people = source(platform.warehouse, SOURCES["contact"], contact_rules.LOOKED_AT)
-        return contact_rules.decide(people, linked_ids(platform, "contact"), platform.rules(run))
+    def decide(ids: pl.Series | None) -> pl.DataFrame:
+        return contact_rules.decide(_source(platform, "contact", ids), linked_ids(platform, "contact", ids), rules)
 
-    return _decided(platform, run, "decisions.contacts", ["teamleader.contacts", "sync.links"], decide)
+    made_of = ["teamleader.contacts", "sync.links"]
+    return _decided(platform, run, "decisions.contacts", made_of, decide, lambda a: a.contacts(rules))
 
 
 def companies(platform: Platform, run: Run) -> dict[str, Any]:
     """decisions.companies."""
+    rules = platform.rules(run)
 
-    def decide() -> pl.DataFrame:
-        rules = platform.rules(run)
+    def decide(ids: pl.Series | None) -> pl.DataFrame:
+        links = _looked_at(platform, LINKS, "company_id", ids)
         return company_rules.decide(
-            company_rules.group(source(platform.warehouse, SOURCES["company"], company_rules.LOOKED_AT), rules),
-            _looked_at(platform, LINKS),
-            _looked_at(platform, "decisions.contacts"),
-            linked_ids(platform, "company"),
+            company_rules.group(_source(platform, "company", ids), rules),
+            links,
+            _looked_at(platform, "decisions.contacts", "teamleader_id", _beside(ids, links["contact_id"])),
+            linked_ids(platform, "company", ids),
             rules,
         )
 
     made_of = ["teamleader.companies", LINKS, "decisions.contacts", "sync.links"]
-    return _decided(platform, run, "decisions.companies", made_of, decide)
+    return _decided(platform, run, "decisions.companies", made_of, decide, lambda a: a.companies(rules))
 
 
 def deals(platform: Platform, run: Run) -> dict[str, Any]:
     """decisions.deals."""
 
-    def decide() -> pl.DataFrame:
+    def decide(ids: pl.Series | None) -> pl.DataFrame:
+        chosen = _source(platform, "deal", ids)
+        people = pl.concat([chosen["customer_id"], chosen["contact_person_id"]]).drop_nulls().unique()
+        phases = "select deal_id, started_at from teamleader.deal_phase_history where true"
         return deal_rules.decide(
-            source(platform.warehouse, SOURCES["deal"], deal_rules.LOOKED_AT),
-            platform.warehouse.read("select deal_id, started_at from teamleader.deal_phase_history"),
-            _looked_at(platform, "decisions.contacts"),
-            linked_ids(platform, "deal"),
+            chosen,
+            _some(platform, phases, "deal_id", ids),
+            _looked_at(platform, "decisions.contacts", "teamleader_id", _beside(ids, people)),
+            linked_ids(platform, "deal", ids),
             mapped_stages(platform),
             platform.rules(run),
         )
@@ -110,7 +115,7 @@ def deals(platform: Platform, run: Run) -> dict[str, Any]:
         *("teamleader.deals", "teamleader.deal_phase_history", "decisions.contacts", "sync.links"),
         *("teamleader.reference", "hubspot.pipeline_stages"),
     ]
-    return _decided(platform, run, "decisions.deals", made_of, decide)
+    return _decided(platform, run, "decisions.deals", made_of, decide, Affected.deals)
 
 
 def deal_stages(platform: Platform, warehouse: Warehouse | None = None) -> stages.Stages:
@@ -127,33 +132,84 @@ def mapped_stages(platform: Platform, warehouse: Warehouse | None = None) -> dea
 
 def eligible_records(platform: Platform, run: Run, name: str) -> dict[str, Any]:
     """eligible.contacts, .companies, .deals or .relations."""
-    made_of = ["decisions.contacts", "decisions.companies", "decisions.deals", LINKS]
+    read = functools.partial(_looked_at, platform)
 
-    def choose() -> pl.DataFrame:
-        read = functools.partial(_looked_at, platform)
-        firms = read("decisions.companies")
+    def firms(ids: pl.Series | None) -> pl.DataFrame:
+        """Decisions of these companies and of the winners of their groups."""
+        if ids is None:
+            return read(_FIRMS)
+        groups = "select group_id from decisions.companies where true"
+        return read(
+            _FIRMS, "teamleader_id", pl.concat([ids, _some(platform, groups, "teamleader_id", ids).to_series()])
+        )
+
+    def with_links(ids: pl.Series | None) -> list[pl.DataFrame]:
+        """Decisions of these contacts and of those that lost to them, of their companies, and the links between."""
+        if ids is not None:
+            losers = "select teamleader_id from decisions.contacts where true"
+            ids = pl.concat([ids, _some(platform, losers, "duplicate_of", ids).to_series()])
+        links = read(LINKS, "contact_id", ids)
+        return [read(_PEOPLE, "teamleader_id", ids), firms(_beside(ids, links["company_id"])), links]
+
+    def choose(ids: pl.Series | None) -> pl.DataFrame:
         if name == "contacts":
-            return eligible.contacts(read("decisions.contacts"), firms, read(LINKS))
+            return eligible.contacts(*with_links(ids))
         if name == "companies":
-            return eligible.companies(firms)
+            return eligible.companies(read(_FIRMS, "group_id", ids))
         if name == "deals":
-            return eligible.deals(read("decisions.deals"), firms)
-        chosen = platform.warehouse.read("eligible.deals")
-        return eligible.relations(chosen, read("decisions.contacts"), firms, read(LINKS))
+            decided = read(_DEALS, "teamleader_id", ids)
+            return eligible.deals(decided, firms(_beside(ids, decided["company_id"])))
+        chosen = _some(platform, "select * from eligible.deals where true", "teamleader_id", ids)
+        return eligible.relations(chosen, *with_links(ids))
 
-    known, rows = _computed(platform, run, f"eligible.{name}", made_of, {}, choose)
-    return {"rows": rows} | known
+    made_of = [_PEOPLE, _FIRMS, _DEALS, LINKS]
+    known = _computed(platform, run, f"eligible.{name}", made_of, {}, choose, _ELIGIBLE[name])
+    return {"rows": platform.warehouse.count(f"eligible.{name}")} | known
 
 
-def _looked_at(platform: Platform, table: str) -> pl.DataFrame:
-    return platform.warehouse.read(f"select {', '.join(eligible.LOOKED_AT[table])} from {table}")
+_PEOPLE, _FIRMS, _DEALS = "decisions.contacts", "decisions.companies", "decisions.deals"
+_ELIGIBLE = {
+    "contacts": Affected.eligible_contacts,
+    "companies": Affected.eligible_companies,
+    "deals": Affected.eligible_deals,
+    "relations": Affected.relations,
+}
+
+
+def _source(platform: Platform, entity_type: str, ids: pl.Series | None) -> pl.DataFrame:
+    rules = {"contact": contact_rules, "company": company_rules, "deal": deal_rules}[entity_type]
+    query = f"select {', '.join(rules.LOOKED_AT)} from {SOURCES[entity_type]} where deleted_at is null"
+    return _some(platform, query, "id", ids)
+
+
+def _looked_at(platform: Platform, table: str, column: str = "", ids: pl.Series | None = None) -> pl.DataFrame:
+    return _some(platform, f"select {', '.join(eligible.LOOKED_AT[table])} from {table} where true", column, ids)
+
+
+def _some(
+    platform: Platform, query: str, column: str, ids: pl.Series | None, parameters: Sequence[Any] = ()
+) -> pl.DataFrame:
+    """What the query finds, of it only rows with one of the `ids` in that column, unless that is None."""
+    if ids is None:
+        return platform.warehouse.read(query, parameters)
+    return platform.warehouse.read(f"{query} and {column} in (from _ids)", parameters, _ids=ids.to_frame())
+
+
+def _beside(ids: pl.Series | None, others: pl.Series) -> pl.Series | None:
+    """The others, where only some records are looked at."""
+    return None if ids is None else others
 
 
 def _decided(
-    platform: Platform, run: Run, table: str, made_of: Sequence[str], decide: Callable[[], pl.DataFrame]
+    platform: Platform,
+    run: Run,
+    table: str,
+    made_of: Sequence[str],
+    decide: Callable[[pl.Series | None], pl.DataFrame],
+    affected: Callable[[Affected], pl.Series],
 ) -> dict[str, Any]:
     facts = {"rules": unchanged.facts_of(platform.rules(run)), "pipelines": asdict(platform.mapping)["pipelines"]}
-    known, _ = _computed(platform, run, table, made_of, facts, decide)
+    known = _computed(platform, run, table, made_of, facts, decide, affected)
     with platform.warehouse.transaction() as con:
         con.execute(f"update {table} set as_of = $1 where as_of is distinct from $1", [run.as_of])
         counts = con.execute(f"select status, reason, count(*) from {table} group by all order by all").fetchall()
@@ -166,16 +222,27 @@ def _computed(
     table: str,
     made_of: Sequence[str],
     facts: Mapping[str, Any],
-    compute: Callable[[], pl.DataFrame],
-) -> tuple[dict[str, str], int]:
-    """Fill `table`, unless it was made of the same before; what to tell of that, and the number of rows."""
-    print_ = unchanged.fingerprint(platform.warehouse, made_of, facts)
-    made_by = unchanged.made_by(platform.warehouse, table, print_)
+    compute: Callable[[pl.Series | None], pl.DataFrame],
+    affected: Callable[[Affected], pl.Series],
+) -> dict[str, Any]:
+    """Fill `table`, unless it was made of the same before; what to tell of that.
+
+    Only the rows that follow from what changed are computed, when that is known: `affected` are the ids of the records
+    that they are about.
+    """
+    now = unchanged.made_of(platform.warehouse, made_of, facts)
+    made_by = unchanged.made_by(platform.warehouse, table, now.fingerprint)
     if made_by is not None:
-        return {"unchanged_since_run": made_by}, platform.warehouse.count(table)
-    frame = compute()
+        return {"unchanged_since_run": made_by}
+    ids = ids_affected(platform.warehouse, table, now, affected)
+    frame = compute(ids)
     with platform.warehouse.transaction() as con:
-        con.execute(f"delete from {table}")
-        insert(con, table, frame)
-        unchanged.remember(con, table, print_, run)
-    return {}, frame.height
+        if ids is None:
+            con.execute(f"delete from {table}")
+            insert(con, table, frame)
+            touch(con, table, None)
+        else:
+            column = "from_id" if table == "eligible.relations" else "teamleader_id"
+            become(con, table, frame.filter(pl.col(column).is_in(ids.implode())), column, ids)
+        unchanged.remember(con, table, now, run)
+    return {} if ids is None else {"computed_for": ids.len()}

@@ -19,7 +19,7 @@ from tl_hubspot.hubspot.mirror import Row, Wanted
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.rules import normalize
 from tl_hubspot.warehouse.history import registered
-from tl_hubspot.warehouse.store import Parameters, delete, frame_of, upsert
+from tl_hubspot.warehouse.store import Parameters, delete, fetch, frame_of, upsert
 
 TABLES = {"contact": "hubspot.contacts", "company": "hubspot.companies", "deal": "hubspot.deals"}
 SOURCES = {"contact": "teamleader.contacts", "company": "teamleader.companies", "deal": "teamleader.deals"}
@@ -400,7 +400,8 @@ class _Reading:
         frame = pl.concat([self._frame([]), *frames]).unique("id", keep="last", maintain_order=True)
         with self.warehouse.transaction() as con:
             with registered(con, _listed=frame.select("id")):
-                con.execute(f"delete from {self.table} where id not in (from _listed)")
+                gone = fetch(con, f"select id from {self.table} where id not in (from _listed)")
+            delete(con, self.table, gone)
             upsert(con, self.table, frame)
             upsert(con, "sync.readings", self._mark(base, portal, int(frame["archived"].sum())))
 

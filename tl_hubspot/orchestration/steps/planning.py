@@ -6,7 +6,7 @@ Reads tables, calls `planning`, writes `sync.plan`, `sync.planned_outcomes` and 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -15,8 +15,12 @@ import polars as pl
 
 from tl_hubspot.orchestration import tombstones
 from tl_hubspot.orchestration.run import ENTITIES, Platform, Run
-from tl_hubspot.orchestration.steps import conclude, deciding, unchanged
+from tl_hubspot.orchestration.steps import changed, conclude, deciding, unchanged
+from tl_hubspot.orchestration.steps import scope as scopes
+from tl_hubspot.orchestration.steps.affected import LINKS
 from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
+from tl_hubspot.orchestration.steps.scope import PLURALS, Scope
+from tl_hubspot.orchestration.steps.unchanged import MadeOf
 from tl_hubspot.planning import forecast as forecasts
 from tl_hubspot.planning import match_companies, match_contacts, match_deals, preflight, relations, subset
 from tl_hubspot.planning import plan as plans
@@ -27,34 +31,53 @@ from tl_hubspot.planning.mapping import SECONDARY_EMAILS
 from tl_hubspot.planning.match_frames import Matching, buried
 from tl_hubspot.planning.opt_outs import OptOutPlan, plan_opt_outs
 from tl_hubspot.planning.plan import Plan
-from tl_hubspot.planning.plan_inputs import DECIDED, EntityInputs, PlanInputs, PlanSettings, Reader
+from tl_hubspot.planning.plan_inputs import DECIDED, EntityInputs, MarketingCounts, PlanInputs, PlanSettings, Reader
 from tl_hubspot.planning.transforms import Portal
 from tl_hubspot.rules.settings import RuleSettings
 from tl_hubspot.warehouse.store import Warehouse, delete, frame_of, insert
 
-_PLURALS = {"contact": "contacts", "company": "companies", "deal": "deals"}
-
 
 def plan(platform: Platform, run: Run) -> dict[str, Any]:
     """Make and store the plan; a plan over a limit ends the run as held."""
-    print_ = unchanged.fingerprint(platform.warehouse, _MADE_OF, _facts(platform, run))
-    made_by = None if run.options.approved is not None else unchanged.made_by(platform.warehouse, "sync.plan", print_)
+    made_of = unchanged.made_of(platform.warehouse, _MADE_OF, _facts(platform, run), _figures(platform, run))
+    made_by = None
+    if run.options.approved is None:
+        made_by = unchanged.made_by(platform.warehouse, "sync.plan", made_of.fingerprint)
     before = made_by and platform.run_row(made_by)
     if before and before["status"] in ("done", "planned"):
-        told, digest, limits = {"unchanged_since_run": made_by}, before["digest"], _limits(before)
+        told: dict[str, Any] = {"unchanged_since_run": made_by}
+        digest, limits = before["digest"], _limits(before)
         with platform.warehouse.transaction() as con:
-            unchanged.remember(con, "sync.plan", print_, run)
+            unchanged.remember(con, "sync.plan", made_of, run)
             con.execute("update sync.plan set run_id = ?", [run.run_id])
             con.execute("delete from sync.notices where found_by = 'push'")
         tallies = [forecasts.tally(platform.warehouse.read("sync.plan"))]
     else:
-        made = make(platform, run)
-        tallies = store(platform, run, made, print_)
-        told, digest, limits = {}, made.digest, made.limits
+        scope = _scope(platform, run, made_of)
+        made = make(platform, run, scope)
+        tallies = store(platform, run, made, made_of, scope)
+        told = {} if scope is None else {"looked_at": scope.size}
+        digest, limits = made.digest, made.limits
     held, expected = conclude.planned(platform, run, digest, limits), forecast(platform, tallies)
     counts = platform.warehouse.read("select entity_type, action, count(*) from sync.plan group by all order by all")
     facts = told | {"digest": digest, "held": held} | _NOTHING | {f"{e} {a}": n for e, a, n in counts.iter_rows()}
     return facts | {"calls_to_push": expected.total, "seconds_to_push": round(expected.seconds, 1)}
+
+
+def _scope(platform: Platform, run: Run, made_of: MadeOf) -> Scope | None:
+    """The records that this plan has to look at; None for all.
+
+    A held plan says nothing of the records that it was held for, and an approved one is made again as it was.
+    """
+    if run.options.approved is not None or run.options.subset is not None:
+        return None
+    of_held = "run_id in (select run_id from sync.runs where status = 'held')"
+    if platform.warehouse.count(unchanged.TABLE, f"name = 'sync.plan' and {of_held}"):
+        return None
+    if platform.settings.marketing.method == "workflow":  # who waits for it is counted, and told nowhere
+        return None
+    since = changed.since(platform.warehouse, "sync.plan", made_of)
+    return None if since is None else scopes.find(platform.warehouse, since)
 
 
 _NOTHING = {f"{entity_type} {action}": 0 for entity_type in ENTITIES for action in ("create", "update")}
@@ -67,7 +90,7 @@ def forecast(platform: Platform, tallies: Iterable[Tally]) -> Forecast:
 
 
 _MADE_OF = (
-    *(f"{room}.{name}" for room in ("teamleader", "hubspot", "decisions", "eligible") for name in _PLURALS.values()),
+    *(f"{room}.{name}" for room in ("teamleader", "hubspot", "decisions", "eligible") for name in PLURALS.values()),
     *("teamleader.contact_company_links", "teamleader.reference", "eligible.relations"),
     *("hubspot.associations", "hubspot.properties", "hubspot.pipeline_stages", "hubspot.owners", "hubspot.currencies"),
     *("sync.links", "sync.shadows", "sync.relations", "sync.opt_outs", "sync.marketing_requests", "sync.releases"),
@@ -77,7 +100,7 @@ _MADE_OF = (
 
 
 def _facts(platform: Platform, run: Run) -> dict[str, Any]:
-    """What else the plan depends on. Contacts of the future become contacts of today without any change."""
+    """What else the plan depends on."""
     settings = platform.settings
     return {
         "rules": unchanged.facts_of(platform.rules(run)),
@@ -85,13 +108,21 @@ def _facts(platform: Platform, run: Run) -> dict[str, Any]:
         "settings": [group.model_dump() for group in (settings.guards, settings.marketing, settings.relations)],
         "entities": run.options.entities,
         "subset": run.options.subset,
+    }
+
+
+def _figures(platform: Platform, run: Run) -> dict[str, Any]:
+    """Numbers that it depends on. Contacts of the future become contacts of today without any change."""
+    return {
         "vanished": {e: _vanished(platform, e) for e in run.options.entities},
         "future": platform.warehouse.count("decisions.contacts", "changed_at > as_of"),
     }
 
 
-def store(platform: Platform, run: Run, made: Planned, made_of: str) -> list[Tally]:
-    """The plan takes the place of the one before; `made_of`: fingerprint of what it was made of.
+def store(
+    platform: Platform, run: Run, made: Planned, made_of: MadeOf | str, scope: Scope | None = None
+) -> list[Tally]:
+    """The plan takes the place of the one before; of records out of `scope` stays what was planned of them.
 
     Returns what there is to push. ConfigurationError, and nothing is stored, when another plan was approved.
     """
@@ -107,7 +138,12 @@ def store(platform: Platform, run: Run, made: Planned, made_of: str) -> list[Tal
         if run.options.approved is not None:
             conclude.require_digest(made.digest, run.options.approved)
         con.execute("update sync.plan set digest = ?", [made.digest])
-        con.execute("delete from sync.planned_outcomes")
+        if scope is None:
+            con.execute("delete from sync.planned_outcomes")
+        else:
+            for entity_type in run.options.entities:
+                ids = scope.looked_at[entity_type].alias("teamleader_id").to_frame()
+                delete(con, "sync.planned_outcomes", ids.with_columns(entity_type=pl.lit(entity_type)))
         insert(con, "sync.planned_outcomes", made.outcomes)
         con.execute("delete from sync.notices where found_by <> 'recovery'")
         insert(con, "sync.notices", made.notices.with_columns(pl.lit("plan").alias("found_by")))
@@ -131,36 +167,61 @@ def _limits(run: dict[str, Any]) -> list[Limit]:
     return [Limit(**limit) for limit in json.loads(run["limits"] or "[]")]
 
 
-def _entity(warehouse: Warehouse, entity_type: str, matches: pl.DataFrame) -> EntityInputs:
-    source, mirror, plural = SOURCES[entity_type], MIRRORS[entity_type], _PLURALS[entity_type]
+def _entity(tables: _Tables, entity_type: str, matches: pl.DataFrame) -> EntityInputs:
+    source, mirror, plural = SOURCES[entity_type], MIRRORS[entity_type], PLURALS[entity_type]
+    chosen = tables.looked_at(entity_type)
     return EntityInputs(
-        source=_reader(warehouse, source, "* exclude (payload)"),
-        deleted=warehouse.read(f"select id from {source} where deleted_at is not null").get_column("id"),
-        decisions=warehouse.read(f"select {', '.join(DECIDED[entity_type])} from decisions.{plural}"),
-        eligible=warehouse.read(f"eligible.{plural}"),
+        source=_reader(tables.warehouse, source, "* exclude (payload)"),
+        deleted=chosen(source, "id", "deleted_at is not null", "id").get_column("id"),
+        decisions=chosen(f"decisions.{plural}", ", ".join(DECIDED[entity_type])),
+        eligible=chosen(f"eligible.{plural}"),
         matches=matches,
-        mirror=warehouse.read(f"select * exclude (properties) from {mirror}"),
-        held=_reader(warehouse, mirror),
+        mirror=tables(mirror, "* exclude (properties)"),
+        held=_reader(tables.warehouse, mirror),
     )
 
 
 class _Tables:
-    """Tables as frames, without the largest columns of the records; those are read with some rows.
+    """Tables as frames: all of their rows, or those that `scope` names.
 
     Nothing is kept: of a large account it is cheaper to read a table again than to hold it.
     """
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._read = warehouse.read
+    def __init__(self, warehouse: Warehouse, scope: Scope | None) -> None:
+        self.warehouse, self._scope = warehouse, scope
 
-    def __call__(self, table: str) -> pl.DataFrame:
-        if table in _READ_ONLY_PARTLY:
-            return self._read(f"select * exclude ({_READ_ONLY_PARTLY[table]}) from {table}")
-        return self._read(table)
+    def __call__(self, table: str, columns: str = "*", where: str = "true") -> pl.DataFrame:
+        """A table; of those about records or relations only rows in the scope."""
+        if columns == "*" and table in (MIRRORS["contact"], MIRRORS["deal"]):
+            columns = "* exclude (properties)"  # by far the largest, and wanted of some rows only
+        query = f"select {columns} from {table} where {where}"
+        if self._scope is None:
+            return self.warehouse.read(query)
+        condition, ids = _in_scope(self._scope, table)
+        frames = {name: of.to_frame() for name, of in ids.items()}
+        return self.warehouse.read(f"{query} and {condition}", None, **frames)
+
+    def looked_at(self, entity_type: str) -> Callable[..., pl.DataFrame]:
+        """Reads tables of that kind of record; those that stand beside are left out."""
+
+        def read(table: str, columns: str = "*", where: str = "true", key: str = "teamleader_id") -> pl.DataFrame:
+            query = f"select {columns} from {table} where {where}"
+            if self._scope is None:
+                return self.warehouse.read(query)
+            ids = self._scope.looked_at[entity_type].to_frame()
+            return self.warehouse.read(f"{query} and {key} in (from _ids)", _ids=ids)
+
+        return read
+
+    def are_looked_at(self, entity_type: str) -> pl.Expr:
+        """Whether `teamleader_id` is one of a record that is looked at."""
+        if self._scope is None:
+            return pl.lit(True)
+        return pl.col("teamleader_id").is_in(self._scope.looked_at[entity_type].implode())
 
     def existing(self, entity_type: str, *columns: str) -> pl.DataFrame:
         """These columns of the records that Teamleader has, deleted ones left out."""
-        return self._read(f"select {', '.join(columns)} from {SOURCES[entity_type]} where deleted_at is null")
+        return self(SOURCES[entity_type], ", ".join(columns), "deleted_at is null")
 
     def ids(self, entity_type: str) -> pl.Series:
         """Ids of the records that Teamleader has."""
@@ -168,21 +229,54 @@ class _Tables:
 
     def winners(self, entity_type: str) -> pl.DataFrame:
         """Duplicates and what they count for, see `relations.Records`."""
-        table = f"decisions.{_PLURALS[entity_type]}"
-        query = f"select teamleader_id, duplicate_of as winner from {table} where duplicate_of is not null"
-        return self._read(query)
+        columns = "teamleader_id, duplicate_of as winner"
+        return self(f"decisions.{PLURALS[entity_type]}", columns, "duplicate_of is not null")
 
     def pushed_addresses(self) -> pl.DataFrame:
         """What the sync last pushed of the addresses of contacts, see `match_contacts.match`."""
-        return self._read(
-            "select teamleader_id, fields->>'$.email' as address, written->>'$.email' as wrote,"
-            f" written->>'$.{SECONDARY_EMAILS}' as added from sync.shadows where entity_type = 'contact'"
+        columns = (
+            "teamleader_id, fields->>'$.email' as address, written->>'$.email' as wrote,"
+            f" written->>'$.{SECONDARY_EMAILS}' as added"
         )
+        return self("sync.shadows", columns, "entity_type = 'contact'")
 
     def pushed(self, entity_type: str) -> pl.Series:
         """Ids of the records that have a shadow."""
-        query = f"select teamleader_id from sync.shadows where entity_type = '{entity_type}'"
-        return self._read(query).get_column("teamleader_id")
+        return self("sync.shadows", "teamleader_id", f"entity_type = '{entity_type}'").get_column("teamleader_id")
+
+    def at_rest(self) -> MarketingCounts:
+        """Contacts out of the scope."""
+        if self._scope is None:
+            return MarketingCounts()
+        others = "entity_type = 'contact' and bucket = 'unchanged' and teamleader_id not in (from _ids)"
+        marketing = "marketable and not coalesce(archived, false) and id not in (from _ids)"
+        known = {
+            "sync.planned_outcomes": (others, self._scope.looked_at["contact"]),
+            "hubspot.contacts": (marketing, self._scope.hubspot["contact"]),
+        }
+        matched, now = (
+            self.warehouse.read(f"select count(*) from {table} where {where}", _ids=ids.to_frame()).item()
+            for table, (where, ids) in known.items()
+        )
+        return MarketingCounts(matched=matched, now=now)
+
+
+def _in_scope(scope: Scope, table: str) -> tuple[str, dict[str, pl.Series]]:
+    """SQL condition on the rows of a table, and the sets of ids that it names; all rows of small tables."""
+    room, _, name = table.partition(".")
+    for entity_type, plural in PLURALS.items():
+        if name == plural:
+            key = {"teamleader": "id", "hubspot": "id"}.get(room, "teamleader_id")
+            ids = scope.hubspot[entity_type] if room == "hubspot" else scope.known(entity_type)
+            return f"{key} in (from _ids)", {"_ids": ids}
+    if table in ("sync.links", "sync.shadows"):
+        kinds = (f"entity_type = '{e}' and teamleader_id in (from _{e})" for e in PLURALS)
+        return f"({' or '.join(kinds)})", {f"_{e}": scope.known(e) for e in PLURALS}
+    if table in ("eligible.relations", LINKS):
+        return f"{'from_id' if name == 'relations' else 'contact_id'} in (from _ids)", {"_ids": scope.related}
+    if table in ("sync.relations", "hubspot.associations"):
+        return "from_id in (from _ids)", {"_ids": scope.related_hubspot}
+    return "true", {}
 
 
 def _reader(warehouse: Warehouse, table: str, columns: str = "*", key: str = "id", where: str = "true") -> Reader:
@@ -198,10 +292,6 @@ def _reader(warehouse: Warehouse, table: str, columns: str = "*", key: str = "id
 def _shadows(warehouse: Warehouse, entity_type: str) -> Reader:
     columns = "teamleader_id, fields, written"
     return _reader(warehouse, "sync.shadows", columns, "teamleader_id", f"entity_type = '{entity_type}'")
-
-
-_READ_ONLY_PARTLY = {MIRRORS["contact"]: "properties", MIRRORS["deal"]: "properties"}
-"""Tables of which a plan needs a large column only with some rows."""
 
 
 def _portal(platform: Platform, tables: _Tables) -> Portal:
@@ -269,12 +359,14 @@ class Planned(plans.Planner):
         ]
 
 
-def make(platform: Platform, run: Run) -> Planned:
-    """Match, compare and plan; what was seen of relations and opt-outs on the way is remembered."""
+def make(platform: Platform, run: Run, scope: Scope | None = None) -> Planned:
+    """Match, compare and plan, all records or those in `scope`; what was seen of relations and opt-outs on the way is
+    remembered."""
     warehouse, settings = platform.warehouse, platform.settings
-    tables = _Tables(warehouse)
+    tables = _Tables(warehouse, scope)
     with warehouse.connect() as con:
-        graves = tombstones.graves(con, settings.data, tables("sync.releases"))
+        releases = tables("sync.releases")
+        graves = tombstones.graves(con, settings.data, releases, lambda e: tables(f"eligible.{PLURALS[e]}"))
     facts, matched = _portal(platform, tables), _matchings(tables, platform.rules(run), graves)
     adopted, related, opted_out = _found(tables, matched, remove_stale=settings.relations.remove_stale)
     with warehouse.transaction() as con:
@@ -284,8 +376,10 @@ def make(platform: Platform, run: Run) -> Planned:
     entities = run.options.entities
     mapping = preflight.effective(platform.mapping, facts.properties)
     inputs = PlanInputs(
-        entities={e: partial(_entity, warehouse, e, matched[e].matches) for e in entities},
+        entities={e: partial(_entity, tables, e, _looked_at(tables, matched[e].matches, e)) for e in entities},
         links=tables("sync.links"),
+        linked=warehouse.count("sync.links"),
+        at_rest=tables.at_rest(),
         shadows={e: _shadows(warehouse, e) for e in entities},
         reference=tables("teamleader.reference"),
         portal=facts,
@@ -293,7 +387,11 @@ def make(platform: Platform, run: Run) -> Planned:
         opt_outs=opted_out.changes if "contact" in entities else opted_out.changes.clear(),
         opted_out_records=opted_out.records,
         marketing_requests=tables("sync.marketing_requests"),
-        notices=[*(matched[e].notices for e in entities), *(adopted[e].notices for e in entities), related.notices],
+        notices=[
+            *(_looked_at(tables, matched[e].notices, e) for e in entities),
+            *(adopted[e].notices for e in entities),
+            related.notices,
+        ],
         vanished={e: _vanished(platform, e) for e in entities},
         confined_to=_chosen(run, tables),
     )
@@ -307,11 +405,15 @@ def make(platform: Platform, run: Run) -> Planned:
     return Planned(inputs, chosen, sum(a.duplicates.height for a in adopted.values()))
 
 
+def _looked_at(tables: _Tables, frame: pl.DataFrame, entity_type: str) -> pl.DataFrame:
+    return frame.filter(tables.are_looked_at(entity_type))
+
+
 def _chosen(run: Run, tables: _Tables) -> subset.Ids | None:
     """The only records that the run may change; None for all."""
     if run.options.subset is None:
         return None
-    contacts, companies, deals = (tables(f"eligible.{name}") for name in _PLURALS.values())
+    contacts, companies, deals = (tables(f"eligible.{name}") for name in PLURALS.values())
     return subset.choose(contacts, companies, deals, subset.Sizes.of(run.options.subset))
 
 
@@ -322,7 +424,10 @@ def _found(
     links = tables("sync.links")
     adopted = {e: adopt(e, tables.ids(e), links, tables(MIRRORS[e])) for e in ENTITIES}
     opted_out = plan_opt_outs(
-        tables("decisions.contacts"), tables("hubspot.contacts"), matched["contact"].matches, tables("sync.opt_outs")
+        tables.looked_at("contact")("decisions.contacts"),
+        tables("hubspot.contacts"),
+        _looked_at(tables, matched["contact"].matches, "contact"),
+        tables("sync.opt_outs"),
     )
     return adopted, _relations(tables, matched, remove_stale=remove_stale), opted_out
 
@@ -337,7 +442,7 @@ def _relations(tables: _Tables, matched: dict[str, Matching], *, remove_stale: b
     remembered, present = tables("sync.relations"), pl.DataFrame(schema=dict.fromkeys(relations.PAIR, pl.String))
     if remembered.height:  # what Teamleader has matters only to what may be gone
         deals = tables.existing("deal", *relations.DEAL_COLUMNS)
-        present = relations.in_teamleader(tables("teamleader.contact_company_links"), deals)
+        present = relations.in_teamleader(tables(LINKS), deals)
     return relations.plan_relations(
         tables("eligible.relations"),
         present,
@@ -360,7 +465,7 @@ def _vanished(platform: Platform, entity_type: str) -> tuple[int, int]:
 
 def pushed_run(entity_type: str) -> str:
     """SQL condition on sync.runs: it pushed this kind of record (with `--only` others are left alone)."""
-    return f"status in ('done', 'failed_records') and contains(limits, '\"vanished_{_PLURALS[entity_type]}\"')"
+    return f"status in ('done', 'failed_records') and contains(limits, '\"vanished_{PLURALS[entity_type]}\"')"
 
 
 def _never(name: str, value: int, what: str) -> Limit:

@@ -13,7 +13,8 @@ import polars as pl
 from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.orchestration.run import Platform, source
 from tl_hubspot.orchestration.steps import deciding
-from tl_hubspot.orchestration.steps.deciding import LINKS, SOURCES
+from tl_hubspot.orchestration.steps.affected import LINKS
+from tl_hubspot.orchestration.steps.deciding import SOURCES
 from tl_hubspot.rules.evaluate import Source
 from tl_hubspot.rules.settings import RuleSettings
 from tl_hubspot.warehouse.store import Warehouse

@@ -16,6 +16,7 @@ from tl_hubspot.planning import preflight
 from tl_hubspot.pushing import retries
 from tl_hubspot.pushing.push import Outcome, PushSettings
 from tl_hubspot.pushing.push import push as push_plan
+from tl_hubspot.warehouse.store import delete, fetch
 
 
 def push(platform: Platform, run: Run) -> dict[str, Any]:
@@ -131,10 +132,9 @@ def _settle(platform: Platform, run: Run, ledger: WarehouseLedger) -> None:
         )
     with platform.warehouse.transaction() as con:
         # asked again only after the decision was something else in between
-        con.execute(
-            "delete from sync.marketing_requests where teamleader_id not in"
-            " (select teamleader_id from eligible.contacts where marketing)"
-        )
+        marketing = "select teamleader_id from eligible.contacts where marketing"
+        over = fetch(con, f"select teamleader_id from sync.marketing_requests where teamleader_id not in ({marketing})")
+        delete(con, "sync.marketing_requests", over)
         con.execute(
             "delete from sync.releases r where exists (select 1 from sync.links l where l.entity_type = r.entity_type"
             " and l.teamleader_id = r.teamleader_id and l.last_run = ?)",

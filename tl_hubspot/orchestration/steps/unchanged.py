@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -35,12 +35,43 @@ _STAMPED = {"sync.shadows": "run_id"}
 """Tables whose rows get the id of the run that writes them: it stands for their content."""
 
 
-def fingerprint(warehouse: Warehouse, tables: Sequence[str], facts: Mapping[str, Any]) -> str:
-    """Fingerprint of what something is made of: tables (computed ones by what those were made of) and facts."""
+@dataclass(frozen=True)
+class MadeOf:
+    """What something is made of: a fingerprint per table, and one of all else; `figures`: JSON of numbers about the
+    whole that say nothing of a single row."""
+
+    tables: Mapping[str, str]
+    rest: str
+    figures: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all of it."""
+        return _sha256(self.parts + self.figures)
+
+    @property
+    def parts(self) -> str:
+        """Canonical JSON."""
+        return json.dumps([self.tables, self.rest], sort_keys=True)
+
+
+def made_of(
+    warehouse: Warehouse, tables: Sequence[str], facts: Mapping[str, Any], figures: Mapping[str, Any] | None = None
+) -> MadeOf:
+    """What something is made of: tables (computed ones by what those were made of), facts and figures."""
     with warehouse.connect() as con:
-        made_of = dict(con.execute(f"select name, fingerprint from {TABLE}").fetchall())
-        parts = {name: made_of[name] if name in made_of else _content(con, name) for name in tables}
-    text = json.dumps([parts, facts, _program()], sort_keys=True, default=_plain)
+        known = dict(con.execute(f"select name, fingerprint from {TABLE}").fetchall())
+        parts = {name: known[name] if name in known else _content(con, name) for name in tables}
+    rest = _sha256(json.dumps([facts, _program()], sort_keys=True, default=_plain))
+    return MadeOf(parts, rest, json.dumps(figures or {}, sort_keys=True))
+
+
+def fingerprint(warehouse: Warehouse, tables: Sequence[str], facts: Mapping[str, Any]) -> str:
+    """Fingerprint of what something is made of."""
+    return made_of(warehouse, tables, facts).fingerprint
+
+
+def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -59,12 +90,24 @@ def result_of(warehouse: Warehouse, name: str, fingerprint: str) -> str | None:
 
 
 def remember(
-    con: duckdb.DuckDBPyConnection, name: str, fingerprint: str, run: Run | None, result: str | None = None
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    made_of: MadeOf | str,
+    run: Run | None,
+    result: str | None = None,
 ) -> None:
-    """Note in the transaction that stores `name` what it was made of; or the `result` itself where that is no table."""
+    """Note in the transaction that stores `name` what it was made of; or the `result` itself where that is no table.
+
+    `made_of`: the fingerprint alone where nobody will ask which rows changed since (`changed.since`).
+    """
     con.execute(f"delete from {TABLE} where name = ?", [name])
-    row = [name, fingerprint, run and run.run_id, result]
-    con.execute(f"insert into {TABLE} (name, fingerprint, run_id, result) values (?, ?, ?, ?)", row)
+    of = (made_of, None) if isinstance(made_of, str) else (made_of.fingerprint, made_of.parts)
+    row = [name, of[0], run and run.run_id, result, of[1]]
+    con.execute(
+        f"insert into {TABLE} (name, fingerprint, run_id, result, parts, touched)"
+        " select ?, ?, ?, ?, ?, coalesce(max(number), 0) from sync.touched",
+        row,
+    )
 
 
 def facts_of(rules: RuleSettings) -> dict[str, Any]:

@@ -22,10 +22,18 @@ from tl_hubspot.warehouse.schema.two_way import TWO_WAY
 
 __all__ = [
     "APPLICATION", "CRMOFFICE", "DECISIONS", "ELIGIBLE", "HISTORY", "HUBSPOT", "KEEPS_HISTORY", "REJECTED", "SCHEMAS",
-    "SCHEMA_VERSION", "SYNC", "TABLES", "TEAMLEADER", "TWO_WAY", "Column", "Table", "history_of", "table",
+    "SCHEMA_VERSION", "STAMPS", "SYNC", "TABLES", "TEAMLEADER", "TWO_WAY", "Column", "Table", "history_of", "table",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 5
+STAMPS = {
+    **{t.name: "_run_id" for t in TEAMLEADER if t.name != "teamleader.reference"},
+    **{f"hubspot.{name}": "_run_id" for name in ("contacts", "companies", "deals", "associations")},
+    **{f"sync.{name}": "run_id" for name in ("shadows", "relations", "opt_outs", "marketing_requests", "tombstones")},
+    "sync.undone_addresses": "run_id",
+    "sync.links": "last_run",
+}
+"""Tables whose rows name the run that wrote them so, and the column that does; `sync.touched` says what left."""
 APPLICATION = "tl_hubspot"
 
 SYNC = (*MEMORY, *READINGS, *PLAN, *RUNS)

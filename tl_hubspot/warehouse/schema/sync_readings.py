@@ -27,9 +27,22 @@ name | VARCHAR | computed table, or other result |
 fingerprint | VARCHAR | sha256 over the rows, the settings, the day and the program that it was made of |
 run_id | VARCHAR | run that made it |
 result | VARCHAR | what came of it where that is no table: findings of checks, as JSON |
+parts | VARCHAR | fingerprint of each table and of the rest, as JSON; null when nobody asks what differs |
+touched | INTEGER | the last of sync.touched then |
 """
         ),
         ("name",),
+    ),
+    Table(
+        "sync.touched",
+        "Rows that were changed or taken out, where no column of their table says so, until all looked at them.",
+        columns(
+            """
+name | VARCHAR | table |
+key | VARCHAR[] | key of the row; null: any of its rows |
+number | INTEGER | place in the order of writing, from 1; the same for what was written together |
+"""
+        ),
     ),
     Table(
         "sync.readings",

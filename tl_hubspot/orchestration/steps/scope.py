@@ -1,0 +1,289 @@
+"""Which records a plan has to look at: those that changed or were not at rest, and whatever is compared with them.
+
+At rest is a record of which the last plan said nothing: no change, no notice, nothing held, nothing to remember. Of the
+other records nothing changed, so that a plan of these alone says the same as one of all. What changed is found in
+`changed`; the plan itself is made in `planning`, by the same code over fewer rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from tl_hubspot.orchestration.run import ENTITIES
+from tl_hubspot.orchestration.steps.affected import LINKS
+from tl_hubspot.orchestration.steps.changed import FEW, Changed
+from tl_hubspot.planning.mapping import SECONDARY_EMAILS
+from tl_hubspot.rules import normalize
+from tl_hubspot.warehouse.store import Warehouse
+
+PLURALS = {"contact": "contacts", "company": "companies", "deal": "deals"}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Ids by entity type: `looked_at` and `beside` in Teamleader, `hubspot` in HubSpot; `related`, `related_hubspot`:
+    of the records whose relations to others are looked at, see `plan_relations`.
+
+    beside: records that are at rest, at the other end of a relation of one that is looked at.
+    """
+
+    looked_at: Mapping[str, pl.Series]
+    beside: Mapping[str, pl.Series]
+    hubspot: Mapping[str, pl.Series]
+    related: pl.Series
+    related_hubspot: pl.Series
+
+    def known(self, entity_type: str) -> pl.Series:
+        """Those that are looked at, and those beside."""
+        return _union(self.looked_at[entity_type], self.beside[entity_type])
+
+    @property
+    def size(self) -> int:
+        """Records that are looked at."""
+        return sum(len(ids) for ids in self.looked_at.values())
+
+
+def find(warehouse: Warehouse, changed: Changed) -> Scope | None:
+    """What follows from `changed`, the rows that changed since the last plan; None when that is a great part of all."""
+    if "sync.tombstones" in changed:  # they do not say whose they are
+        return None
+    growing = _Growing(warehouse)
+    growing.seed(changed)
+    return growing.with_relations() if growing.close() else None
+
+
+class _Growing:
+    """Sets of ids that grow until they are closed under whatever matching compares."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self.own = dict.fromkeys(ENTITIES, _NONE)
+        self.hubspot = dict.fromkeys(ENTITIES, _NONE)
+        self.addresses = _NONE
+        self._merges: dict[str, pl.DataFrame] = {}
+        self._odd: pl.DataFrame | None = None
+
+    # --- where it begins ---
+
+    def seed(self, changed: Changed) -> None:
+        """Records that changed, and those that were not at rest."""
+        for entity_type, plural in PLURALS.items():
+            for room, column in (("teamleader", "id"), ("decisions", "teamleader_id"), ("eligible", "teamleader_id")):
+                self._add(entity_type, _column(changed, f"{room}.{plural}", column))
+            self._add_hubspot(entity_type, _column(changed, f"hubspot.{plural}", "id"))
+            for table in ("sync.links", "sync.shadows"):
+                self._add(entity_type, _column(changed, table, "teamleader_id", entity_type=entity_type))
+            self._add(entity_type, _column(changed, "eligible.relations", "from_id", from_type=entity_type))
+            for table in ("sync.relations", "hubspot.associations"):
+                self._add_hubspot(entity_type, _column(changed, table, "from_id", from_type=entity_type))
+            for table, condition in _NOT_AT_REST.items():
+                query = f"select teamleader_id from {table} where entity_type = '{entity_type}' and {condition}"
+                self._add(entity_type, self._read(query))
+            noticed = f"from sync.notices where entity_type = '{entity_type}'"
+            self._add(entity_type, self._read(f"select teamleader_id {noticed}"))
+            self._add_hubspot(entity_type, self._read(f"select hubspot_id {noticed}"))
+        self._add("contact", _column(changed, "sync.marketing_requests", "teamleader_id"))
+        self._add("contact", _column(changed, LINKS, "contact_id"))
+        self._add_hubspot("contact", _column(changed, "sync.undone_addresses", "hubspot_id"))
+        self.addresses = _union(self.addresses, _column(changed, "sync.opt_outs", "address"))
+        # a relation is named by both its ids; those that are none of a kind find nothing
+        for table in ("sync.plan", "sync.notices"):
+            query = f"select split_part(teamleader_id, '>', 1) from {table} where entity_type = 'relation'"
+            for entity_type in ("contact", "deal"):
+                self._add(entity_type, self._read(query))
+
+    # --- how it grows ---
+
+    def close(self) -> bool:
+        """Add whatever is compared with what is there; False when that is a great part of everything."""
+        growing = set(ENTITIES)
+        while growing:
+            for entity_type in sorted(growing):
+                before = self._sizes(entity_type)
+                self._grow(entity_type)
+                if self._sizes(entity_type) == before:
+                    growing.remove(entity_type)
+                total = self._warehouse.count(f"decisions.{PLURALS[entity_type]}")
+                if self.own[entity_type].len() > max(FEW, total // 4):
+                    return False
+        return True
+
+    def _sizes(self, entity_type: str) -> tuple[int, int, int]:
+        return self.own[entity_type].len(), self.hubspot[entity_type].len(), self.addresses.len()
+
+    def _grow(self, entity_type: str) -> None:
+        self._follow_links(entity_type)
+        if entity_type == "contact":
+            self._share_addresses()
+        if entity_type == "company":
+            self._join_groups()
+
+    def _follow_links(self, entity_type: str) -> None:
+        """Links, Teamleader ids that HubSpot's records carry, and HubSpot's merges: both ways."""
+        mirror, merges = f"hubspot.{PLURALS[entity_type]}", self._merged(entity_type)
+        of_kind = f"from sync.links where entity_type = '{entity_type}'"
+        own = self.own[entity_type]
+        self._add_hubspot(entity_type, self._read(f"select hubspot_id {of_kind} and teamleader_id in (from _ids)", own))
+        self._add_hubspot(entity_type, self._read(f"select id from {mirror} where teamleader_id in (from _ids)", own))
+        theirs = self.hubspot[entity_type]
+        self._add_hubspot(entity_type, merges.filter(pl.col("old").is_in(theirs.implode()))["id"])
+        self._add_hubspot(entity_type, merges.filter(pl.col("id").is_in(theirs.implode()))["old"])
+        theirs = self.hubspot[entity_type]
+        self._add(entity_type, self._read(f"select teamleader_id {of_kind} and hubspot_id in (from _ids)", theirs))
+        self._add(entity_type, self._read(f"select teamleader_id from {mirror} where id in (from _ids)", theirs))
+
+    def _share_addresses(self) -> None:
+        """All that have or had the same address, in either system."""
+        texts = [
+            self._read(
+                "select address from decisions.contacts where teamleader_id in (from _ids)", self.own["contact"]
+            ),
+            self._read(_PUSHED_ADDRESSES, self.own["contact"]),
+            self._read("select email from hubspot.contacts where id in (from _ids)", self.hubspot["contact"]),
+            self._read(_FURTHER_ADDRESSES.format("id"), self.hubspot["contact"]),
+        ]
+        found = normalize.addresses(_union(*texts))["address"]
+        self.addresses = _union(self.addresses, found, *texts)
+        self._add(
+            "contact",
+            self._read("select teamleader_id from decisions.contacts where address in (from _ids)", self.addresses),
+        )
+        self._add_hubspot(
+            "contact", self._read("select id from hubspot.contacts where email in (from _ids)", self.addresses)
+        )
+        self._add_hubspot("contact", self._read(_FURTHER_OWNERS, self.addresses))
+        if self._odd is None:
+            odd = self._warehouse.read(_ODD_ADDRESSES)
+            self._odd = odd.with_columns(normalize.addresses(odd["text"])["address"])
+        owners = self._odd.filter(pl.col("address").is_in(self.addresses.implode()))["id"]
+        self._add_hubspot("contact", owners)
+
+    def _join_groups(self) -> None:
+        """Companies that are the same; and for one that has no HubSpot record, all records that are nobody's."""
+        groups = "select group_id from decisions.companies where teamleader_id in (from _ids)"
+        self._add("company", self._read(groups, self.own["company"]))
+        members = "select teamleader_id from decisions.companies where group_id in (from _ids)"
+        self._add("company", self._read(members, self.own["company"]))
+        if self._read(_WITHOUT_RECORD, self.own["company"]).len():
+            self._add_hubspot("company", self._read(_NOBODYS))
+
+    # --- relations ---
+
+    def with_relations(self) -> Scope:
+        """With the records at the other ends."""
+        beside = dict.fromkeys(ENTITIES, _NONE)
+        related = _union(self.own["contact"], self.own["deal"])
+        for entity_type in ("company", "contact"):
+            query = f"select from_id from eligible.relations where to_type = '{entity_type}' and to_id in (from _ids)"
+            related = _union(related, self._read(query, self.own[entity_type]))
+        # what those that lost to one are related to counts for it
+        losers = "select teamleader_id from decisions.contacts where duplicate_of in (from _ids)"
+        related = _union(related, self._read(losers, related))
+        beside["contact"] = _union(related, self._read(_PEOPLE_OF_DEALS, related))
+        winners = "select duplicate_of from decisions.contacts where teamleader_id in (from _ids)"
+        beside["contact"] = _union(beside["contact"], self._read(winners, beside["contact"]))
+        beside["deal"] = related
+        firms = _union(self._read(_FIRMS_OF_CONTACTS, related), self._read(_FIRMS_OF_DEALS, related))
+        groups = "select group_id from decisions.companies where teamleader_id in (from _ids)"
+        beside["company"] = _union(firms, self._read(groups, firms))
+        for entity_type in ENTITIES:
+            query = f"select to_id from eligible.relations where to_type = '{entity_type}' and from_id in (from _ids)"
+            beside[entity_type] = _union(beside[entity_type], self._read(query, related))
+
+        related_hubspot = _union(*(self._records(e, related) for e in ("contact", "deal")))
+        hubspot = {}
+        for entity_type in ENTITIES:
+            ends = f"select to_id from sync.relations where to_type = '{entity_type}' and from_id in (from _ids)"
+            found = _union(self._records(entity_type, beside[entity_type]), self._read(ends, related_hubspot))
+            linked = f"select teamleader_id from sync.links where entity_type = '{entity_type}'"
+            linked += " and hubspot_id in (from _ids)"
+            beside[entity_type] = _union(beside[entity_type], self._read(linked, found))
+            hubspot[entity_type] = _union(
+                self.hubspot[entity_type], found, self._records(entity_type, beside[entity_type])
+            )
+        return Scope(self.own, beside, hubspot, related, related_hubspot)
+
+    def _records(self, entity_type: str, ids: pl.Series) -> pl.Series:
+        """HubSpot's records of these, with those merged into them."""
+        mirror, merges = f"hubspot.{PLURALS[entity_type]}", self._merged(entity_type)
+        linked = (
+            f"select hubspot_id from sync.links where entity_type = '{entity_type}' and teamleader_id in (from _ids)"
+        )
+        carrying = f"select id from {mirror} where teamleader_id in (from _ids)"
+        found = _union(self._read(linked, ids), self._read(carrying, ids))
+        found = _union(found, merges.filter(pl.col("old").is_in(found.implode()))["id"])
+        return _union(found, merges.filter(pl.col("id").is_in(found.implode()))["old"])
+
+    # --- reading ---
+
+    def _merged(self, entity_type: str) -> pl.DataFrame:
+        """`id`, `old`: HubSpot records and those merged into them."""
+        if entity_type not in self._merges:
+            query = "select id, unnest(merged_ids) as old from hubspot.{} where len(merged_ids) > 0"
+            self._merges[entity_type] = self._warehouse.read(query.format(PLURALS[entity_type]))
+        return self._merges[entity_type]
+
+    def _read(self, query: str, ids: pl.Series | None = None) -> pl.Series:
+        if ids is None:
+            return self._warehouse.read(query).to_series()
+        if ids.is_empty():
+            return _NONE
+        return self._warehouse.read(query, _ids=ids.to_frame()).to_series()
+
+    def _add(self, entity_type: str, ids: pl.Series) -> None:
+        self.own[entity_type] = _union(self.own[entity_type], ids)
+
+    def _add_hubspot(self, entity_type: str, ids: pl.Series) -> None:
+        self.hubspot[entity_type] = _union(self.hubspot[entity_type], ids)
+
+
+_NONE = pl.Series([], dtype=pl.String)
+_NOT_AT_REST = {
+    "sync.plan": "true",
+    "sync.settled": "true",
+    "sync.releases": "true",
+    "sync.planned_outcomes": "bucket not in ('unchanged', 'skipped')",
+    "sync.outcomes": "bucket not in ('unchanged', 'skipped')",
+}
+_PUSHED_ADDRESSES = f"""
+select unnest([fields->>'$.email', written->>'$.email', written->>'$.{SECONDARY_EMAILS}']) from sync.shadows
+where entity_type = 'contact' and teamleader_id in (from _ids)
+"""
+_FURTHER_ADDRESSES = "select unnest(secondary_emails) from hubspot.contacts where {} in (from _ids)"
+_FURTHER_OWNERS = """
+select id from (select id, unnest(secondary_emails) as e from hubspot.contacts where len(secondary_emails) > 0)
+where e in (from _ids)
+"""
+_ODD_ADDRESSES = """
+select id, text from (
+  select id, email as text from hubspot.contacts
+  union all select id, unnest(secondary_emails) from hubspot.contacts where len(secondary_emails) > 0
+) where strlen(text) <> length(text) or text <> lower(trim(text))
+"""
+"""Those that may stand there otherwise than in their normal form."""
+_WITHOUT_RECORD = """
+select teamleader_id from eligible.companies where teamleader_id in (from _ids)
+and teamleader_id not in (select teamleader_id from sync.links where entity_type = 'company')
+"""
+_NOBODYS = """
+select id from hubspot.companies where not archived
+and id not in (select hubspot_id from sync.links where entity_type = 'company' and hubspot_id is not null)
+"""
+_PEOPLE_OF_DEALS = """
+select unnest([case when customer_type = 'contact' then customer_id end, contact_person_id]) from teamleader.deals
+where id in (from _ids)
+"""
+_FIRMS_OF_CONTACTS = f"select company_id from {LINKS} where contact_id in (from _ids)"
+_FIRMS_OF_DEALS = "select customer_id from teamleader.deals where customer_type = 'company' and id in (from _ids)"
+
+
+def _column(changed: Changed, table: str, column: str, **where: str) -> pl.Series:
+    keys = changed.get(table)
+    return _NONE if keys is None else keys.filter(**where)[column]
+
+
+def _union(*ids: pl.Series) -> pl.Series:
+    return pl.concat([i.rename("id") for i in ids]).drop_nulls().unique()
