@@ -22,7 +22,7 @@ from tl_hubspot.orchestration.steps.mirroring import TABLES
 from tl_hubspot.planning.match_emails import addresses
 from tl_hubspot.planning.match_links import follow_merges
 from tl_hubspot.warehouse.history import registered
-from tl_hubspot.warehouse.store import delete, frame_of, insert, upsert
+from tl_hubspot.warehouse.store import delete, fetch, frame_of, insert, upsert
 
 RELATIONS = (("contact", "company"), ("deal", "contact"), ("deal", "company"))
 FEW_CALLS = 6
@@ -72,12 +72,14 @@ def _store(
             of_asked = pl.DataFrame({"from_id": sorted(ids)}, {"from_id": pl.String()})
             delete(con, _TABLE, of_asked.join(kind, how="cross"))
         # HubSpot shows no association of an archived record
-        con.execute(
-            f"delete from {_TABLE} where from_type = ? and to_type = ?"
+        gone = fetch(
+            con,
+            f"select {', '.join(_PAIR)} from {_TABLE} where from_type = ? and to_type = ?"
             f" and not (from_id in (select id from {TABLES[from_type]} where not archived)"
             f" and to_id in (select id from {TABLES[to_type]} where not archived))",
             [from_type, to_type],
         )
+        delete(con, _TABLE, gone)
     insert(con, _TABLE, frame)
 
 

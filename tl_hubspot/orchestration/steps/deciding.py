@@ -13,7 +13,7 @@ import polars as pl
 
 from tl_hubspot.orchestration import tombstones
 from tl_hubspot.orchestration.run import ENTITIES, Platform, Run
-from tl_hubspot.orchestration.steps import unchanged
+from tl_hubspot.orchestration.steps import changed, scope, unchanged
 from tl_hubspot.orchestration.steps.affected import LINKS, Affected, ids_affected
 from tl_hubspot.planning import adopt, stages
 from tl_hubspot.rules import companies as company_rules
@@ -29,15 +29,17 @@ MIRRORS = {"contact": "hubspot.contacts", "company": "hubspot.companies", "deal"
 
 def links(platform: Platform, run: Run) -> dict[str, Any]:
     """HubSpot records that carry a teamleader_id become links; links follow merges."""
-    print_ = unchanged.fingerprint(platform.warehouse, [*SOURCES.values(), *MIRRORS.values(), "sync.links"], {})
-    if made_by := unchanged.made_by(platform.warehouse, _ADOPTION, print_):
+    now = unchanged.made_of(platform.warehouse, [*SOURCES.values(), *MIRRORS.values(), "sync.links"], {})
+    if made_by := unchanged.made_by(platform.warehouse, _ADOPTION, now.fingerprint):
         return {"unchanged_since_run": made_by}
-    adopted = {e: adoption(platform, e) for e in ENTITIES}
-    stored = platform.warehouse.read("sync.links")
-    changed = pl.concat([a.changed for a in adopted.values()])
-    before = stored.select("entity_type", "teamleader_id", "first_run", was="matched_by")
+    changed_rows = changed.since(platform.warehouse, _ADOPTION, now)
+    near = None if changed_rows is None else scope.linked(platform.warehouse, changed_rows)
+    adopted = [adoption(platform, e, near) for e in ENTITIES]
+    new = pl.concat([a.changed for a in adopted])
+    stored = "select entity_type, teamleader_id, first_run, matched_by as was from sync.links where true"
+    before = _some(platform, stored, "teamleader_id", new["teamleader_id"])
     rows = (
-        changed.join(before, on=["entity_type", "teamleader_id"], how="left")
+        new.join(before, on=["entity_type", "teamleader_id"], how="left")
         .with_columns(
             pl.col("first_run").fill_null(run.run_id),
             last_run=pl.lit(run.run_id),
@@ -47,17 +49,21 @@ def links(platform: Platform, run: Run) -> dict[str, Any]:
     )
     with platform.warehouse.transaction() as con:
         upsert(con, "sync.links", rows)
-        gone = pl.concat([a.gone for a in adopted.values()])
+        gone = pl.concat([a.gone for a in adopted])
         tombstones.bury(con, platform.settings.data, run.run_id, platform.clock(), gone)
-        unchanged.remember(con, _ADOPTION, print_, run)
-    return {f"adopted_{e}": a.changed.height for e, a in adopted.items()}
+        unchanged.remember(con, _ADOPTION, now, run)
+    return {f"adopted_{e}": a.changed.height for e, a in zip(ENTITIES, adopted, strict=True)}
 
 
-def adoption(platform: Platform, entity_type: str) -> adopt.Adoption:
-    """What adoption finds now; `changed` is empty once it is stored."""
-    ids = platform.warehouse.read(f"select id from {SOURCES[entity_type]} where deleted_at is null").get_column("id")
-    mirror = platform.warehouse.read(f"select {', '.join(adopt.LOOKED_AT)} from {MIRRORS[entity_type]}")
-    return adopt.adopt(entity_type, ids, platform.warehouse.read("sync.links"), mirror)
+def adoption(platform: Platform, entity_type: str, near: scope.Linked | None = None) -> adopt.Adoption:
+    """What adoption finds now, of all records or of those `near`; `changed` is empty once it is stored."""
+    own, theirs = (None, None) if near is None else near[entity_type]
+    ids = _some(platform, f"select id from {SOURCES[entity_type]} where deleted_at is null", "id", own)
+    mirror = _some(
+        platform, f"select {', '.join(adopt.LOOKED_AT)} from {MIRRORS[entity_type]} where true", "id", theirs
+    )
+    stored = _some(platform, "select * from sync.links where entity_type = ?", "teamleader_id", own, [entity_type])
+    return adopt.adopt(entity_type, ids["id"], stored, mirror)
 
 
 def linked_ids(platform: Platform, entity_type: str, ids: pl.Series | None = None) -> pl.Series:

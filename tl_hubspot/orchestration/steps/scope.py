@@ -7,7 +7,7 @@ other records nothing changed, so that a plan of these alone says the same as on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -51,8 +51,20 @@ def find(warehouse: Warehouse, changed: Changed) -> Scope | None:
     if "sync.tombstones" in changed:  # they do not say whose they are
         return None
     growing = _Growing(warehouse)
-    growing.seed(changed)
-    return growing.with_relations() if growing.close() else None
+    growing.seed_changed(changed)
+    growing.seed_not_at_rest()
+    return growing.with_relations() if growing.close(growing.grow) else None
+
+
+Linked = Mapping[str, tuple[pl.Series, pl.Series]]
+"""By entity type ids in Teamleader and in HubSpot."""
+
+
+def linked(warehouse: Warehouse, changed: Changed) -> Linked | None:
+    """Records that changed and whatever links, ids that HubSpot's records carry, and merges there tie to them."""
+    growing = _Growing(warehouse)
+    growing.seed_changed(changed)
+    return {e: (growing.own[e], growing.hubspot[e]) for e in ENTITIES} if growing.close(growing.follow_links) else None
 
 
 class _Growing:
@@ -68,8 +80,8 @@ class _Growing:
 
     # --- where it begins ---
 
-    def seed(self, changed: Changed) -> None:
-        """Records that changed, and those that were not at rest."""
+    def seed_changed(self, changed: Changed) -> None:
+        """Records that changed."""
         for entity_type, plural in PLURALS.items():
             for room, column in (("teamleader", "id"), ("decisions", "teamleader_id"), ("eligible", "teamleader_id")):
                 self._add(entity_type, _column(changed, f"{room}.{plural}", column))
@@ -79,16 +91,20 @@ class _Growing:
             self._add(entity_type, _column(changed, "eligible.relations", "from_id", from_type=entity_type))
             for table in ("sync.relations", "hubspot.associations"):
                 self._add_hubspot(entity_type, _column(changed, table, "from_id", from_type=entity_type))
+        self._add("contact", _column(changed, "sync.marketing_requests", "teamleader_id"))
+        self._add("contact", _column(changed, LINKS, "contact_id"))
+        self._add_hubspot("contact", _column(changed, "sync.undone_addresses", "hubspot_id"))
+        self.addresses = _union(self.addresses, _column(changed, "sync.opt_outs", "address"))
+
+    def seed_not_at_rest(self) -> None:
+        """Records of which the last plan said something, or the last push."""
+        for entity_type in ENTITIES:
             for table, condition in _NOT_AT_REST.items():
                 query = f"select teamleader_id from {table} where entity_type = '{entity_type}' and {condition}"
                 self._add(entity_type, self._read(query))
             noticed = f"from sync.notices where entity_type = '{entity_type}'"
             self._add(entity_type, self._read(f"select teamleader_id {noticed}"))
             self._add_hubspot(entity_type, self._read(f"select hubspot_id {noticed}"))
-        self._add("contact", _column(changed, "sync.marketing_requests", "teamleader_id"))
-        self._add("contact", _column(changed, LINKS, "contact_id"))
-        self._add_hubspot("contact", _column(changed, "sync.undone_addresses", "hubspot_id"))
-        self.addresses = _union(self.addresses, _column(changed, "sync.opt_outs", "address"))
         # a relation is named by both its ids; those that are none of a kind find nothing
         for table in ("sync.plan", "sync.notices"):
             query = f"select split_part(teamleader_id, '>', 1) from {table} where entity_type = 'relation'"
@@ -97,13 +113,13 @@ class _Growing:
 
     # --- how it grows ---
 
-    def close(self) -> bool:
-        """Add whatever is compared with what is there; False when that is a great part of everything."""
+    def close(self, grow: Callable[[str], None]) -> bool:
+        """Grow until nothing is added; False when that is a great part of everything."""
         growing = set(ENTITIES)
         while growing:
             for entity_type in sorted(growing):
                 before = self._sizes(entity_type)
-                self._grow(entity_type)
+                grow(entity_type)
                 if self._sizes(entity_type) == before:
                     growing.remove(entity_type)
                 total = self._warehouse.count(f"decisions.{PLURALS[entity_type]}")
@@ -114,14 +130,15 @@ class _Growing:
     def _sizes(self, entity_type: str) -> tuple[int, int, int]:
         return self.own[entity_type].len(), self.hubspot[entity_type].len(), self.addresses.len()
 
-    def _grow(self, entity_type: str) -> None:
-        self._follow_links(entity_type)
+    def grow(self, entity_type: str) -> None:
+        """Add whatever matching compares with what is there."""
+        self.follow_links(entity_type)
         if entity_type == "contact":
             self._share_addresses()
         if entity_type == "company":
             self._join_groups()
 
-    def _follow_links(self, entity_type: str) -> None:
+    def follow_links(self, entity_type: str) -> None:
         """Links, Teamleader ids that HubSpot's records carry, and HubSpot's merges: both ways."""
         mirror, merges = f"hubspot.{PLURALS[entity_type]}", self._merged(entity_type)
         of_kind = f"from sync.links where entity_type = '{entity_type}'"
