@@ -13,7 +13,9 @@ import pytest
 
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration.execute import Finished, execute
-from tl_hubspot.orchestration.run import Platform, RunOptions
+from tl_hubspot.orchestration.run import Platform, Run, RunOptions
+from tl_hubspot.orchestration.steps import planning
+from tl_hubspot.orchestration.steps.scope import Scope
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot.warehouse.store import Warehouse
 
@@ -68,6 +70,35 @@ class Product:
 
 
 Make = Callable[..., Product]
+
+PLANNED = {
+    "changes": "select * exclude (run_id, digest) from sync.plan",
+    "settled": "select * from sync.settled order by all",
+    "outcomes": "select * from sync.planned_outcomes order by all",
+    "notices": "select * from sync.notices where found_by = 'plan' order by all",
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def looked_at() -> Iterator[list[int]]:
+    """Numbers of records that plans of some records looked at. Each such plan is made once more, of all records, and
+    has to say the same."""
+    store, sizes = planning.store, list[int]()
+
+    def compared(platform: Platform, run: Run, made: Any, made_of: Any, scope: Scope | None = None) -> Any:
+        tallies = store(platform, run, made, made_of, scope)
+        if scope is not None:
+            some = {name: platform.warehouse.read(query).rows() for name, query in PLANNED.items()}
+            of_all = planning.make(platform, run)
+            store(platform, run, of_all, made_of)
+            assert some == {name: platform.warehouse.read(query).rows() for name, query in PLANNED.items()}
+            assert (made.digest, made.limits) == (of_all.digest, of_all.limits)
+            sizes.append(scope.size)
+        return tallies
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "store", compared)
+        yield sizes
 
 
 @pytest.fixture(scope="module")

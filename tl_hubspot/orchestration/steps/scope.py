@@ -77,6 +77,7 @@ class _Growing:
         self.addresses = _NONE
         self._merges: dict[str, pl.DataFrame] = {}
         self._odd: pl.DataFrame | None = None
+        self._asked: dict[str, pl.Series] = {}
 
     # --- where it begins ---
 
@@ -143,35 +144,33 @@ class _Growing:
         mirror, merges = f"hubspot.{PLURALS[entity_type]}", self._merged(entity_type)
         of_kind = f"from sync.links where entity_type = '{entity_type}'"
         own = self.own[entity_type]
-        self._add_hubspot(entity_type, self._read(f"select hubspot_id {of_kind} and teamleader_id in (from _ids)", own))
-        self._add_hubspot(entity_type, self._read(f"select id from {mirror} where teamleader_id in (from _ids)", own))
+        self._add_hubspot(entity_type, self._ask(f"select hubspot_id {of_kind} and teamleader_id in (from _ids)", own))
+        self._add_hubspot(entity_type, self._ask(f"select id from {mirror} where teamleader_id in (from _ids)", own))
         theirs = self.hubspot[entity_type]
         self._add_hubspot(entity_type, merges.filter(pl.col("old").is_in(theirs.implode()))["id"])
         self._add_hubspot(entity_type, merges.filter(pl.col("id").is_in(theirs.implode()))["old"])
         theirs = self.hubspot[entity_type]
-        self._add(entity_type, self._read(f"select teamleader_id {of_kind} and hubspot_id in (from _ids)", theirs))
-        self._add(entity_type, self._read(f"select teamleader_id from {mirror} where id in (from _ids)", theirs))
+        self._add(entity_type, self._ask(f"select teamleader_id {of_kind} and hubspot_id in (from _ids)", theirs))
+        self._add(entity_type, self._ask(f"select teamleader_id from {mirror} where id in (from _ids)", theirs))
 
     def _share_addresses(self) -> None:
         """All that have or had the same address, in either system."""
         texts = [
-            self._read(
-                "select address from decisions.contacts where teamleader_id in (from _ids)", self.own["contact"]
-            ),
-            self._read(_PUSHED_ADDRESSES, self.own["contact"]),
-            self._read("select email from hubspot.contacts where id in (from _ids)", self.hubspot["contact"]),
-            self._read(_FURTHER_ADDRESSES.format("id"), self.hubspot["contact"]),
+            self._ask("select address from decisions.contacts where teamleader_id in (from _ids)", self.own["contact"]),
+            self._ask(_PUSHED_ADDRESSES, self.own["contact"]),
+            self._ask("select email from hubspot.contacts where id in (from _ids)", self.hubspot["contact"]),
+            self._ask(_FURTHER_ADDRESSES.format("id"), self.hubspot["contact"]),
         ]
         found = normalize.addresses(_union(*texts))["address"]
         self.addresses = _union(self.addresses, found, *texts)
         self._add(
             "contact",
-            self._read("select teamleader_id from decisions.contacts where address in (from _ids)", self.addresses),
+            self._ask("select teamleader_id from decisions.contacts where address in (from _ids)", self.addresses),
         )
         self._add_hubspot(
-            "contact", self._read("select id from hubspot.contacts where email in (from _ids)", self.addresses)
+            "contact", self._ask("select id from hubspot.contacts where email in (from _ids)", self.addresses)
         )
-        self._add_hubspot("contact", self._read(_FURTHER_OWNERS, self.addresses))
+        self._add_hubspot("contact", self._ask(_FURTHER_OWNERS, self.addresses))
         if self._odd is None:
             odd = self._warehouse.read(_ODD_ADDRESSES)
             self._odd = odd.with_columns(normalize.addresses(odd["text"])["address"])
@@ -181,10 +180,10 @@ class _Growing:
     def _join_groups(self) -> None:
         """Companies that are the same; and for one that has no HubSpot record, all records that are nobody's."""
         groups = "select group_id from decisions.companies where teamleader_id in (from _ids)"
-        self._add("company", self._read(groups, self.own["company"]))
+        self._add("company", self._ask(groups, self.own["company"]))
         members = "select teamleader_id from decisions.companies where group_id in (from _ids)"
-        self._add("company", self._read(members, self.own["company"]))
-        if self._read(_WITHOUT_RECORD, self.own["company"]).len():
+        self._add("company", self._ask(members, self.own["company"]))
+        if self._ask(_WITHOUT_RECORD, self.own["company"]).len():
             self._add_hubspot("company", self._read(_NOBODYS))
 
     # --- relations ---
@@ -249,6 +248,12 @@ class _Growing:
         if ids.is_empty():
             return _NONE
         return self._warehouse.read(query, _ids=ids.to_frame()).to_series()
+
+    def _ask(self, query: str, ids: pl.Series) -> pl.Series:
+        """What the query finds for those of the ids for which it was not asked before."""
+        asked = self._asked.get(query, _NONE)
+        self._asked[query] = _union(asked, ids)
+        return self._read(query, ids.filter(~ids.is_in(asked.implode())))
 
     def _add(self, entity_type: str, ids: pl.Series) -> None:
         self.own[entity_type] = _union(self.own[entity_type], ids)
