@@ -98,6 +98,7 @@ def synchronise(systems: LocalSystems, folder: Path, made_up: World) -> None:
         deciding.eligible_records(made, run, name)
     planning.store(made, run, planning.make(made, run), "")
     with made.warehouse.transaction() as con:
+        con.execute("set memory_limit = '6GB'")  # all at once, as no run does it
         con.execute(AS_PUSHED)
         for entity_type, name in OBJECTS.items():
             systems.hubspot.load_objects(name, objects(con, entity_type))

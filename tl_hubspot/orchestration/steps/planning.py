@@ -34,7 +34,7 @@ from tl_hubspot.planning.plan import Plan
 from tl_hubspot.planning.plan_inputs import DECIDED, EntityInputs, MarketingCounts, PlanInputs, PlanSettings, Reader
 from tl_hubspot.planning.transforms import Portal
 from tl_hubspot.rules.settings import RuleSettings
-from tl_hubspot.warehouse.store import Warehouse, delete, frame_of, insert
+from tl_hubspot.warehouse.store import Warehouse, delete, fetch, frame_of, insert
 
 
 def plan(platform: Platform, run: Run) -> dict[str, Any]:
@@ -145,8 +145,12 @@ def store(
                 ids = scope.looked_at[entity_type].alias("teamleader_id").to_frame()
                 delete(con, "sync.planned_outcomes", ids.with_columns(entity_type=pl.lit(entity_type)))
         insert(con, "sync.planned_outcomes", made.outcomes)
+        notices = made.notices
+        if scope is not None:
+            before = fetch(con, "select * exclude (found_by) from sync.notices where found_by = 'plan'")
+            notices = pl.concat([before.filter(~scope.tells_of()), notices.filter(scope.tells_of())])
         con.execute("delete from sync.notices where found_by <> 'recovery'")
-        insert(con, "sync.notices", made.notices.with_columns(pl.lit("plan").alias("found_by")))
+        insert(con, "sync.notices", notices.with_columns(pl.lit("plan").alias("found_by")))
     return tallies
 
 

@@ -1,7 +1,7 @@
 """Which records a plan has to look at: those that changed or were not at rest, and whatever is compared with them.
 
-At rest is a record of which the last plan said nothing: no change, no notice, nothing held, nothing to remember. Of the
-other records nothing changed, so that a plan of these alone says the same as one of all. What changed is found in
+At rest is a record of which the last plan intended nothing: no change, nothing held, nothing to remember. Where nothing
+changed of such a record, what was said of it still holds, and a plan without it says the same. What changed is found in
 `changed`; the plan itself is made in `planning`, by the same code over fewer rows.
 """
 
@@ -39,6 +39,18 @@ class Scope:
     def known(self, entity_type: str) -> pl.Series:
         """Those that are looked at, and those beside."""
         return _union(self.looked_at[entity_type], self.beside[entity_type])
+
+    def tells_of(self) -> pl.Expr:
+        """Whether a row of `sync.notices` is about a record, or a relation of one, that is looked at."""
+        told = pl.lit(False)
+        for entity_type, ids in self.looked_at.items():
+            nameless = pl.col("teamleader_id").is_null() & pl.col("hubspot_id").is_in(
+                self.hubspot[entity_type].implode()
+            )
+            own = pl.col("teamleader_id").is_in(ids.implode()).fill_null(False) | nameless.fill_null(False)
+            told |= (pl.col("entity_type") == entity_type) & own
+        related = pl.col("teamleader_id").str.split(">").list.first().is_in(self.related.implode())
+        return told | ((pl.col("entity_type") == "relation") & related.fill_null(False))
 
     @property
     def size(self) -> int:
@@ -103,14 +115,12 @@ class _Growing:
             for table, condition in _NOT_AT_REST.items():
                 query = f"select teamleader_id from {table} where entity_type = '{entity_type}' and {condition}"
                 self._add(entity_type, self._read(query))
-            noticed = f"from sync.notices where entity_type = '{entity_type}'"
-            self._add(entity_type, self._read(f"select teamleader_id {noticed}"))
-            self._add_hubspot(entity_type, self._read(f"select hubspot_id {noticed}"))
-        # a relation is named by both its ids; those that are none of a kind find nothing
-        for table in ("sync.plan", "sync.notices"):
-            query = f"select split_part(teamleader_id, '>', 1) from {table} where entity_type = 'relation'"
-            for entity_type in ("contact", "deal"):
-                self._add(entity_type, self._read(query))
+        # a relation is named by both its ids; one that is none of a kind finds nothing
+        relations = "select split_part(teamleader_id, '>', 1) from sync.plan where entity_type = 'relation'"
+        for entity_type in ("contact", "deal"):
+            self._add(entity_type, self._read(relations))
+        # what was told of a record holds while nothing changes, but for what time alone puts right
+        self._add("contact", self._read("select teamleader_id from sync.notices where code = 'future_date'"))
 
     # --- how it grows ---
 
@@ -194,7 +204,7 @@ class _Growing:
         related = _union(self.own["contact"], self.own["deal"])
         for entity_type in ("company", "contact"):
             query = f"select from_id from eligible.relations where to_type = '{entity_type}' and to_id in (from _ids)"
-            related = _union(related, self._read(query, self.own[entity_type]))
+            related = _union(related, self._read(query, self.own[entity_type]), self._remembering(entity_type))
         # what those that lost to one are related to counts for it
         losers = "select teamleader_id from decisions.contacts where duplicate_of in (from _ids)"
         related = _union(related, self._read(losers, related))
@@ -221,6 +231,12 @@ class _Growing:
                 self.hubspot[entity_type], found, self._records(entity_type, beside[entity_type])
             )
         return Scope(self.own, beside, hubspot, related, related_hubspot)
+
+    def _remembering(self, to_type: str) -> pl.Series:
+        """Records that the sync related to those that are looked at."""
+        query = f"select from_id from sync.relations where to_type = '{to_type}' and to_id in (from _ids)"
+        linked = "select teamleader_id from sync.links where entity_type <> 'company' and hubspot_id in (from _ids)"
+        return self._read(linked, self._read(query, self.hubspot[to_type]))
 
     def _records(self, entity_type: str, ids: pl.Series) -> pl.Series:
         """HubSpot's records of these, with those merged into them."""
