@@ -117,8 +117,8 @@ def objects(con: duckdb.DuckDBPyConnection, entity_type: str) -> Iterator[dict[s
     """HubSpot's records as the plan wants them, opt-outs and marketing status too."""
     wanted = con.execute(
         "select id, said, coalesce(d.opted_out, false), coalesce(e.marketing, false) from made m"
-        " left join decisions.contacts d on d.teamleader_id = m.teamleader_id and m.entity_type = 'contact'"
-        " left join eligible.contacts e on e.teamleader_id = m.teamleader_id and m.entity_type = 'contact'"
+        " left join (select 'contact' as entity_type, * from decisions.contacts) d using (entity_type, teamleader_id)"
+        " left join (select 'contact' as entity_type, * from eligible.contacts) e using (entity_type, teamleader_id)"
         " where m.entity_type = ? order by id",
         [entity_type],
     )

@@ -79,7 +79,7 @@ PLANNED = {
 }
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module")
 def looked_at() -> Iterator[list[int]]:
     """Numbers of records that plans of some records looked at. Each such plan is made once more, of all records, and
     has to say the same."""

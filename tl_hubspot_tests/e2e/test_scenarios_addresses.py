@@ -8,6 +8,8 @@ from tl_hubspot.sandbox.worlds import reference
 from tl_hubspot_tests.e2e.builders import done, story
 from tl_hubspot_tests.e2e.conftest import Make
 
+pytestmark = pytest.mark.usefixtures("looked_at")
+
 
 def test_first_match(make: Make) -> None:
     world = story(make)

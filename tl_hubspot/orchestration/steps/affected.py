@@ -50,19 +50,19 @@ class Affected:
 
     def contacts(self, rules: RuleSettings) -> pl.Series:
         """Contacts to decide: those that changed, and all that have an address which one of them has or had."""
-        seeds = _union(self._ids("teamleader.contacts"), self._linked("contact"))
+        seeds = union(self._ids("teamleader.contacts"), self._linked("contact"))
         stored = self._column("select address from decisions.contacts where teamleader_id in (from _ids)", seeds)
         columns = ", ".join(contact_rules.LOOKED_AT)
         now = self._some(f"select {columns} from teamleader.contacts where id in (from _ids)", seeds)
-        addresses = _union(stored, contact_rules.prepare(now, rules)["address"])
+        addresses = union(stored, contact_rules.prepare(now, rules)["address"])
         sharing = self._column("select teamleader_id from decisions.contacts where address in (from _ids)", addresses)
-        return self._few(_union(seeds, sharing), "decisions.contacts")
+        return self._few(union(seeds, sharing), "decisions.contacts")
 
     def companies(self, rules: RuleSettings) -> pl.Series:
         """Companies to decide: those that changed, those of contacts decided otherwise, and all that share a key with
         one of them, or with one that does, and so on."""
         people = self._ids("decisions.contacts")
-        seeds = _union(
+        seeds = union(
             self._ids("teamleader.companies"),
             self._linked("company"),
             self._ids(LINKS, "company_id"),
@@ -81,9 +81,9 @@ class Affected:
                 found,
             )
             for key in company_rules.KEYS:
-                values = _union(stored[key], keys[key])
+                values = union(stored[key], keys[key])
                 sharing = f"select teamleader_id from decisions.companies where {key} in (from _ids)"
-                seeds = _union(seeds, self._column(sharing, values))
+                seeds = union(seeds, self._column(sharing, values))
         return found
 
     def deals(self) -> pl.Series:
@@ -92,7 +92,7 @@ class Affected:
         of_people = self._column(
             "select teamleader_id from decisions.deals where source_contact_id in (from _ids)", people
         )
-        seeds = _union(
+        seeds = union(
             self._ids("teamleader.deals"),
             self._ids("teamleader.deal_phase_history", "deal_id"),
             self._linked("deal"),
@@ -104,36 +104,36 @@ class Affected:
 
     def eligible_contacts(self) -> pl.Series:
         """Contacts decided otherwise, those whose links or whose companies' groups differ; who lost and who won."""
-        seeds = _union(
+        seeds = union(
             self._ids("decisions.contacts"),
             self._ids(LINKS, "contact_id"),
             self._column(f"select contact_id from {LINKS} where company_id in (from _ids)", self._members()),
         )
         winners = "select duplicate_of from decisions.contacts where teamleader_id in (from _ids)"
-        return self._few(_union(seeds, self._column(winners, seeds)), "decisions.contacts")
+        return self._few(union(seeds, self._column(winners, seeds)), "decisions.contacts")
 
     def eligible_companies(self) -> pl.Series:
         """Groups of companies decided otherwise."""
         seeds = self._ids("decisions.companies")
         groups = "select group_id from decisions.companies where teamleader_id in (from _ids)"
-        return self._few(_union(seeds, self._column(groups, seeds)), "decisions.companies")
+        return self._few(union(seeds, self._column(groups, seeds)), "decisions.companies")
 
     def eligible_deals(self) -> pl.Series:
         """Deals decided otherwise, and those of a group of companies that was."""
         of_groups = "select teamleader_id from decisions.deals where company_id in (from _ids)"
         return self._few(
-            _union(self._ids("decisions.deals"), self._column(of_groups, self._members())), "decisions.deals"
+            union(self._ids("decisions.deals"), self._column(of_groups, self._members())), "decisions.deals"
         )
 
     def relations(self) -> pl.Series:
         """Contacts and deals whose relations may differ."""
-        return _union(self.eligible_contacts(), self.eligible_deals())
+        return union(self.eligible_contacts(), self.eligible_deals())
 
     def _members(self) -> pl.Series:
         """Companies of the groups that were decided otherwise."""
         groups = self.eligible_companies()
         members = "select teamleader_id from decisions.companies where group_id in (from _ids)"
-        return _union(groups, self._column(members, groups))
+        return union(groups, self._column(members, groups))
 
     # --- reading ---
 
@@ -161,5 +161,6 @@ class Affected:
         return ids
 
 
-def _union(*ids: pl.Series) -> pl.Series:
+def union(*ids: pl.Series) -> pl.Series:
+    """All of them, once."""
     return pl.concat([i.rename("id") for i in ids]).drop_nulls().unique()

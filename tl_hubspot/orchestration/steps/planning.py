@@ -6,7 +6,7 @@ Reads tables, calls `planning`, writes `sync.plan`, `sync.planned_outcomes` and 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from tl_hubspot.orchestration.steps import changed, conclude, deciding, unchange
 from tl_hubspot.orchestration.steps import scope as scopes
 from tl_hubspot.orchestration.steps.affected import LINKS
 from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
+from tl_hubspot.orchestration.steps.plan_tables import Tables, entity_inputs, shadows
 from tl_hubspot.orchestration.steps.scope import PLURALS, Scope
 from tl_hubspot.orchestration.steps.unchanged import MadeOf
 from tl_hubspot.planning import forecast as forecasts
@@ -27,14 +28,13 @@ from tl_hubspot.planning import plan as plans
 from tl_hubspot.planning.adopt import Adoption, adopt
 from tl_hubspot.planning.forecast import Forecast, Tally
 from tl_hubspot.planning.guards import GuardSettings, Limit
-from tl_hubspot.planning.mapping import SECONDARY_EMAILS
 from tl_hubspot.planning.match_frames import Matching, buried
 from tl_hubspot.planning.opt_outs import OptOutPlan, plan_opt_outs
 from tl_hubspot.planning.plan import Plan
-from tl_hubspot.planning.plan_inputs import DECIDED, EntityInputs, MarketingCounts, PlanInputs, PlanSettings, Reader
+from tl_hubspot.planning.plan_inputs import PlanInputs, PlanSettings
 from tl_hubspot.planning.transforms import Portal
 from tl_hubspot.rules.settings import RuleSettings
-from tl_hubspot.warehouse.store import Warehouse, delete, fetch, frame_of, insert
+from tl_hubspot.warehouse.store import delete, fetch, insert
 
 
 def plan(platform: Platform, run: Run) -> dict[str, Any]:
@@ -171,134 +171,7 @@ def _limits(run: dict[str, Any]) -> list[Limit]:
     return [Limit(**limit) for limit in json.loads(run["limits"] or "[]")]
 
 
-def _entity(tables: _Tables, entity_type: str, matches: pl.DataFrame) -> EntityInputs:
-    source, mirror, plural = SOURCES[entity_type], MIRRORS[entity_type], PLURALS[entity_type]
-    chosen = tables.looked_at(entity_type)
-    return EntityInputs(
-        source=_reader(tables.warehouse, source, "* exclude (payload)"),
-        deleted=chosen(source, "id", "deleted_at is not null", "id").get_column("id"),
-        decisions=chosen(f"decisions.{plural}", ", ".join(DECIDED[entity_type])),
-        eligible=chosen(f"eligible.{plural}"),
-        matches=matches,
-        mirror=tables(mirror, "* exclude (properties)"),
-        held=_reader(tables.warehouse, mirror),
-    )
-
-
-class _Tables:
-    """Tables as frames: all of their rows, or those that `scope` names.
-
-    Nothing is kept: of a large account it is cheaper to read a table again than to hold it.
-    """
-
-    def __init__(self, warehouse: Warehouse, scope: Scope | None) -> None:
-        self.warehouse, self._scope = warehouse, scope
-
-    def __call__(self, table: str, columns: str = "*", where: str = "true") -> pl.DataFrame:
-        """A table; of those about records or relations only rows in the scope."""
-        if columns == "*" and table in (MIRRORS["contact"], MIRRORS["deal"]):
-            columns = "* exclude (properties)"  # by far the largest, and wanted of some rows only
-        query = f"select {columns} from {table} where {where}"
-        if self._scope is None:
-            return self.warehouse.read(query)
-        condition, ids = _in_scope(self._scope, table)
-        frames = {name: of.to_frame() for name, of in ids.items()}
-        return self.warehouse.read(f"{query} and {condition}", None, **frames)
-
-    def looked_at(self, entity_type: str) -> Callable[..., pl.DataFrame]:
-        """Reads tables of that kind of record; those that stand beside are left out."""
-
-        def read(table: str, columns: str = "*", where: str = "true", key: str = "teamleader_id") -> pl.DataFrame:
-            query = f"select {columns} from {table} where {where}"
-            if self._scope is None:
-                return self.warehouse.read(query)
-            ids = self._scope.looked_at[entity_type].to_frame()
-            return self.warehouse.read(f"{query} and {key} in (from _ids)", _ids=ids)
-
-        return read
-
-    def are_looked_at(self, entity_type: str) -> pl.Expr:
-        """Whether `teamleader_id` is one of a record that is looked at."""
-        if self._scope is None:
-            return pl.lit(True)
-        return pl.col("teamleader_id").is_in(self._scope.looked_at[entity_type].implode())
-
-    def existing(self, entity_type: str, *columns: str) -> pl.DataFrame:
-        """These columns of the records that Teamleader has, deleted ones left out."""
-        return self(SOURCES[entity_type], ", ".join(columns), "deleted_at is null")
-
-    def ids(self, entity_type: str) -> pl.Series:
-        """Ids of the records that Teamleader has."""
-        return self.existing(entity_type, "id").get_column("id")
-
-    def winners(self, entity_type: str) -> pl.DataFrame:
-        """Duplicates and what they count for, see `relations.Records`."""
-        columns = "teamleader_id, duplicate_of as winner"
-        return self(f"decisions.{PLURALS[entity_type]}", columns, "duplicate_of is not null")
-
-    def pushed_addresses(self) -> pl.DataFrame:
-        """What the sync last pushed of the addresses of contacts, see `match_contacts.match`."""
-        columns = (
-            "teamleader_id, fields->>'$.email' as address, written->>'$.email' as wrote,"
-            f" written->>'$.{SECONDARY_EMAILS}' as added"
-        )
-        return self("sync.shadows", columns, "entity_type = 'contact'")
-
-    def pushed(self, entity_type: str) -> pl.Series:
-        """Ids of the records that have a shadow."""
-        return self("sync.shadows", "teamleader_id", f"entity_type = '{entity_type}'").get_column("teamleader_id")
-
-    def at_rest(self) -> MarketingCounts:
-        """Contacts out of the scope."""
-        if self._scope is None:
-            return MarketingCounts()
-        others = "entity_type = 'contact' and bucket = 'unchanged' and teamleader_id not in (from _ids)"
-        marketing = "marketable and not coalesce(archived, false) and id not in (from _ids)"
-        known = {
-            "sync.planned_outcomes": (others, self._scope.looked_at["contact"]),
-            "hubspot.contacts": (marketing, self._scope.hubspot["contact"]),
-        }
-        matched, now = (
-            self.warehouse.read(f"select count(*) from {table} where {where}", _ids=ids.to_frame()).item()
-            for table, (where, ids) in known.items()
-        )
-        return MarketingCounts(matched=matched, now=now)
-
-
-def _in_scope(scope: Scope, table: str) -> tuple[str, dict[str, pl.Series]]:
-    """SQL condition on the rows of a table, and the sets of ids that it names; all rows of small tables."""
-    room, _, name = table.partition(".")
-    for entity_type, plural in PLURALS.items():
-        if name == plural:
-            key = {"teamleader": "id", "hubspot": "id"}.get(room, "teamleader_id")
-            ids = scope.hubspot[entity_type] if room == "hubspot" else scope.known(entity_type)
-            return f"{key} in (from _ids)", {"_ids": ids}
-    if table in ("sync.links", "sync.shadows"):
-        kinds = (f"entity_type = '{e}' and teamleader_id in (from _{e})" for e in PLURALS)
-        return f"({' or '.join(kinds)})", {f"_{e}": scope.known(e) for e in PLURALS}
-    if table in ("eligible.relations", LINKS):
-        return f"{'from_id' if name == 'relations' else 'contact_id'} in (from _ids)", {"_ids": scope.related}
-    if table in ("sync.relations", "hubspot.associations"):
-        return "from_id in (from _ids)", {"_ids": scope.related_hubspot}
-    return "true", {}
-
-
-def _reader(warehouse: Warehouse, table: str, columns: str = "*", key: str = "id", where: str = "true") -> Reader:
-    """Reads rows of a table by key."""
-    query = f"select {columns} from {table} where {where} and {key} in (from _keys)"
-
-    def some(keys: pl.Series) -> pl.DataFrame:
-        return frame_of(table, []) if keys.is_empty() else warehouse.read(query, _keys=keys.to_frame())
-
-    return some
-
-
-def _shadows(warehouse: Warehouse, entity_type: str) -> Reader:
-    columns = "teamleader_id, fields, written"
-    return _reader(warehouse, "sync.shadows", columns, "teamleader_id", f"entity_type = '{entity_type}'")
-
-
-def _portal(platform: Platform, tables: _Tables) -> Portal:
+def _portal(platform: Platform, tables: Tables) -> Portal:
     return Portal(
         properties=tables("hubspot.properties"),
         owners=tables("hubspot.owners"),
@@ -307,7 +180,7 @@ def _portal(platform: Platform, tables: _Tables) -> Portal:
     )
 
 
-def _matchings(tables: _Tables, rules: RuleSettings, graves: pl.DataFrame) -> dict[str, Matching]:
+def _matchings(tables: Tables, rules: RuleSettings, graves: pl.DataFrame) -> dict[str, Matching]:
     """Which HubSpot record belongs to each eligible record."""
     links, releases = tables("sync.links"), tables("sync.releases")
     found = {
@@ -367,7 +240,7 @@ def make(platform: Platform, run: Run, scope: Scope | None = None) -> Planned:
     """Match, compare and plan, all records or those in `scope`; what was seen of relations and opt-outs on the way is
     remembered."""
     warehouse, settings = platform.warehouse, platform.settings
-    tables = _Tables(warehouse, scope)
+    tables = Tables(warehouse, scope)
     with warehouse.connect() as con:
         releases = tables("sync.releases")
         graves = tombstones.graves(con, settings.data, releases, lambda e: tables(f"eligible.{PLURALS[e]}"))
@@ -380,11 +253,11 @@ def make(platform: Platform, run: Run, scope: Scope | None = None) -> Planned:
     entities = run.options.entities
     mapping = preflight.effective(platform.mapping, facts.properties)
     inputs = PlanInputs(
-        entities={e: partial(_entity, tables, e, _looked_at(tables, matched[e].matches, e)) for e in entities},
+        entities={e: partial(entity_inputs, tables, e, _looked_at(tables, matched[e].matches, e)) for e in entities},
         links=tables("sync.links"),
         linked=warehouse.count("sync.links"),
         at_rest=tables.at_rest(),
-        shadows={e: _shadows(warehouse, e) for e in entities},
+        shadows={e: shadows(warehouse, e) for e in entities},
         reference=tables("teamleader.reference"),
         portal=facts,
         relations=related.changes(entities),
@@ -409,11 +282,11 @@ def make(platform: Platform, run: Run, scope: Scope | None = None) -> Planned:
     return Planned(inputs, chosen, sum(a.duplicates.height for a in adopted.values()))
 
 
-def _looked_at(tables: _Tables, frame: pl.DataFrame, entity_type: str) -> pl.DataFrame:
+def _looked_at(tables: Tables, frame: pl.DataFrame, entity_type: str) -> pl.DataFrame:
     return frame.filter(tables.are_looked_at(entity_type))
 
 
-def _chosen(run: Run, tables: _Tables) -> subset.Ids | None:
+def _chosen(run: Run, tables: Tables) -> subset.Ids | None:
     """The only records that the run may change; None for all."""
     if run.options.subset is None:
         return None
@@ -422,7 +295,7 @@ def _chosen(run: Run, tables: _Tables) -> subset.Ids | None:
 
 
 def _found(
-    tables: _Tables, matched: dict[str, Matching], *, remove_stale: bool
+    tables: Tables, matched: dict[str, Matching], *, remove_stale: bool
 ) -> tuple[dict[str, Adoption], relations.RelationPlan, OptOutPlan]:
     """What there is to say of links, relations and opt-outs."""
     links = tables("sync.links")
@@ -436,7 +309,7 @@ def _found(
     return adopted, _relations(tables, matched, remove_stale=remove_stale), opted_out
 
 
-def _relations(tables: _Tables, matched: dict[str, Matching], *, remove_stale: bool) -> relations.RelationPlan:
+def _relations(tables: Tables, matched: dict[str, Matching], *, remove_stale: bool) -> relations.RelationPlan:
     records = {
         e: relations.Records(
             matches=matched[e].matches, source_ids=tables.ids(e), mirror=tables(MIRRORS[e]), winners=tables.winners(e)

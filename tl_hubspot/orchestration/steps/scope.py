@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tl_hubspot.orchestration.run import ENTITIES
-from tl_hubspot.orchestration.steps.affected import LINKS
+from tl_hubspot.orchestration.steps.affected import LINKS, union
 from tl_hubspot.orchestration.steps.changed import FEW, Changed
 from tl_hubspot.planning.mapping import SECONDARY_EMAILS
 from tl_hubspot.rules import normalize
@@ -38,7 +38,7 @@ class Scope:
 
     def known(self, entity_type: str) -> pl.Series:
         """Those that are looked at, and those beside."""
-        return _union(self.looked_at[entity_type], self.beside[entity_type])
+        return union(self.looked_at[entity_type], self.beside[entity_type])
 
     def tells_of(self) -> pl.Expr:
         """Whether a row of `sync.notices` is about a record, or a relation of one, that is looked at."""
@@ -107,7 +107,7 @@ class _Growing:
         self._add("contact", _column(changed, "sync.marketing_requests", "teamleader_id"))
         self._add("contact", _column(changed, LINKS, "contact_id"))
         self._add_hubspot("contact", _column(changed, "sync.undone_addresses", "hubspot_id"))
-        self.addresses = _union(self.addresses, _column(changed, "sync.opt_outs", "address"))
+        self.addresses = union(self.addresses, _column(changed, "sync.opt_outs", "address"))
 
     def seed_not_at_rest(self) -> None:
         """Records of which the last plan said something, or the last push."""
@@ -171,8 +171,8 @@ class _Growing:
             self._ask("select email from hubspot.contacts where id in (from _ids)", self.hubspot["contact"]),
             self._ask(_FURTHER_ADDRESSES.format("id"), self.hubspot["contact"]),
         ]
-        found = normalize.addresses(_union(*texts))["address"]
-        self.addresses = _union(self.addresses, found, *texts)
+        found = normalize.addresses(union(*texts))["address"]
+        self.addresses = union(self.addresses, found, *texts)
         self._add(
             "contact",
             self._ask("select teamleader_id from decisions.contacts where address in (from _ids)", self.addresses),
@@ -201,33 +201,33 @@ class _Growing:
     def with_relations(self) -> Scope:
         """With the records at the other ends."""
         beside = dict.fromkeys(ENTITIES, _NONE)
-        related = _union(self.own["contact"], self.own["deal"])
+        related = union(self.own["contact"], self.own["deal"])
         for entity_type in ("company", "contact"):
             query = f"select from_id from eligible.relations where to_type = '{entity_type}' and to_id in (from _ids)"
-            related = _union(related, self._read(query, self.own[entity_type]), self._remembering(entity_type))
+            related = union(related, self._read(query, self.own[entity_type]), self._remembering(entity_type))
         # what those that lost to one are related to counts for it
         losers = "select teamleader_id from decisions.contacts where duplicate_of in (from _ids)"
-        related = _union(related, self._read(losers, related))
-        beside["contact"] = _union(related, self._read(_PEOPLE_OF_DEALS, related))
+        related = union(related, self._read(losers, related))
+        beside["contact"] = union(related, self._read(_PEOPLE_OF_DEALS, related))
         winners = "select duplicate_of from decisions.contacts where teamleader_id in (from _ids)"
-        beside["contact"] = _union(beside["contact"], self._read(winners, beside["contact"]))
+        beside["contact"] = union(beside["contact"], self._read(winners, beside["contact"]))
         beside["deal"] = related
-        firms = _union(self._read(_FIRMS_OF_CONTACTS, related), self._read(_FIRMS_OF_DEALS, related))
+        firms = union(self._read(_FIRMS_OF_CONTACTS, related), self._read(_FIRMS_OF_DEALS, related))
         groups = "select group_id from decisions.companies where teamleader_id in (from _ids)"
-        beside["company"] = _union(firms, self._read(groups, firms))
+        beside["company"] = union(firms, self._read(groups, firms))
         for entity_type in ENTITIES:
             query = f"select to_id from eligible.relations where to_type = '{entity_type}' and from_id in (from _ids)"
-            beside[entity_type] = _union(beside[entity_type], self._read(query, related))
+            beside[entity_type] = union(beside[entity_type], self._read(query, related))
 
-        related_hubspot = _union(*(self._records(e, related) for e in ("contact", "deal")))
+        related_hubspot = union(*(self._records(e, related) for e in ("contact", "deal")))
         hubspot = {}
         for entity_type in ENTITIES:
             ends = f"select to_id from sync.relations where to_type = '{entity_type}' and from_id in (from _ids)"
-            found = _union(self._records(entity_type, beside[entity_type]), self._read(ends, related_hubspot))
+            found = union(self._records(entity_type, beside[entity_type]), self._read(ends, related_hubspot))
             linked = f"select teamleader_id from sync.links where entity_type = '{entity_type}'"
             linked += " and hubspot_id in (from _ids)"
-            beside[entity_type] = _union(beside[entity_type], self._read(linked, found))
-            hubspot[entity_type] = _union(
+            beside[entity_type] = union(beside[entity_type], self._read(linked, found))
+            hubspot[entity_type] = union(
                 self.hubspot[entity_type], found, self._records(entity_type, beside[entity_type])
             )
         return Scope(self.own, beside, hubspot, related, related_hubspot)
@@ -245,9 +245,9 @@ class _Growing:
             f"select hubspot_id from sync.links where entity_type = '{entity_type}' and teamleader_id in (from _ids)"
         )
         carrying = f"select id from {mirror} where teamleader_id in (from _ids)"
-        found = _union(self._read(linked, ids), self._read(carrying, ids))
-        found = _union(found, merges.filter(pl.col("old").is_in(found.implode()))["id"])
-        return _union(found, merges.filter(pl.col("id").is_in(found.implode()))["old"])
+        found = union(self._read(linked, ids), self._read(carrying, ids))
+        found = union(found, merges.filter(pl.col("old").is_in(found.implode()))["id"])
+        return union(found, merges.filter(pl.col("id").is_in(found.implode()))["old"])
 
     # --- reading ---
 
@@ -268,14 +268,14 @@ class _Growing:
     def _ask(self, query: str, ids: pl.Series) -> pl.Series:
         """What the query finds for those of the ids for which it was not asked before."""
         asked = self._asked.get(query, _NONE)
-        self._asked[query] = _union(asked, ids)
+        self._asked[query] = union(asked, ids)
         return self._read(query, ids.filter(~ids.is_in(asked.implode())))
 
     def _add(self, entity_type: str, ids: pl.Series) -> None:
-        self.own[entity_type] = _union(self.own[entity_type], ids)
+        self.own[entity_type] = union(self.own[entity_type], ids)
 
     def _add_hubspot(self, entity_type: str, ids: pl.Series) -> None:
-        self.hubspot[entity_type] = _union(self.hubspot[entity_type], ids)
+        self.hubspot[entity_type] = union(self.hubspot[entity_type], ids)
 
 
 _NONE = pl.Series([], dtype=pl.String)
@@ -321,7 +321,3 @@ _FIRMS_OF_DEALS = "select customer_id from teamleader.deals where customer_type 
 def _column(changed: Changed, table: str, column: str, **where: str) -> pl.Series:
     keys = changed.get(table)
     return _NONE if keys is None else keys.filter(**where)[column]
-
-
-def _union(*ids: pl.Series) -> pl.Series:
-    return pl.concat([i.rename("id") for i in ids]).drop_nulls().unique()
