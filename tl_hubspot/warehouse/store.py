@@ -35,6 +35,7 @@ _CONFIG = {
     "checkpoint_threshold": "256MB",
 }
 _MARK = upgrade.MARK
+_STAMPS = ("_loaded_at", "_run_id")
 _Written = TypeVar("_Written")
 Parameters = Sequence[Any] | dict[str, Any] | None
 """Of a query: by place (`?`) or by name (`$name`)."""
@@ -380,9 +381,10 @@ def insert(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> i
     """Insert by column name; columns that `frame` lacks are null, columns that the table lacks are an error."""
     if frame.is_empty():
         return 0
+    frame = history.stamped(con, table, frame)
     with history.registered(con, _frame=frame):
         con.execute(f"insert into {table} by name select * from _frame")
-    history.note(con, table, frame)
+    history.settle(con, table, frame)
     return frame.height
 
 
@@ -409,22 +411,27 @@ def upsert(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> M
 
 
 def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame, on: str) -> int:
-    """Update those of `known` (rows that the table has, with their number `_row`) that differ; returns how many."""
+    """Update those of `known` (rows that the table has, with their number `_row`) that differ; returns how many. The
+    stamps of a row move with a version alone."""
+    known = history.stamped(con, table, known)
     key = schema.table(table).key
     values = [c for c in known.columns if c not in (*key, "_row")]
-    compared = [c for c in values if c not in ("_loaded_at", "_run_id")]
+    compared = [c for c in values if c not in _STAMPS]
+    is_again = "t._run_id = s._run_id" if history.is_kept(table) and "_run_id" in values else "false"
     with history.registered(con, _frame=known):
         found = con.sql(
-            f"select _row, {_differs(history.compared(table, compared))} as is_version from _frame s"
-            f" join {table} t on {on} where {_differs(compared)}"
+            f"select _row, {_differs(history.compared(table, compared))} as is_version, {is_again} as is_again"
+            f" from _frame s join {table} t on {on} where {_differs(compared)}"
         ).pl()
     if found.is_empty():
         return 0
     changed = known.join(found, on="_row", how="inner", maintain_order="left")
-    sets = ", ".join(f'"{c}" = s."{c}"' for c in values)
+    news = {c: f'case when s.is_version then s."{c}" else t."{c}" end' if c in _STAMPS else f's."{c}"' for c in values}
+    sets = ", ".join(f'"{c}" = {new}' for c, new in news.items())
     with history.registered(con, _frame=changed):
+        history.supersede(con, table, f"exists (select 1 from _frame s where s.is_version and {on})")
         con.execute(f"update {table} t set {sets} from _frame s where {on}")
-    history.note(con, table, changed.filter("is_version"))
+    history.settle(con, table, changed.filter("is_version", "is_again"))
     return changed.height
 
 
@@ -438,11 +445,10 @@ def delete(con: duckdb.DuckDBPyConnection, table: str, keys: pl.DataFrame) -> No
     if keys.is_empty():
         return
     on = " and ".join(f't."{c}" = s."{c}"' for c in keys.columns)
+    wanted = f"exists (select 1 from _keys s where {on})"
     with history.registered(con, _keys=keys):
-        wanted = f"from {table} t where exists (select 1 from _keys s where {on})"
-        gone = con.sql(f"select {', '.join(schema.table(table).key)} {wanted}").pl() if history.is_kept(table) else keys
-        con.execute(f"delete {wanted}")
-    history.note(con, table, gone)
+        history.supersede(con, table, wanted, are_removed=True)
+        con.execute(f"delete from {table} t where {wanted}")
 
 
 def frame_of(table: str, rows: Iterable[dict[str, Any]] | pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Versions beside the current tables: what makes one, what does not, and the tables as of any run."""
+"""Versions that are no more: what makes one, what does not, and the tables as of any run."""
 
 from __future__ import annotations
 
@@ -56,6 +56,8 @@ def test_the_rows_as_they_stood_after_each_run(warehouse: Warehouse) -> None:
     assert as_of(warehouse, "idle") == as_of(warehouse, "second")
     assert as_of(warehouse, "third") == [("c1", "Anna"), ("c3", "Cas")]
     assert as_of(warehouse, "third", "_run_id") == [("second",), ("second",)], "stamps are those of the version"
+    kept = warehouse.read("select id, first_name, _run, _removed from history.contacts order by all").rows()
+    assert kept == [("c1", "Ann", 1, False), ("c2", "Bo", 1, False), ("c2", None, 4, True)], "and nothing that is now"
     with pytest.raises(duckdb.InvalidInputException, match="There is no run fourth"):
         as_of(warehouse, "fourth")
 
@@ -64,31 +66,41 @@ def test_what_is_read_again_unchanged_adds_no_version(warehouse: Warehouse) -> N
     for run in ("first", "second"):
         begin(warehouse, run)
         warehouse.upsert(CONTACTS, contacts(run, c1="Ann"))
-    assert warehouse.read("select id, _run, _run_id from history.contacts").rows() == [("c1", 1, "first")]
+    assert warehouse.count("history.contacts") == 0
+    assert warehouse.read(f"select id, _run_id from {CONTACTS}").rows() == [("c1", "first")]
 
 
 def test_when_something_was_last_asked_is_no_version(warehouse: Warehouse) -> None:
     begin(warehouse, "first")
     warehouse.upsert(CONTACTS, contacts("first", c1="Ann", c2="Bo"))
     begin(warehouse, "second")
-    asked = pl.DataFrame({"id": ["c1"], "links_read_at": [START]})
+    asked = pl.DataFrame({"id": ["c1"], "links_read_at": [START], "_loaded_at": [START], "_run_id": ["second"]})
     assert warehouse.upsert(CONTACTS, asked).updated == 1
-    assert warehouse.count("history.contacts") == 2
-    # with another change it is one, and the columns that the frame lacks are in it
-    warehouse.upsert(CONTACTS, asked.with_columns(changed_at=pl.lit(START), links_read_at=START + timedelta(days=1)))
-    rows = warehouse.read("select id, first_name, changed_at, _run from history.contacts order by _run, id").rows()
-    assert rows == [("c1", "Ann", None, 1), ("c2", "Bo", None, 1), ("c1", "Ann", START, 2)]
+    stamps = f"select links_read_at, _loaded_at, _run_id from {CONTACTS} where id = 'c1'"
+    assert warehouse.read(stamps).rows() == [(START, None, "first")], "stamps are those of the version"
+    assert warehouse.count("history.contacts") == 0
+    # with another change it is one, and the columns that the frame lacks stay
+    later = START + timedelta(days=1)
+    warehouse.upsert(CONTACTS, pl.DataFrame({"id": ["c1"], "links_read_at": [later], "changed_at": [START]}))
+    assert warehouse.read(stamps).rows() == [(later, None, "second")]
+    rows = warehouse.read("select id, first_name, changed_at, _run from history.contacts").rows()
+    assert rows == [("c1", "Ann", None, 1)]
+    assert as_of(warehouse, "second", "id, first_name, changed_at") == [("c1", "Ann", START), ("c2", "Bo", None)]
 
 
 def test_a_run_leaves_one_version_however_often_it_writes(warehouse: Warehouse) -> None:
     begin(warehouse, "first")
     for name in ("Ann", "Anna", "Anne"):
-        warehouse.upsert(CONTACTS, contacts("first", c1=name))
+        warehouse.upsert(CONTACTS, contacts("first", c1=name).with_columns(_loaded_at=pl.lit(START)))
+    assert warehouse.count("history.contacts") == 0
     begin(warehouse, "second")
-    for name in ("Other", "Anne"):
-        warehouse.upsert(CONTACTS, contacts("first", c1=name))
-    rows = warehouse.read("select first_name, _run from history.contacts").rows()
-    assert rows == [("Anne", 1)], "back where it was, so the second run changed nothing"
+    later = pl.lit(START + timedelta(days=1))
+    for name in ("Other", "Another"):
+        warehouse.upsert(CONTACTS, contacts("second", c1=name).with_columns(_loaded_at=later))
+    assert warehouse.read("select first_name, _run from history.contacts").rows() == [("Anne", 1)]
+    warehouse.upsert(CONTACTS, contacts("second", c1="Anne").with_columns(_loaded_at=later))
+    assert warehouse.count("history.contacts") == 0, "back where it was, so the second run changed nothing"
+    assert warehouse.read(f"select _loaded_at, _run_id from {CONTACTS}").rows() == [(START, "first")]
 
 
 def links(*pairs: str) -> pl.DataFrame:
@@ -107,8 +119,8 @@ def test_links_go_and_come_back(warehouse: Warehouse) -> None:
         seen.append(
             warehouse.read("select company_id, _run, _removed from history.contact_company_links order by all").rows()
         )
-    assert seen[0] == [("K", 1, False), ("L", 1, False)]
-    assert seen[1] == [("K", 1, False), ("K", 2, True), ("L", 1, False)], "what was written anew is no new version"
+    assert seen[:2] == [[], [("K", 1, False), ("K", 2, True)]], "what was written anew is no new version"
+    assert seen[3][-1] == ("L", 4, True)
     query = "select company_id from teamleader.contact_company_links_as_of('{}') order by all"
     found = {run: warehouse.read(query.format(run))["company_id"].to_list() for run in ("r1", "r2", "r3", "r4")}
     assert found == {"r1": ["K", "L"], "r2": ["L"], "r3": ["K", "L"], "r4": []}
@@ -162,6 +174,8 @@ def test_any_sequence_of_runs(database: duckdb.DuckDBPyConnection, runs: list[li
     assert {run: dict(database.execute(query.format(run)).fetchall()) for run in truth} == truth
     versions = database.execute("select id, first_name, _removed from history.contacts order by id, _run").fetchall()
     assert all(before != after for before, after in pairwise(versions)), "two versions of the same state"
+    last = {id: (name, is_removed) for id, name, is_removed in versions}
+    assert all(last.get(id) != (name, False) for id, name in now.items()), "nothing that is now"
 
 
 def test_every_kept_table_has_its_query(warehouse: Warehouse) -> None:

@@ -25,7 +25,7 @@ __all__ = [
     "SCHEMA_VERSION", "SYNC", "TABLES", "TEAMLEADER", "TWO_WAY", "Column", "Table", "history_of", "table",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 APPLICATION = "tl_hubspot"
 
 SYNC = (*MEMORY, *READINGS, *PLAN, *RUNS)
