@@ -43,9 +43,12 @@ def stamped(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> 
 
 
 def numbered(table: str) -> str:
-    """SQL: the current rows as `t`, with the number of the run that left them so (`_run`); 0 when its number is not
-    known (any more): it is older than all that are."""
-    return f"(select t.*, coalesce(r.number, 0) as _run from {table} t left join history.runs r on r.run_id = t._run_id) t"
+    """SQL: the current rows as `t`, with their place (`_at`) and the number of the run that left them so (`_run`); 0
+    when its number is not known (any more): it is older than all that are."""
+    return (
+        f"(select t.*, t.rowid as _at, coalesce(r.number, 0) as _run from {table} t"
+        " left join history.runs r on r.run_id = t._run_id) t"
+    )
 
 
 def supersede(con: duckdb.DuckDBPyConnection, table: str, which: str, *, are_removed: bool = False) -> None:
@@ -56,13 +59,17 @@ def supersede(con: duckdb.DuckDBPyConnection, table: str, which: str, *, are_rem
     kept, key = schema.history_of(schema.table(table)), schema.table(table).key
     values = ", ".join(f't."{c}"' for c in kept.column_names if c not in ("_run", "_removed"))
     run, of_row = _newest(con), f"from {kept.name} h where {_on(key, 'h', 't')}"
-    con.execute(
-        # files of before version 6 hold the latest version as well
-        f"insert into {kept.name} by name select {values}, t._run, false as _removed from {numbered(table)}"
-        f" where t._run < {run} and ({which}) and not exists (select 1 {of_row} and h._run >= t._run)"
-    )
+    # files of before version 6 hold the latest version as well
+    is_new = f"t._run < {run} and not exists (select 1 {of_row} and h._run >= t._run)"
+    # by their places: else the texts of the whole table are read
+    old = con.sql(f"select t._at, t._run from {numbered(table)} where ({which}) and {is_new}").pl()
+    with registered(con, _old=old):
+        con.execute(
+            f"insert into {kept.name} by name select {values}, o._run, false as _removed"
+            f" from {table} t join _old o on t.rowid = o._at"
+        )
     if are_removed:
-        keys = ", ".join(f't."{c}"' for c in key)
+        keys = _keys(key, "t")
         con.execute(
             f"insert into {kept.name} by name select {keys}, {run} as _run, true as _removed from {table} t"
             f" where ({which}) and not (select max_by(h._removed, h._run) {of_row})"

@@ -398,12 +398,12 @@ def upsert(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> M
     on = " and ".join(f't."{c}" = s."{c}"' for c in key)
     numbered = frame.with_row_index("_row")
     with history.registered(con, _frame=numbered.select("_row", *key)):
-        # only the key is read of rows that turn out to be new
-        found = con.sql(f"select _row from _frame s where exists (select 1 from {table} t where {on})").pl()["_row"]
-    if found.is_empty():
+        # only the key is read of rows that turn out to be new, and with its place nothing but them of the others
+        places = con.sql(f"select _row, t.rowid as _at from _frame s join {table} t on {on}").pl()
+    if places.is_empty():
         return Merged(inserted=insert(con, table, frame), updated=0, unchanged=0)
-    is_known = numbered["_row"].is_in(found.implode())
-    new, known = frame.filter(~is_known), numbered.filter(is_known)
+    known = numbered.join(places, on="_row", how="inner", maintain_order="left")
+    new = numbered.join(places, on="_row", how="anti", maintain_order="left").drop("_row")
     old = _update(con, table, known, on) if known.height else 0
     if new.height:
         insert(con, table, new)
@@ -411,17 +411,17 @@ def upsert(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> M
 
 
 def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame, on: str) -> int:
-    """Update those of `known` (rows that the table has, with their number `_row`) that differ; returns how many. The
-    stamps of a row move with a version alone."""
+    """Update those of `known` (rows that the table has, with a number `_row` and their place `_at`) that differ; returns
+    how many. The stamps of a row move with a version alone."""
     known = history.stamped(con, table, known)
     key = schema.table(table).key
-    values = [c for c in known.columns if c not in (*key, "_row")]
+    values = [c for c in known.columns if c not in (*key, "_row", "_at")]
     compared = [c for c in values if c not in _STAMPS]
     is_again = "t._run_id = s._run_id" if history.is_kept(table) and "_run_id" in values else "false"
     with history.registered(con, _frame=known):
         found = con.sql(
             f"select _row, {_differs(history.compared(table, compared))} as is_version, {is_again} as is_again"
-            f" from _frame s join {table} t on {on} where {_differs(compared)}"
+            f" from _frame s join {table} t on t.rowid = s._at where {_differs(compared)}"
         ).pl()
     if found.is_empty():
         return 0
