@@ -43,10 +43,10 @@ def stamped(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> 
 
 
 def numbered(table: str) -> str:
-    """SQL: the current rows as `t`, with their place (`_at`) and the number of the run that left them so (`_run`); 0
-    when its number is not known (any more): it is older than all that are."""
+    """SQL: the current rows as `t`, with the number of the run that left them so (`_run`); 0 when its number is not
+    known (any more): it is older than all that are."""
     return (
-        f"(select t.*, t.rowid as _at, coalesce(r.number, 0) as _run from {table} t"
+        f"(select t.*, t.rowid, coalesce(r.number, 0) as _run from {table} t"
         " left join history.runs r on r.run_id = t._run_id) t"
     )
 
@@ -61,8 +61,8 @@ def supersede(con: duckdb.DuckDBPyConnection, table: str, which: str, *, are_rem
     run, of_row = _newest(con), f"from {kept.name} h where {_on(key, 'h', 't')}"
     # files of before version 6 hold the latest version as well
     is_new = f"t._run < {run} and not exists (select 1 {of_row} and h._run >= t._run)"
-    # by their places: else the texts of the whole table are read
-    old = con.sql(f"select t._at, t._run from {numbered(table)} where ({which}) and {is_new}").pl()
+    # by their places, as in `store.places`
+    old = con.sql(f"select t.rowid as _at, t._run from {numbered(table)} where ({which}) and {is_new}").pl()
     with registered(con, _old=old):
         con.execute(
             f"insert into {kept.name} by name select {values}, o._run, false as _removed"

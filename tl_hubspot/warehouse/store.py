@@ -395,42 +395,50 @@ def upsert(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> M
     key = schema.table(table).key
     if frame.select(pl.struct(key).is_duplicated().any()).item():
         raise ValueError(f"rows for {table} repeat a key ({', '.join(key)})")
-    on = " and ".join(f't."{c}" = s."{c}"' for c in key)
-    numbered = frame.with_row_index("_row")
-    with history.registered(con, _frame=numbered.select("_row", *key)):
-        # only the key is read of rows that turn out to be new, and with its place nothing but them of the others
-        places = con.sql(f"select _row, t.rowid as _at from _frame s join {table} t on {on}").pl()
-    if places.is_empty():
-        return Merged(inserted=insert(con, table, frame), updated=0, unchanged=0)
-    known = numbered.join(places, on="_row", how="inner", maintain_order="left")
-    new = numbered.join(places, on="_row", how="anti", maintain_order="left").drop("_row")
-    old = _update(con, table, known, on) if known.height else 0
-    if new.height:
-        insert(con, table, new)
+    return merge(con, table, frame, places(con, table, frame))
+
+
+def places(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Which rows of `frame` the table has: their keys, and the place `_at` (`rowid`) of each there.
+
+    By its place a row is read without looking through the texts of all others; it is right until the transaction ends.
+    """
+    key = schema.table(table).key
+    keys, on = ", ".join(f's."{c}"' for c in key), " and ".join(f't."{c}" = s."{c}"' for c in key)
+    with history.registered(con, _frame=frame.select(key)):
+        return con.sql(f"select {keys}, t.rowid as _at from _frame s join {table} t on {on}").pl()
+
+
+def merge(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, places: pl.DataFrame) -> Merged:
+    """`upsert` of rows whose `places` are known (those of others are left out)."""
+    key = schema.table(table).key
+    new = frame.join(places, on=key, how="anti", maintain_order="left")
+    known = frame.join(places, on=key, how="inner", maintain_order="left")
+    old = _update(con, table, known) if known.height else 0
+    insert(con, table, new)
     return Merged(inserted=new.height, updated=old, unchanged=known.height - old)
 
 
-def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame, on: str) -> int:
-    """Update those of `known` (rows that the table has, with a number `_row` and their place `_at`) that differ; returns
-    how many. The stamps of a row move with a version alone."""
+def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame) -> int:
+    """Update those of `known` (rows with their place `_at`) that differ; returns how many. The stamps of a row move with
+    a version alone."""
     known = history.stamped(con, table, known)
-    key = schema.table(table).key
-    values = [c for c in known.columns if c not in (*key, "_row", "_at")]
+    values = [c for c in known.columns if c not in (*schema.table(table).key, "_at")]
     compared = [c for c in values if c not in _STAMPS]
     is_again = "t._run_id = s._run_id" if history.is_kept(table) and "_run_id" in values else "false"
     with history.registered(con, _frame=known):
         found = con.sql(
-            f"select _row, {_differs(history.compared(table, compared))} as is_version, {is_again} as is_again"
+            f"select _at, {_differs(history.compared(table, compared))} as is_version, {is_again} as is_again"
             f" from _frame s join {table} t on t.rowid = s._at where {_differs(compared)}"
         ).pl()
     if found.is_empty():
         return 0
-    changed = known.join(found, on="_row", how="inner", maintain_order="left")
+    changed = known.join(found, on="_at", how="inner", maintain_order="left")
     news = {c: f'case when s.is_version then s."{c}" else t."{c}" end' if c in _STAMPS else f's."{c}"' for c in values}
     sets = ", ".join(f'"{c}" = {new}' for c, new in news.items())
     with history.registered(con, _frame=changed):
-        history.supersede(con, table, f"exists (select 1 from _frame s where s.is_version and {on})")
-        con.execute(f"update {table} t set {sets} from _frame s where {on}")
+        history.supersede(con, table, "t.rowid in (select _at from _frame where is_version)")
+        con.execute(f"update {table} t set {sets} from _frame s where t.rowid = s._at")
     history.settle(con, table, changed.filter("is_version", "is_again"))
     return changed.height
 

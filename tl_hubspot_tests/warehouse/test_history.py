@@ -19,6 +19,7 @@ from tl_hubspot.warehouse.store import Warehouse, delete, frame_of, insert, upse
 from tl_hubspot_tests.warehouse.conftest import on_both
 
 CONTACTS, LINKS = "teamleader.contacts", "teamleader.contact_company_links"
+HISTORY_OF_LINKS = "history.contact_company_links"
 START = datetime(2026, 11, 2, tzinfo=UTC)
 
 
@@ -143,39 +144,40 @@ STEPS = st.lists(
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Contacts with their history and nothing else, in memory."""
+    """Links with their history and nothing else, in memory."""
     with duckdb.connect() as con:
         for name in schema.SCHEMAS:
             con.execute(f"create schema {name}")
-        for name in (CONTACTS, "history.contacts", "history.runs"):
+        for name in (LINKS, HISTORY_OF_LINKS, "history.runs"):
             con.execute(schema.table(name).ddl)
-        con.execute(next(iter(history.macros())))
+        con.execute(next(macro for macro in history.macros() if LINKS in macro))
         yield con
 
 
 @run_settings(deadline=None, max_examples=25)
 @given(STEPS)
 def test_any_sequence_of_runs(database: duckdb.DuckDBPyConnection, runs: list[list[tuple[str, str, str]]]) -> None:
-    for name in (CONTACTS, "history.contacts", "history.runs"):
+    for name in (LINKS, HISTORY_OF_LINKS, "history.runs"):
         database.execute(f"delete from {name}")
     truth: dict[str, dict[str, str]] = {}
     now: dict[str, str] = {}
     for number, steps in enumerate(runs):
         history.begin(database, f"r{number}", START)
-        for what, id, name in steps:
+        for what, id, job in steps:
             if what == "put":
-                now[id] = name
-                upsert(database, CONTACTS, contacts(f"r{number}", **{id: name}))
+                now[id] = job
+                upsert(database, LINKS, links(f"{id}K").with_columns(position=pl.lit(job)))
             else:
                 now.pop(id, None)
-                delete(database, CONTACTS, pl.DataFrame({"id": [id]}))
+                delete(database, LINKS, pl.DataFrame({"contact_id": [id]}))
         truth[f"r{number}"] = dict(now)
-    query = "select id, first_name from teamleader.contacts_as_of('{}')"
+    query = "select contact_id, position from teamleader.contact_company_links_as_of('{}')"
     assert {run: dict(database.execute(query.format(run)).fetchall()) for run in truth} == truth
-    versions = database.execute("select id, first_name, _removed from history.contacts order by id, _run").fetchall()
+    query = f"select contact_id, position, _removed from {HISTORY_OF_LINKS} order by contact_id, _run"
+    versions = database.execute(query).fetchall()
     assert all(before != after for before, after in pairwise(versions)), "two versions of the same state"
-    last = {id: (name, is_removed) for id, name, is_removed in versions}
-    assert all(last.get(id) != (name, False) for id, name in now.items()), "nothing that is now"
+    last = {id: (job, is_removed) for id, job, is_removed in versions}
+    assert all(last.get(id) != (job, False) for id, job in now.items()), "nothing that is now"
 
 
 def test_every_kept_table_has_its_query(warehouse: Warehouse) -> None:
