@@ -1,4 +1,4 @@
-"""One thing done in a thread of its own while its caller prepares the next: nothing is done twice, left out or reordered.
+"""One thing done in a thread of its own while its caller prepares the next: each once, in the order given.
 
 DuckDB lets the interpreter go while it works, so that storing what was read goes on beside reading and decoding.
 """

@@ -114,9 +114,7 @@ def _keys(key: Sequence[str], of: str) -> str:
 
 def macros() -> Iterator[str]:
     """Statements that make `teamleader.<table>_as_of(run_id)`: the rows of a table as they stood after that run."""
-    asked = (
-        "coalesce((select max(number) from history.runs where run_id = run), error('There is no run ' || run))"
-    )
+    asked = "coalesce((select max(number) from history.runs where run_id = run), error('There is no run ' || run))"
     for table in schema.TEAMLEADER:
         if is_kept(table.name):
             kept = schema.history_of(table)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -40,6 +40,7 @@ class Intake:
 
 def sort_out(table: str, received: Iterable[tuple[str | None, bytes]]) -> Intake:
     """Sort records of a list (id, JSON text); an id of None: it has none, or a newer record on the same page has it."""
+    fits = decoding.decoder(_shape(table)).decode
     rows: dict[str, tuple[str, str | None]] = {}
     rejected: list[dict[str, Any]] = []
     names = []
@@ -50,7 +51,7 @@ def sort_out(table: str, received: Iterable[tuple[str | None, bytes]]) -> Intake
             rejected.append(_set_aside(name, text))
         else:
             name = id
-            readable, faults = _readable(table, text)
+            readable, faults = _readable(table, payload, text, fits)
             rows[id] = (text, readable)
             rejected += [
                 {"record": id, "field": field, "id": id, "reason": reason, "is_loaded": True, "payload": text}
@@ -76,11 +77,14 @@ def _set_aside(name: str, text: str) -> dict[str, Any]:
     return {"record": name, "field": "", "id": known, "reason": reason, "is_loaded": False, "payload": text}
 
 
-def _readable(table: str, text: str) -> tuple[str | None, dict[str, str]]:
-    """The text with fields of another shape as null, and why, by field; None, the fast way out: it is without fault."""
+def _readable(table: str, payload: bytes, text: str, fits: Callable[[bytes], Any]) -> tuple[str | None, dict[str, str]]:
+    """The text with fields of another shape as null, and why, by field; None, the fast way out: it is without fault.
+
+    `fits` raises when `payload`, the same as `text`, is not as it should be.
+    """
     if _DAMAGED not in text and not ("\\u" in text and _ESCAPED_DAMAGE.search(text)):
         try:
-            decoding.decode(text, type=_shape(table))
+            fits(payload)
             return None, {}
         except (msgspec.MsgspecError, ValueError):
             pass
@@ -145,7 +149,7 @@ def _type(expected: Any) -> Any:
     if expected == "JSON":
         return msgspec.Raw
     if isinstance(expected, dict):
-        return msgspec.defstruct("Received", [(k, _type(v), None) for k, v in expected.items()]) | None
+        return msgspec.defstruct("Received", [(k, _type(v), None) for k, v in expected.items()], gc=False) | None
     if isinstance(expected, list):
         return list[_type(expected[0])] | None  # type: ignore[misc]
     return bool | None if expected == "BOOLEAN" else str | int | float | None

@@ -420,8 +420,8 @@ def merge(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, place
 
 
 def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame) -> int:
-    """Update those of `known` (rows with their place `_at`) that differ; returns how many. The stamps of a row move with
-    a version alone."""
+    """Update those of `known` (rows with their place `_at`) that differ; returns how many. Stamps of a row move with a
+    version alone."""
     known = history.stamped(con, table, known)
     values = [c for c in known.columns if c not in (*schema.table(table).key, "_at")]
     compared = [c for c in values if c not in _STAMPS]

@@ -82,8 +82,8 @@ def _name_runs(con: duckdb.DuckDBPyConnection) -> None:
         if history.is_kept(table.name):
             key, kept = ", ".join(table.key), schema.history_of(table).name
             con.execute(
-                f"update {table.name} t set _run_id = r.run_id"
-                f" from (select {key}, max(_run) as _run from {kept} group by all) h join history.runs r on r.number = _run"
+                f"update {table.name} t set _run_id = r.run_id from"
+                f" (select {key}, max(_run) as number from {kept} group by all) h join history.runs r using (number)"
                 f" where {' and '.join(f't.{c} = h.{c}' for c in table.key)} and t._run_id is distinct from r.run_id"
             )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -377,6 +377,25 @@ def test_a_reading_that_broke_off_is_gone_on_with(broken: Desk) -> None:
     # it is as old as its beginning, but what changed until now was read as well
     assert marks(broken)["full_as_of"] == began[0]
     assert marks(broken)["read_until"] > began[1]
+
+
+def test_what_cannot_be_stored_ends_the_reading_where_it_was(broken: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = broken.query("select count(*) from teamleader.contacts")
+    see, calls = extract._see, []
+
+    def full(con: Any, stream: Stream, names: Collection[str]) -> None:
+        see(con, stream, names)
+        calls.append(len(names))
+        raise OSError("no space left")
+
+    monkeypatch.setattr(extract, "_see", full)
+    with pytest.raises(OSError, match="no space left"):
+        broken.read("second", streams=("contacts",))
+    assert len(calls) == 1, "nothing after it is stored"
+    assert broken.query("select count(*) from teamleader.contacts") == before
+    monkeypatch.undo()
+    broken.read("third", streams=("contacts",))
+    assert broken.query("select count(*), count(distinct id) from teamleader.contacts") == [(250, 250)]
 
 
 def test_what_was_edited_meanwhile_among_those_read_is_read(broken: Desk) -> None:
