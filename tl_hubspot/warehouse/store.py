@@ -119,6 +119,23 @@ class Warehouse:
             self._held = None
 
     @contextlib.contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """DuckDB works in the thread that asks it meanwhile, and only there; a lake goes on reading in several.
+
+        For many small transactions: threads of its own mostly wait for one another then, in a loop that takes a
+        processor, and to store a record costs two to three times as much.
+        """
+        if self.lake is not None:
+            yield
+            return
+        with self.connect() as con:
+            con.execute("set global threads = 1")
+            try:
+                yield
+            finally:
+                con.execute("reset global threads")
+
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A writing connection in one transaction: all of it is stored, or nothing."""
         with self.connect() as con:

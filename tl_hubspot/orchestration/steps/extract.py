@@ -110,7 +110,7 @@ def take(
                 _see(con, reading.stream, received.taken.names)
             reading.keep(con)
 
-    with Behind() as behind:
+    with platform.warehouse.one_thread(), Behind() as behind:
         for batch, is_last in _joined(batches, platform.settings.teamleader):
             reading = replace(
                 reading, read_from=reading.read_from or batch.server_time, position=batch.position or reading.position
