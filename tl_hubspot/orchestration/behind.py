@@ -5,23 +5,26 @@ DuckDB lets the interpreter go while it works, so that storing what was read goe
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 
 class Behind:
-    """A context manager: at its end everything is done. What goes wrong in the thread is raised by the next call, or at
-    the end, and nothing more is done."""
+    """A context manager: at its end everything is done. What goes wrong in the thread is raised by a later call, or at
+    the end, and nothing after it is done."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="behind")
-        self._doing: Future[None] | None = None
+        self._given: deque[Future[None]] = deque()
+        self._failed = False
 
     def do(self, work: Callable[[], None]) -> None:
-        """Begin with `work` as soon as the work before it is done, and return then."""
-        self._finish()
-        self._doing = self._thread.submit(work)
+        """Have `work` done after what was given before, of which at most one is still to be begun or finished when this
+        returns."""
+        self._finish(1)
+        self._given.append(self._thread.submit(self._do, work))
 
     def __enter__(self) -> Behind:
         return self
@@ -30,11 +33,19 @@ class Behind:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._finish()
+            self._finish(0)
         finally:
             self._thread.shutdown()
 
-    def _finish(self) -> None:
-        doing, self._doing = self._doing, None
-        if doing is not None:
-            doing.result()
+    def _do(self, work: Callable[[], None]) -> None:
+        if self._failed:
+            return
+        try:
+            work()
+        except BaseException:
+            self._failed = True
+            raise
+
+    def _finish(self, all_but: int) -> None:
+        while len(self._given) > all_but:
+            self._given.popleft().result()

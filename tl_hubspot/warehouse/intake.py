@@ -40,8 +40,9 @@ class Intake:
 
 def sort_out(table: str, received: Iterable[tuple[str | None, bytes]]) -> Intake:
     """Sort records of a list (id, JSON text); an id of None: it has none, or a newer record on the same page has it."""
-    fits = decoding.decoder(_shape(table)).decode
-    rows: dict[str, tuple[str, str | None]] = {}
+    check = decoding.decoder(_shape(table)).decode
+    texts: dict[str, str] = {}
+    readable: dict[str, str] = {}
     rejected: list[dict[str, Any]] = []
     names = []
     for id, payload in received:
@@ -51,15 +52,16 @@ def sort_out(table: str, received: Iterable[tuple[str | None, bytes]]) -> Intake
             rejected.append(_set_aside(name, text))
         else:
             name = id
-            readable, faults = _readable(table, payload, text, fits)
-            rows[id] = (text, readable)
-            rejected += [
-                {"record": id, "field": field, "id": id, "reason": reason, "is_loaded": True, "payload": text}
-                for field, reason in faults.items()
-            ]
+            texts[id] = text
+            if not _is_sound(payload, text, check):
+                readable[id], faults = _readable(table, text)
+                rejected += [
+                    {"record": id, "field": field, "id": id, "reason": reason, "is_loaded": True, "payload": text}
+                    for field, reason in faults.items()
+                ]
         names.append(name)
-    columns = {"id": rows, "payload": [text for text, _ in rows.values()], "readable": [r for _, r in rows.values()]}
-    return Intake(pl.DataFrame({k: pl.Series(list(v), dtype=pl.String()) for k, v in columns.items()}), rejected, names)
+    columns = {"id": list(texts), "payload": list(texts.values()), "readable": [readable.get(id) for id in texts]}
+    return Intake(pl.DataFrame({k: pl.Series(v, dtype=pl.String()) for k, v in columns.items()}), rejected, names)
 
 
 def _set_aside(name: str, text: str) -> dict[str, Any]:
@@ -77,17 +79,19 @@ def _set_aside(name: str, text: str) -> dict[str, Any]:
     return {"record": name, "field": "", "id": known, "reason": reason, "is_loaded": False, "payload": text}
 
 
-def _readable(table: str, payload: bytes, text: str, fits: Callable[[bytes], Any]) -> tuple[str | None, dict[str, str]]:
-    """The text with fields of another shape as null, and why, by field; None, the fast way out: it is without fault.
+def _is_sound(payload: bytes, text: str, check: Callable[[bytes], Any]) -> bool:
+    """Whether the text, the same as `payload`, needs no closer look; `check` raises when its shape is another."""
+    if _DAMAGED in text or ("\\u" in text and _ESCAPED_DAMAGE.search(text)):
+        return False
+    try:
+        check(payload)
+        return True
+    except (msgspec.MsgspecError, ValueError):
+        return False
 
-    `fits` raises when `payload`, the same as `text`, is not as it should be.
-    """
-    if _DAMAGED not in text and not ("\\u" in text and _ESCAPED_DAMAGE.search(text)):
-        try:
-            fits(payload)
-            return None, {}
-        except (msgspec.MsgspecError, ValueError):
-            pass
+
+def _readable(table: str, text: str) -> tuple[str, dict[str, str]]:
+    """The text with fields of another shape as null, and why, by field."""
     record = _loads(text)
     faults: dict[str, str] = {}
     for field, expected in typed.structure(table).items():

@@ -519,6 +519,14 @@ _POLARS: dict[str, Any] = {
 }
 
 
+@contextlib.contextmanager
+def beside() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to no warehouse, for work on frames: a query in one that is written to keeps checkpoints waiting."""
+    with duckdb.connect(config={"autoinstall_known_extensions": "false", "threads": "1"}) as con:
+        con.execute("set TimeZone = 'UTC'")
+        yield con
+
+
 def _open(path: Path, *, read_only: bool, timeout: float) -> duckdb.DuckDBPyConnection:
     deadline, delay = time.monotonic() + timeout, 0.05
     while True:

@@ -19,11 +19,11 @@ def test_the_caller_goes_on_meanwhile_and_nothing_is_reordered() -> None:
 
     with Behind() as behind:
         behind.do(first)
+        behind.do(partial(done.append, "second"))
         assert done == []
         prepared.set()
-        behind.do(partial(done.append, "second"))
-        assert done[0] == "first", "what is before it is done before it begins"
         behind.do(partial(done.append, "third"))
+        assert done[0] == "first", "no more than one waits"
     assert done == ["first", "second", "third"]
 
 
@@ -36,7 +36,8 @@ def test_after_an_error_nothing_more_is_done() -> None:
 
     with pytest.raises(ValueError, match="full"), Behind() as behind:
         behind.do(fail)
-        behind.do(partial(done.append, "next"))
+        for name in ("next", "one more", "and one"):
+            behind.do(partial(done.append, name))
     with pytest.raises(ValueError, match="full"), Behind() as behind:
         behind.do(fail)
     assert done == ["failed", "failed"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -34,7 +35,7 @@ from tl_hubspot.rules import changes
 from tl_hubspot.teamleader.extraction import Batch, Presence, Stream
 from tl_hubspot.warehouse import intake, typed
 from tl_hubspot.warehouse.history import registered
-from tl_hubspot.warehouse.store import fetch, frame_of, insert, merge, places, upsert
+from tl_hubspot.warehouse.store import beside, fetch, frame_of, insert, merge, places, upsert
 
 STREAMS: tuple[Stream, ...] = ("contacts", "companies", "deals")
 _NO_INSTANT = pl.lit(None, pl.Datetime("us", "UTC"))
@@ -110,15 +111,16 @@ def take(
                 _see(con, reading.stream, received.taken.names)
             reading.keep(con)
 
-    with platform.warehouse.one_thread(), Behind() as behind:
+    # of a first reading nearly all will be new
+    ahead = beside() if mark is None else nullcontext()
+    with ahead as frames, platform.warehouse.one_thread(), Behind() as behind:
         for batch, is_last in _joined(batches, platform.settings.teamleader):
             reading = replace(
                 reading, read_from=reading.read_from or batch.server_time, position=batch.position or reading.position
             )
             received = receive(batch)
-            if mark is None:  # nearly all will be new
-                with platform.warehouse.connect() as con:
-                    received = replace(received, typed=typed.typed(con, received.table, received.taken.records))
+            if frames is not None:
+                received = replace(received, typed=typed.typed(frames, received.table, received.taken.records))
             behind.do(partial(keep, reading, received, begins, is_last))
             begins = False
     if reading.is_full:
