@@ -21,8 +21,7 @@ class Behind:
         self._failed = False
 
     def do(self, work: Callable[[], None]) -> None:
-        """Have `work` done after what was given before, of which at most one is still to be begun or finished when this
-        returns."""
+        """Have `work` done after what was given before; returns when at most one of that is not done yet."""
         self._finish(1)
         self._given.append(self._thread.submit(self._do, work))
 

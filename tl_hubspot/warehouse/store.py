@@ -129,11 +129,12 @@ class Warehouse:
             yield
             return
         with self.connect() as con:
+            before = con.execute("select current_setting('threads')").fetchall()[0][0]
             con.execute("set global threads = 1")
             try:
                 yield
             finally:
-                con.execute("reset global threads")
+                con.execute(f"set global threads = {before}")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -520,7 +521,7 @@ _POLARS: dict[str, Any] = {
 
 
 @contextlib.contextmanager
-def beside() -> Iterator[duckdb.DuckDBPyConnection]:
+def apart() -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to no warehouse, for work on frames: a query in one that is written to keeps checkpoints waiting."""
     with duckdb.connect(config={"autoinstall_known_extensions": "false", "threads": "1"}) as con:
         con.execute("set TimeZone = 'UTC'")

@@ -229,6 +229,8 @@ def test_links_and_phases_as_of_a_run(desk: Desk) -> None:
     desk.account.move(deal, second)
     desk.read("second", full=True)
     assert desk.stored(person)["changed_at"] > changed_at, "another company counts as a change"
+    assert (desk.as_of("first", person) or {})["changed_at"] == changed_at
+    assert desk.stored(person)["_run_id"] == "second", "and is its version, though nothing of it was read"
     pairs = "select company_id from teamleader.contact_company_links_as_of('{}')"
     assert [desk.query(pairs.format(run)) for run in ("first", "second")] == [[(one,)], [(other,)]]
     current = "select current_phase_id from teamleader.deals_as_of('{}')"
@@ -236,6 +238,11 @@ def test_links_and_phases_as_of_a_run(desk: Desk) -> None:
     history = "select phase_id from teamleader.deal_phase_history_as_of('{}') order by position"
     read = [desk.query(history.format(run)) for run in ("first", "second")]
     assert read[-1] == desk.query("select phase_id from teamleader.deal_phase_history order by position")
+    with desk.platform.warehouse.transaction() as con:
+        con.execute("update teamleader.contact_company_links set rank = null")
+    desk.read("third")
+    ranks = "select rank from teamleader.contact_company_links_as_of('{}')"
+    assert [desk.query(ranks.format(run)) for run in ("second", "third")] == [[(None,)], [(0,)]]
 
 
 def test_deleted_records(desk: Desk) -> None:

@@ -35,7 +35,7 @@ from tl_hubspot.rules import changes
 from tl_hubspot.teamleader.extraction import Batch, Presence, Stream
 from tl_hubspot.warehouse import intake, typed
 from tl_hubspot.warehouse.history import registered
-from tl_hubspot.warehouse.store import beside, fetch, frame_of, insert, merge, places, upsert
+from tl_hubspot.warehouse.store import apart, fetch, frame_of, insert, merge, places, upsert
 
 STREAMS: tuple[Stream, ...] = ("contacts", "companies", "deals")
 _NO_INSTANT = pl.lit(None, pl.Datetime("us", "UTC"))
@@ -112,7 +112,7 @@ def take(
             reading.keep(con)
 
     # of a first reading nearly all will be new
-    ahead = beside() if mark is None else nullcontext()
+    ahead = apart() if mark is None else nullcontext()
     with ahead as frames, platform.warehouse.one_thread(), Behind() as behind:
         for batch, is_last in _joined(batches, platform.settings.teamleader):
             reading = replace(
