@@ -9,8 +9,8 @@ from tl_hubspot.warehouse.schema import Table
 
 _ROOMS = {
     "teamleader": "Teamleader as received: the payload beside typed columns.",
-    "history": "Every state in which a run left a record. `teamleader.contacts_as_of(run_id)` and its sisters give a"
-    " table as it stood after a run.",
+    "history": "The states in which earlier runs left a record, but for the latest, which stands in `teamleader`."
+    " `teamleader.contacts_as_of(run_id)` and its sisters give a table as it stood after a run.",
     "hubspot": "HubSpot as it was before the plan.",
     "decisions": "What the rules say about every record, and what they looked at.",
     "eligible": "What belongs in HubSpot.",

@@ -36,8 +36,7 @@ _T = TypeVar("_T")
 _STATUSES = ("active", "deactivated")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record of a list: `payload` is its JSON exactly as received (half characters mended, see `text`).
 
     `id` is None for what cannot be stored under an id: it has none, or repeats that of a newer one on the same page.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -40,7 +40,9 @@ class Intake:
 
 def sort_out(table: str, received: Iterable[tuple[str | None, bytes]]) -> Intake:
     """Sort records of a list (id, JSON text); an id of None: it has none, or a newer record on the same page has it."""
-    rows: dict[str, tuple[str, str | None]] = {}
+    check = decoding.decoder(_shape(table)).decode
+    texts: dict[str, str] = {}
+    readable: dict[str, str] = {}
     rejected: list[dict[str, Any]] = []
     names = []
     for id, payload in received:
@@ -50,15 +52,16 @@ def sort_out(table: str, received: Iterable[tuple[str | None, bytes]]) -> Intake
             rejected.append(_set_aside(name, text))
         else:
             name = id
-            readable, faults = _readable(table, text)
-            rows[id] = (text, readable)
-            rejected += [
-                {"record": id, "field": field, "id": id, "reason": reason, "is_loaded": True, "payload": text}
-                for field, reason in faults.items()
-            ]
+            texts[id] = text
+            if not _is_sound(payload, text, check):
+                readable[id], faults = _readable(table, text)
+                rejected += [
+                    {"record": id, "field": field, "id": id, "reason": reason, "is_loaded": True, "payload": text}
+                    for field, reason in faults.items()
+                ]
         names.append(name)
-    columns = {"id": rows, "payload": [text for text, _ in rows.values()], "readable": [r for _, r in rows.values()]}
-    return Intake(pl.DataFrame({k: pl.Series(list(v), dtype=pl.String()) for k, v in columns.items()}), rejected, names)
+    columns = {"id": list(texts), "payload": list(texts.values()), "readable": [readable.get(id) for id in texts]}
+    return Intake(pl.DataFrame({k: pl.Series(v, dtype=pl.String()) for k, v in columns.items()}), rejected, names)
 
 
 def _set_aside(name: str, text: str) -> dict[str, Any]:
@@ -76,14 +79,19 @@ def _set_aside(name: str, text: str) -> dict[str, Any]:
     return {"record": name, "field": "", "id": known, "reason": reason, "is_loaded": False, "payload": text}
 
 
-def _readable(table: str, text: str) -> tuple[str | None, dict[str, str]]:
-    """The text with fields of another shape as null, and why, by field; None, the fast way out: it is without fault."""
-    if _DAMAGED not in text and not ("\\u" in text and _ESCAPED_DAMAGE.search(text)):
-        try:
-            decoding.decode(text, type=_shape(table))
-            return None, {}
-        except (msgspec.MsgspecError, ValueError):
-            pass
+def _is_sound(payload: bytes, text: str, check: Callable[[bytes], Any]) -> bool:
+    """Whether the text, the same as `payload`, needs no closer look; `check` raises when its shape is another."""
+    if _DAMAGED in text or ("\\u" in text and _ESCAPED_DAMAGE.search(text)):
+        return False
+    try:
+        check(payload)
+        return True
+    except (msgspec.MsgspecError, ValueError):
+        return False
+
+
+def _readable(table: str, text: str) -> tuple[str, dict[str, str]]:
+    """The text with fields of another shape as null, and why, by field."""
     record = _loads(text)
     faults: dict[str, str] = {}
     for field, expected in typed.structure(table).items():
@@ -145,7 +153,7 @@ def _type(expected: Any) -> Any:
     if expected == "JSON":
         return msgspec.Raw
     if isinstance(expected, dict):
-        return msgspec.defstruct("Received", [(k, _type(v), None) for k, v in expected.items()]) | None
+        return msgspec.defstruct("Received", [(k, _type(v), None) for k, v in expected.items()], gc=False) | None
     if isinstance(expected, list):
         return list[_type(expected[0])] | None  # type: ignore[misc]
     return bool | None if expected == "BOOLEAN" else str | int | float | None

@@ -35,6 +35,7 @@ _CONFIG = {
     "checkpoint_threshold": "256MB",
 }
 _MARK = upgrade.MARK
+_STAMPS = ("_loaded_at", "_run_id")
 _Written = TypeVar("_Written")
 Parameters = Sequence[Any] | dict[str, Any] | None
 """Of a query: by place (`?`) or by name (`$name`)."""
@@ -116,6 +117,24 @@ class Warehouse:
                 self._idle.pop().close()
             self._held.close()
             self._held = None
+
+    @contextlib.contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """DuckDB works in the thread that asks it meanwhile, and only there; a lake goes on reading in several.
+
+        For many small transactions: threads of its own mostly wait for one another then, in a loop that takes a
+        processor, and to store a record costs two to three times as much.
+        """
+        if self.lake is not None:
+            yield
+            return
+        with self.connect() as con:
+            before = con.execute("select current_setting('threads')").fetchall()[0][0]
+            con.execute("set global threads = 1")
+            try:
+                yield
+            finally:
+                con.execute(f"set global threads = {before}")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -382,9 +401,10 @@ def insert(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> i
     """Insert by column name; columns that `frame` lacks are null, columns that the table lacks are an error."""
     if frame.is_empty():
         return 0
+    frame = history.stamped(con, table, frame)
     with history.registered(con, _frame=frame):
         con.execute(f"insert into {table} by name select * from _frame")
-    history.note(con, table, frame)
+    history.settle(con, table, frame)
     return frame.height
 
 
@@ -395,38 +415,51 @@ def upsert(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> M
     key = schema.table(table).key
     if frame.select(pl.struct(key).is_duplicated().any()).item():
         raise ValueError(f"rows for {table} repeat a key ({', '.join(key)})")
-    on = " and ".join(f't."{c}" = s."{c}"' for c in key)
-    numbered = frame.with_row_index("_row")
-    with history.registered(con, _frame=numbered.select("_row", *key)):
-        # only the key is read of rows that turn out to be new
-        found = con.sql(f"select _row from _frame s where exists (select 1 from {table} t where {on})").pl()["_row"]
-    if found.is_empty():
-        return Merged(inserted=insert(con, table, frame), updated=0, unchanged=0)
-    is_known = numbered["_row"].is_in(found.implode())
-    new, known = frame.filter(~is_known), numbered.filter(is_known)
-    old = _update(con, table, known, on) if known.height else 0
-    if new.height:
-        insert(con, table, new)
+    return merge(con, table, frame, places(con, table, frame))
+
+
+def places(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Which rows of `frame` the table has: their keys, and the place `_at` (`rowid`) of each there.
+
+    By its place a row is read without looking through the texts of all others; it is right until the transaction ends.
+    """
+    key = schema.table(table).key
+    keys, on = ", ".join(f's."{c}"' for c in key), " and ".join(f't."{c}" = s."{c}"' for c in key)
+    with history.registered(con, _frame=frame.select(key)):
+        return con.sql(f"select {keys}, t.rowid as _at from _frame s join {table} t on {on}").pl()
+
+
+def merge(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, places: pl.DataFrame) -> Merged:
+    """`upsert` of rows whose `places` are known (those of others are left out)."""
+    key = schema.table(table).key
+    new = frame.join(places, on=key, how="anti", maintain_order="left")
+    known = frame.join(places, on=key, how="inner", maintain_order="left")
+    old = _update(con, table, known) if known.height else 0
+    insert(con, table, new)
     return Merged(inserted=new.height, updated=old, unchanged=known.height - old)
 
 
-def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame, on: str) -> int:
-    """Update those of `known` (rows that the table has, with their number `_row`) that differ; returns how many."""
-    key = schema.table(table).key
-    values = [c for c in known.columns if c not in (*key, "_row")]
-    compared = [c for c in values if c not in ("_loaded_at", "_run_id")]
+def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame) -> int:
+    """Update those of `known` (rows with their place `_at`) that differ; returns how many. Stamps of a row move with a
+    version alone."""
+    known = history.stamped(con, table, known)
+    values = [c for c in known.columns if c not in (*schema.table(table).key, "_at")]
+    compared = [c for c in values if c not in _STAMPS]
+    is_again = "t._run_id = s._run_id" if history.is_kept(table) and "_run_id" in values else "false"
     with history.registered(con, _frame=known):
         found = con.sql(
-            f"select _row, {_differs(history.compared(table, compared))} as is_version from _frame s"
-            f" join {table} t on {on} where {_differs(compared)}"
+            f"select _at, {_differs(history.compared(table, compared))} as is_version, {is_again} as is_again"
+            f" from _frame s join {table} t on t.rowid = s._at where {_differs(compared)}"
         ).pl()
     if found.is_empty():
         return 0
-    changed = known.join(found, on="_row", how="inner", maintain_order="left")
-    sets = ", ".join(f'"{c}" = s."{c}"' for c in values)
+    changed = known.join(found, on="_at", how="inner", maintain_order="left")
+    news = {c: f'case when s.is_version then s."{c}" else t."{c}" end' if c in _STAMPS else f's."{c}"' for c in values}
+    sets = ", ".join(f'"{c}" = {new}' for c, new in news.items())
     with history.registered(con, _frame=changed):
-        con.execute(f"update {table} t set {sets} from _frame s where {on}")
-    history.note(con, table, changed.filter("is_version"))
+        history.supersede(con, table, "t.rowid in (select _at from _frame where is_version)")
+        con.execute(f"update {table} t set {sets} from _frame s where t.rowid = s._at")
+    history.settle(con, table, changed.filter("is_version", "is_again"))
     return changed.height
 
 
@@ -440,12 +473,13 @@ def delete(con: duckdb.DuckDBPyConnection, table: str, keys: pl.DataFrame) -> No
     if keys.is_empty():
         return
     on = " and ".join(f't."{c}" = s."{c}"' for c in keys.columns)
+    wanted = f"exists (select 1 from _keys s where {on})"
     with history.registered(con, _keys=keys):
-        wanted = f"from {table} t where exists (select 1 from _keys s where {on})"
-        is_followed = history.is_kept(table) or table in schema.STAMPS
-        gone = con.sql(f"select {', '.join(schema.table(table).key)} {wanted}").pl() if is_followed else keys
-        con.execute(f"delete {wanted}")
-    history.note(con, table, gone)
+        gone = keys
+        if table in schema.STAMPS:
+            gone = con.sql(f"select {', '.join(schema.table(table).key)} from {table} t where {wanted}").pl()
+        history.supersede(con, table, wanted, are_removed=True)
+        con.execute(f"delete from {table} t where {wanted}")
     if table in schema.STAMPS:
         touch(con, table, gone)
 
@@ -532,6 +566,14 @@ _POLARS: dict[str, Any] = {
     teamleader.CUSTOM: pl.List(pl.Struct({"id": pl.String(), "value": pl.String()})),
     teamleader.ADDRESS: pl.Struct(dict.fromkeys(("line_1", "postal_code", "city", "country"), pl.String())),
 }
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to no warehouse, for work on frames: a query in one that is written to keeps checkpoints waiting."""
+    with duckdb.connect(config={"autoinstall_known_extensions": "false", "threads": "1"}) as con:
+        con.execute("set TimeZone = 'UTC'")
+        yield con
 
 
 def _open(path: Path, *, read_only: bool, timeout: float) -> duckdb.DuckDBPyConnection:

@@ -60,24 +60,31 @@ def complete(con: duckdb.DuckDBPyConnection, version: int, changes: Changes) -> 
         con.execute(f"insert into {MARK} values (?, ?, now())", [schema.APPLICATION, schema.SCHEMA_VERSION])
     if version == 1:
         _begin_history(con)
+    elif 1 < version < 6:
+        _name_runs(con)
     con.execute("delete from sync.made_of")  # what is new is filled by computing everything once more
     con.execute(f"update {MARK} set schema_version = {schema.SCHEMA_VERSION}")
     con.execute("commit")
 
 
 def _begin_history(con: duckdb.DuckDBPyConnection) -> None:
-    """What earlier runs left is the first version, as of the newest of them: how it was before nobody kept."""
+    """What earlier runs left is known as of the newest of them: how it was before nobody kept."""
     con.execute(
-        "insert into history.runs select row_number() over (order by started_at, run_id), run_id, started_at"
-        " from sync.runs"
+        "insert into history.runs select 1, run_id, started_at from sync.runs order by started_at desc, run_id desc"
+        " limit 1"
     )
+
+
+def _name_runs(con: duckdb.DuckDBPyConnection) -> None:
+    """Before version 6 the latest versions stood in the history alone with the run that left them; now `_run_id` is
+    that run also of rows of which no more changed than what is computed."""
     for table in schema.TEAMLEADER:
         if history.is_kept(table.name):
-            kept = schema.history_of(table)
-            names = ", ".join(f'"{c}"' for c in kept.column_names if c not in ("_run", "_removed"))
+            key, kept = ", ".join(table.key), schema.history_of(table).name
             con.execute(
-                f"insert into {kept.name} by name select {names}, false as _removed,"
-                f" (select coalesce(max(number), 0) from history.runs) as _run from {table.name}"
+                f"update {table.name} t set _run_id = r.run_id from"
+                f" (select {key}, max(_run) as number from {kept} group by all) h join history.runs r using (number)"
+                f" where {' and '.join(f't.{c} = h.{c}' for c in table.key)} and t._run_id is distinct from r.run_id"
             )
 
 

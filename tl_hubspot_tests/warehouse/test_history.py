@@ -1,4 +1,4 @@
-"""Versions beside the current tables: what makes one, what does not, and the tables as of any run."""
+"""Versions that are no more: what makes one, what does not, and the tables as of any run."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tl_hubspot.warehouse.store import Warehouse, delete, frame_of, insert, upse
 from tl_hubspot_tests.warehouse.conftest import on_both
 
 CONTACTS, LINKS = "teamleader.contacts", "teamleader.contact_company_links"
+HISTORY_OF_LINKS = "history.contact_company_links"
 START = datetime(2026, 11, 2, tzinfo=UTC)
 
 
@@ -56,6 +57,8 @@ def test_the_rows_as_they_stood_after_each_run(warehouse: Warehouse) -> None:
     assert as_of(warehouse, "idle") == as_of(warehouse, "second")
     assert as_of(warehouse, "third") == [("c1", "Anna"), ("c3", "Cas")]
     assert as_of(warehouse, "third", "_run_id") == [("second",), ("second",)], "stamps are those of the version"
+    kept = warehouse.read("select id, first_name, _run, _removed from history.contacts order by all").rows()
+    assert kept == [("c1", "Ann", 1, False), ("c2", "Bo", 1, False), ("c2", None, 4, True)], "and nothing that is now"
     with pytest.raises(duckdb.InvalidInputException, match="There is no run fourth"):
         as_of(warehouse, "fourth")
 
@@ -64,31 +67,41 @@ def test_what_is_read_again_unchanged_adds_no_version(warehouse: Warehouse) -> N
     for run in ("first", "second"):
         begin(warehouse, run)
         warehouse.upsert(CONTACTS, contacts(run, c1="Ann"))
-    assert warehouse.read("select id, _run, _run_id from history.contacts").rows() == [("c1", 1, "first")]
+    assert warehouse.count("history.contacts") == 0
+    assert warehouse.read(f"select id, _run_id from {CONTACTS}").rows() == [("c1", "first")]
 
 
 def test_when_something_was_last_asked_is_no_version(warehouse: Warehouse) -> None:
     begin(warehouse, "first")
     warehouse.upsert(CONTACTS, contacts("first", c1="Ann", c2="Bo"))
     begin(warehouse, "second")
-    asked = pl.DataFrame({"id": ["c1"], "links_read_at": [START]})
+    asked = pl.DataFrame({"id": ["c1"], "links_read_at": [START], "_loaded_at": [START], "_run_id": ["second"]})
     assert warehouse.upsert(CONTACTS, asked).updated == 1
-    assert warehouse.count("history.contacts") == 2
-    # with another change it is one, and the columns that the frame lacks are in it
-    warehouse.upsert(CONTACTS, asked.with_columns(changed_at=pl.lit(START), links_read_at=START + timedelta(days=1)))
-    rows = warehouse.read("select id, first_name, changed_at, _run from history.contacts order by _run, id").rows()
-    assert rows == [("c1", "Ann", None, 1), ("c2", "Bo", None, 1), ("c1", "Ann", START, 2)]
+    stamps = f"select links_read_at, _loaded_at, _run_id from {CONTACTS} where id = 'c1'"
+    assert warehouse.read(stamps).rows() == [(START, None, "first")], "stamps are those of the version"
+    assert warehouse.count("history.contacts") == 0
+    # with another change it is one, and the columns that the frame lacks stay
+    later = START + timedelta(days=1)
+    warehouse.upsert(CONTACTS, pl.DataFrame({"id": ["c1"], "links_read_at": [later], "changed_at": [START]}))
+    assert warehouse.read(stamps).rows() == [(later, None, "second")]
+    rows = warehouse.read("select id, first_name, changed_at, _run from history.contacts").rows()
+    assert rows == [("c1", "Ann", None, 1)]
+    assert as_of(warehouse, "second", "id, first_name, changed_at") == [("c1", "Ann", START), ("c2", "Bo", None)]
 
 
 def test_a_run_leaves_one_version_however_often_it_writes(warehouse: Warehouse) -> None:
     begin(warehouse, "first")
     for name in ("Ann", "Anna", "Anne"):
-        warehouse.upsert(CONTACTS, contacts("first", c1=name))
+        warehouse.upsert(CONTACTS, contacts("first", c1=name).with_columns(_loaded_at=pl.lit(START)))
+    assert warehouse.count("history.contacts") == 0
     begin(warehouse, "second")
-    for name in ("Other", "Anne"):
-        warehouse.upsert(CONTACTS, contacts("first", c1=name))
-    rows = warehouse.read("select first_name, _run from history.contacts").rows()
-    assert rows == [("Anne", 1)], "back where it was, so the second run changed nothing"
+    later = pl.lit(START + timedelta(days=1))
+    for name in ("Other", "Another"):
+        warehouse.upsert(CONTACTS, contacts("second", c1=name).with_columns(_loaded_at=later))
+    assert warehouse.read("select first_name, _run from history.contacts").rows() == [("Anne", 1)]
+    warehouse.upsert(CONTACTS, contacts("second", c1="Anne").with_columns(_loaded_at=later))
+    assert warehouse.count("history.contacts") == 0, "back where it was, so the second run changed nothing"
+    assert warehouse.read(f"select _loaded_at, _run_id from {CONTACTS}").rows() == [(START, "first")]
 
 
 def links(*pairs: str) -> pl.DataFrame:
@@ -107,8 +120,8 @@ def test_links_go_and_come_back(warehouse: Warehouse) -> None:
         seen.append(
             warehouse.read("select company_id, _run, _removed from history.contact_company_links order by all").rows()
         )
-    assert seen[0] == [("K", 1, False), ("L", 1, False)]
-    assert seen[1] == [("K", 1, False), ("K", 2, True), ("L", 1, False)], "what was written anew is no new version"
+    assert seen[:2] == [[], [("K", 1, False), ("K", 2, True)]], "what was written anew is no new version"
+    assert seen[3][-1] == ("L", 4, True)
     query = "select company_id from teamleader.contact_company_links_as_of('{}') order by all"
     found = {run: warehouse.read(query.format(run))["company_id"].to_list() for run in ("r1", "r2", "r3", "r4")}
     assert found == {"r1": ["K", "L"], "r2": ["L"], "r3": ["K", "L"], "r4": []}
@@ -131,37 +144,40 @@ STEPS = st.lists(
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Contacts with their history and nothing else, in memory."""
+    """Links with their history and nothing else, in memory."""
     with duckdb.connect() as con:
         for name in schema.SCHEMAS:
             con.execute(f"create schema {name}")
-        for name in (CONTACTS, "history.contacts", "history.runs"):
+        for name in (LINKS, HISTORY_OF_LINKS, "history.runs"):
             con.execute(schema.table(name).ddl)
-        con.execute(next(iter(history.macros())))
+        con.execute(next(macro for macro in history.macros() if LINKS in macro))
         yield con
 
 
 @run_settings(deadline=None, max_examples=25)
 @given(STEPS)
 def test_any_sequence_of_runs(database: duckdb.DuckDBPyConnection, runs: list[list[tuple[str, str, str]]]) -> None:
-    for name in (CONTACTS, "history.contacts", "history.runs"):
+    for name in (LINKS, HISTORY_OF_LINKS, "history.runs"):
         database.execute(f"delete from {name}")
     truth: dict[str, dict[str, str]] = {}
     now: dict[str, str] = {}
     for number, steps in enumerate(runs):
         history.begin(database, f"r{number}", START)
-        for what, id, name in steps:
+        for what, id, job in steps:
             if what == "put":
-                now[id] = name
-                upsert(database, CONTACTS, contacts(f"r{number}", **{id: name}))
+                now[id] = job
+                upsert(database, LINKS, links(f"{id}K").with_columns(position=pl.lit(job)))
             else:
                 now.pop(id, None)
-                delete(database, CONTACTS, pl.DataFrame({"id": [id]}))
+                delete(database, LINKS, pl.DataFrame({"contact_id": [id]}))
         truth[f"r{number}"] = dict(now)
-    query = "select id, first_name from teamleader.contacts_as_of('{}')"
+    query = "select contact_id, position from teamleader.contact_company_links_as_of('{}')"
     assert {run: dict(database.execute(query.format(run)).fetchall()) for run in truth} == truth
-    versions = database.execute("select id, first_name, _removed from history.contacts order by id, _run").fetchall()
+    query = f"select contact_id, position, _removed from {HISTORY_OF_LINKS} order by contact_id, _run"
+    versions = database.execute(query).fetchall()
     assert all(before != after for before, after in pairwise(versions)), "two versions of the same state"
+    last = {id: (job, is_removed) for id, job, is_removed in versions}
+    assert all(last.get(id) != (job, False) for id, job in now.items()), "nothing that is now"
 
 
 def test_every_kept_table_has_its_query(warehouse: Warehouse) -> None:

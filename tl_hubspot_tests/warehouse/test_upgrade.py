@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 
 from tl_hubspot.errors import WarehouseError
-from tl_hubspot.warehouse import schema
-from tl_hubspot.warehouse.store import Warehouse, frame_of
+from tl_hubspot.warehouse import history, schema
+from tl_hubspot.warehouse.store import Warehouse, delete, frame_of, upsert
 
 EARLIER = range(1, schema.SCHEMA_VERSION)
 
@@ -114,30 +116,42 @@ def test_a_file_of_a_newer_duckdb_is_not_to_be_thrown_away(path: Path, monkeypat
 
 def test_history_begins_with_the_newest_run_of_before(path: Path) -> None:
     warehouse = Warehouse(path)
-    assert warehouse.read("select number, run_id from history.runs order by all").rows() == [
-        (1, "first"),
-        (2, "second"),
-    ]
+    assert warehouse.read("select number, run_id from history.runs").rows() == [(1, "second")]
     as_of = "select count(*) from teamleader.{}_as_of('{}')"
-    found = {
-        (table, run): warehouse.read(as_of.format(table, run)).item()
-        for table in ("contacts", "companies", "contact_company_links")
-        for run in ("first", "second")
-    }
-    assert found == {
-        ("contacts", "first"): 0,
-        ("contacts", "second"): 2,
-        ("companies", "first"): 0,
-        ("companies", "second"): 1,
-        ("contact_company_links", "first"): 0,
-        ("contact_company_links", "second"): 1,
-    }
+    tables = ("contacts", "companies", "contact_company_links")
+    assert [warehouse.read(as_of.format(table, "second")).item() for table in tables] == [2, 1, 1]
+    with pytest.raises(duckdb.InvalidInputException, match="There is no run first"):
+        warehouse.read(as_of.format("contacts", "first"))
+
+
+def test_a_history_that_holds_the_latest_versions_as_well_is_gone_on_with(tmp_path: Path) -> None:
+    warehouse = Warehouse(written_by(5, tmp_path))
+
+    def as_of(run: str) -> list[tuple[str, str, bool]]:
+        states = f"select id, first_name, changed_at is not null from teamleader.contacts_as_of('{run}') order by id"
+        return warehouse.read(states).rows()
+
+    def links_as_of(run: str) -> list[str]:
+        links = "select contact_id from teamleader.contact_company_links_as_of('{}') order by all"
+        return warehouse.read(links.format(run))["contact_id"].to_list()
+
+    first, second = [("c1", "Ann", False), ("c2", "Bo", False)], ("c2", "Bo", True)
+    assert (as_of("first"), as_of("second")) == (first, [first[0], second])
+    assert (links_as_of("first"), links_as_of("second")) == (["c1", "c2"], ["c1"])
+    with warehouse.transaction() as con:
+        history.begin(con, "third", datetime(2026, 10, 3, tzinfo=UTC))
+        upsert(con, "teamleader.contacts", pl.DataFrame({"id": ["c2"], "first_name": ["Bob"]}))
+        delete(con, "teamleader.contact_company_links", pl.DataFrame({"contact_id": ["c1"]}))
+    assert (as_of("first"), as_of("second")) == (first, [first[0], second])
+    assert as_of("third") == [first[0], ("c2", "Bob", True)]
+    assert (links_as_of("first"), links_as_of("second"), links_as_of("third")) == (["c1", "c2"], ["c1"], [])
+    assert warehouse.count("history.contacts") == 3, "what stood there already is not added again"
 
 
 def test_nothing_is_done_twice(path: Path) -> None:
-    assert Warehouse(path).count("history.contacts") == 2
+    assert Warehouse(path).count("history.runs") == 1
     before = path.read_bytes()
-    assert Warehouse(path).count("history.contacts") == 2
+    assert Warehouse(path).count("history.runs") == 1
     assert path.read_bytes() == before
 
 
@@ -149,7 +163,7 @@ def test_a_table_or_column_that_is_missing_is_made_whatever_the_version_says(pat
     warehouse = Warehouse(path)
     assert warehouse.read("select website from teamleader.companies").rows() == [(None,)]
     assert warehouse.count("sync.seen") == 0
-    assert warehouse.count("history.contacts") == 2
+    assert warehouse.count("history.runs") == 1
 
 
 def test_a_broken_upgrade_leaves_the_file_as_it_was(path: Path) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -18,6 +20,7 @@ import duckdb
 import polars as pl
 
 from tl_hubspot.config.settings import TeamleaderSettings
+from tl_hubspot.orchestration.behind import Behind
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps import preflight
 from tl_hubspot.orchestration.steps.reading import (
@@ -32,7 +35,7 @@ from tl_hubspot.rules import changes
 from tl_hubspot.teamleader.extraction import Batch, Presence, Stream
 from tl_hubspot.warehouse import intake, typed
 from tl_hubspot.warehouse.history import registered
-from tl_hubspot.warehouse.store import fetch, frame_of, insert, upsert
+from tl_hubspot.warehouse.store import apart, fetch, frame_of, insert, merge, places, upsert
 
 STREAMS: tuple[Stream, ...] = ("contacts", "companies", "deals")
 _NO_INSTANT = pl.lit(None, pl.Datetime("us", "UTC"))
@@ -94,22 +97,32 @@ def take(
 
     `mark`: row of `sync.watermarks` before; what was done is added to `counts`.
     """
-    table, begins = f"teamleader.{reading.stream}", reading.read_from is None
-    for batch, is_last in _joined(batches, platform.settings.teamleader):
-        reading = replace(
-            reading, read_from=reading.read_from or batch.server_time, position=batch.position or reading.position
-        )
+    begins = reading.read_from is None
+
+    def keep(reading: Reading, received: Received, begins: bool, is_last: bool) -> None:
         with platform.warehouse.transaction() as con:
             if begins:
                 reading.forget(con)
-            names = store(con, platform, run, table, batch, counts)
+            store(con, platform, run, received, counts)
             if is_last and not reading.is_full:
                 _end(con, run, reading, mark)
-                continue
+                return
             if reading.is_full:
-                _see(con, reading.stream, names)
+                _see(con, reading.stream, received.taken.names)
             reading.keep(con)
-        begins = False
+
+    # of a first reading nearly all will be new
+    ahead = apart() if mark is None else nullcontext()
+    with ahead as frames, platform.warehouse.one_thread(), Behind() as behind:
+        for batch, is_last in _joined(batches, platform.settings.teamleader):
+            reading = replace(
+                reading, read_from=reading.read_from or batch.server_time, position=batch.position or reading.position
+            )
+            received = receive(batch)
+            if frames is not None:
+                received = replace(received, typed=typed.typed(frames, received.table, received.taken.records))
+            behind.do(partial(keep, reading, received, begins, is_last))
+            begins = False
     if reading.is_full:
         counts["deleted"] += _sweep(platform, run, reading.stream)
         with platform.warehouse.transaction() as con:
@@ -150,46 +163,60 @@ def _see(con: duckdb.DuckDBPyConnection, stream: Stream, names: Collection[str])
     insert(con, "sync.seen", frame.with_columns(pl.lit(stream).alias("stream")))
 
 
-def store(
-    con: duckdb.DuckDBPyConnection, platform: Platform, run: Run, table: str, batch: Batch, counts: dict[str, int]
-) -> list[str]:
-    """Merge a batch into its table, in the transaction of `con`; what it did is added to `counts`.
+@dataclass(frozen=True)
+class Received:
+    """Records of a stream, sorted out; their typed columns where those were made beforehand."""
 
-    Returns the names of everything in it: ids, and for what has none those of `teamleader.rejected`.
-    """
+    stream: Stream
+    taken: intake.Intake
+    typed: pl.DataFrame | None = None
+
+    @property
+    def table(self) -> str:
+        """Where they go."""
+        return f"teamleader.{self.stream}"
+
+
+def receive(batch: Batch) -> Received:
+    """Sort out what of a batch are records, and which of their fields can be read."""
+    records = ((record.id, record.payload) for record in batch.records)
+    return Received(batch.stream, intake.sort_out(f"teamleader.{batch.stream}", records))
+
+
+def store(
+    con: duckdb.DuckDBPyConnection, platform: Platform, run: Run, received: Received, counts: dict[str, int]
+) -> None:
+    """Merge records into their table, in the transaction of `con`; what it did is added to `counts`."""
     stamps = [pl.lit(v).alias(k) for k, v in stamp(platform, run).items()]
-    taken = intake.sort_out(table, ((record.id, record.payload) for record in batch.records))
-    known = _known(con, table, taken.records)
+    table, taken = received.table, received.taken
+    known = places(con, table, taken.records)
     frame = _differing(con, table, taken.records, known)
     if frame.height:
-        frame = typed.typed(con, table, frame)
+        if received.typed is None:
+            frame = typed.typed(con, table, frame)
+        else:
+            frame = received.typed.join(frame, on="id", how="semi", maintain_order="left")
         if table == "teamleader.contacts":
             frame = _with_changes(con, run, frame, known)
         frame = frame.with_columns(_NO_INSTANT.alias("deleted_at"), *stamps)
-    merged = upsert(con, table, frame)
+    merged = merge(con, table, frame, known)
     counts["read"] += taken.records.height
     counts["new"] += merged.inserted
     counts["changed"] += merged.updated
     counts["unchanged"] += taken.records.height - merged.inserted - merged.updated
     counts["unreadable_dates"] += typed.unreadable(con, table, frame).height
-    counts["rejected"] = counts.get("rejected", 0) + _reject(con, batch.stream, taken, stamps)
-    return taken.names
-
-
-def _known(con: duckdb.DuckDBPyConnection, table: str, received: pl.DataFrame) -> pl.DataFrame:
-    """The ids of those that the table has: texts are read of these alone, in a first reading of none."""
-    with registered(con, _received=received.select("id")):
-        return con.sql(f"select id from _received r where exists (select 1 from {table} t where t.id = r.id)").pl()
+    counts["rejected"] = counts.get("rejected", 0) + _reject(con, received.stream, taken, stamps)
 
 
 def _differing(con: duckdb.DuckDBPyConnection, table: str, received: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The records that are new, say something else than the stored ones, or were thought deleted."""
+    """The records that are new, say something else than the stored ones, or were thought deleted; texts are read of
+    those that are `known` alone, in a first reading of none."""
     if known.is_empty():
         return received
-    with registered(con, _received=received.select("id", "payload").join(known, on="id", how="semi")):
+    with registered(con, _received=received.select("id", "payload").join(known, on="id", how="inner")):
         found = con.sql(
             f"""select r.id, t.payload as stored, r.payload, t.deleted_at is not null as was_deleted
-            from _received r join {table} t on t.id = r.id
+            from _received r join {table} t on t.rowid = r._at
             where t.payload is distinct from r.payload or t.deleted_at is not null"""
         ).pl()
     differs = [
@@ -203,8 +230,8 @@ def _differing(con: duckdb.DuckDBPyConnection, table: str, received: pl.DataFram
 def _with_changes(con: duckdb.DuckDBPyConnection, run: Run, frame: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """Contacts with when they and their consent changed."""
     names = "id, payload, updated_at, changed_at, marketing_mails_consent, consent_withdrawn_at"
-    with registered(con, _ids=known.join(frame, on="id", how="semi")):
-        stored = fetch(con, f"select {names} from teamleader.contacts join _ids using (id)")
+    with registered(con, _places=known.join(frame, on="id", how="semi").select("_at")):
+        stored = fetch(con, f"select {names} from teamleader.contacts t join _places p on t.rowid = p._at")
     versions = changes.next_versions(stored, frame, run.as_of)
     return frame.join(versions.select("id", "changed_at", "consent_withdrawn_at"), on="id", how="left")
 

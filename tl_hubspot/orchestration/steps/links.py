@@ -36,7 +36,7 @@ from tl_hubspot.teamleader.calls import (
     rereads,
 )
 from tl_hubspot.teamleader.extraction import Extraction, Links
-from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.history import registered, supersede
 from tl_hubspot.warehouse.store import delete, fetch, frame_of, insert, upsert
 
 STREAM = "contact_company_links"
@@ -390,12 +390,16 @@ class _Reader:
 
         Returns how many. Those that need no links keep their places unknown (null).
         """
+        alone = (
+            f"rank is null and contact_id in (select contact_id from {_TABLE}"
+            f" where contact_id in (select contact_id from {_TABLE} where rank is null)"
+            " group by contact_id having count(*) = 1)"
+        )
         with self.platform.warehouse.transaction() as con:
-            con.execute(
-                f"update {_TABLE} set rank = 0 where rank is null and contact_id in (select contact_id from {_TABLE}"
-                f" where contact_id in (select contact_id from {_TABLE} where rank is null)"
-                " group by contact_id having count(*) = 1)"
-            )
+            supersede(con, _TABLE, alone)
+            stamps = stamp(self.platform, self.run)
+            sets = ", ".join(f"{name} = ${name}" for name in stamps)
+            con.execute(f"update {_TABLE} set rank = 0, {sets} where {alone}", stamps)
         ids = self.demanded(f"id in (select contact_id from {_TABLE} where rank is null)")["id"].to_list()
         self.read("contact", ids)
         return len(ids)

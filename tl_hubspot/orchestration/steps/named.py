@@ -74,7 +74,7 @@ def _read(platform: Platform, run: Run, stream: Stream, ids: Collection[str], co
     seen: set[str] = set()
     for batch in _by_id(platform.teamleader, stream, ids):
         with platform.warehouse.transaction() as con:
-            extract.store(con, platform, run, f"teamleader.{stream}", batch, counts)
+            extract.store(con, platform, run, extract.receive(batch), counts)
         seen.update(record.id for record in batch.records if record.id is not None)
         platform.progress(stream, len(seen), len(ids))
     return seen

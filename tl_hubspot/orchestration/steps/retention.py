@@ -20,7 +20,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from tl_hubspot import decoding
 from tl_hubspot.orchestration.run import DATA, ENTITIES, Platform
 from tl_hubspot.orchestration.steps.planning import pushed_run
-from tl_hubspot.warehouse import schema
+from tl_hubspot.warehouse import history, schema
 
 # table → (setting, what is old: rows before the instant `?`)
 _OLD_ROWS = {
@@ -84,11 +84,12 @@ def _history(platform: Platform, before: datetime) -> int:
         if oldest is None:
             return 0
         gone = 0
-        for table in schema.HISTORY:
-            if table.name != "history.runs":
-                same = " and ".join(f't."{c}" = l."{c}"' for c in table.key if c != "_run")
-                newer = f"select 1 from {table.name} l where {same} and l._run > t._run and l._run <= {oldest}"
-                gone += con.execute(f"delete from {table.name} t where exists ({newer})").fetchall()[0][0]
+        for table in filter(lambda t: history.is_kept(t.name), schema.TEAMLEADER):
+            kept, key = schema.history_of(table).name, ", ".join(table.key)
+            every = f"select {key}, _run from {kept} union all select {key}, _run from {history.numbered(table.name)}"
+            same = " and ".join(f"h.{c} = l.{c}" for c in table.key)
+            newer = f"select 1 from ({every}) l where {same} and l._run > h._run and l._run <= {oldest}"
+            gone += con.execute(f"delete from {kept} h where exists ({newer})").fetchall()[0][0]
         # an earlier state cannot be told any more: asking for it is then an error, not a wrong answer
         con.execute(f"delete from history.runs where number < {oldest}")
         return gone

@@ -11,15 +11,15 @@ KEEPS_HISTORY = frozenset(
 
 
 def history_of(table: Table) -> Table:
-    """The table of all versions of `table`, without the columns that only say when something was last asked."""
+    """The table of earlier versions of `table`, without the columns that only say when something was last asked."""
     return Table(
         table.name.replace("teamleader.", "history."),
-        f"Every state in which a run left a row of {table.name}, also those that are no more.",
+        f"The states in which earlier runs left a row of {table.name} and which are no more; that of now stands there.",
         tuple(c for c in table.columns if not c.name.endswith("_read_at"))
         + columns(
             """
 _run | INTEGER | number of the run that left the row so, see history.runs |
-_removed | BOOLEAN | the row was gone after that run |
+_removed | BOOLEAN | the row was gone after that run; it has its key alone |
 """
         ),
         (*table.key, "_run"),
