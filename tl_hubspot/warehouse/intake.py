@@ -61,7 +61,7 @@ def sort_out(table: str, received: Iterable[tuple[str | None, bytes]]) -> Intake
                 ]
         names.append(name)
     columns = {"id": list(texts), "payload": list(texts.values()), "readable": [readable.get(id) for id in texts]}
-    return Intake(pl.DataFrame({k: pl.Series(v, dtype=pl.String()) for k, v in columns.items()}), rejected, names)
+    return Intake(pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String())), rejected, names)
 
 
 def _set_aside(name: str, text: str) -> dict[str, Any]:
