@@ -61,7 +61,8 @@ def sort_out(table: str, received: Iterable[tuple[str | None, bytes]]) -> Intake
                 ]
         names.append(name)
     columns = {"id": list(texts), "payload": list(texts.values()), "readable": [readable.get(id) for id in texts]}
-    return Intake(pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String())), rejected, names)
+    records = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String()))
+    return Intake(records, rejected, names)
 
 
 def _set_aside(name: str, text: str) -> dict[str, Any]:
