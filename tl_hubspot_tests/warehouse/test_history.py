@@ -144,11 +144,11 @@ STEPS = st.lists(
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Links with their history and nothing else, in memory."""
+    """Links with their history and what notes their changes, in memory."""
     with duckdb.connect() as con:
         for name in schema.SCHEMAS:
             con.execute(f"create schema {name}")
-        for name in (LINKS, HISTORY_OF_LINKS, "history.runs"):
+        for name in (LINKS, HISTORY_OF_LINKS, "history.runs", "sync.touched"):
             con.execute(schema.table(name).ddl)
         con.execute(next(macro for macro in history.macros() if LINKS in macro))
         yield con
@@ -157,7 +157,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
 @run_settings(deadline=None, max_examples=25)
 @given(STEPS)
 def test_any_sequence_of_runs(database: duckdb.DuckDBPyConnection, runs: list[list[tuple[str, str, str]]]) -> None:
-    for name in (LINKS, HISTORY_OF_LINKS, "history.runs"):
+    for name in (LINKS, HISTORY_OF_LINKS, "history.runs", "sync.touched"):
         database.execute(f"delete from {name}")
     truth: dict[str, dict[str, str]] = {}
     now: dict[str, str] = {}
