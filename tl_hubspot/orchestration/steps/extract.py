@@ -113,7 +113,7 @@ def take(
 
     # of a first reading nearly all will be new
     ahead = apart() if mark is None else nullcontext()
-    with ahead as frames, platform.warehouse.one_thread(), Behind() as behind:
+    with ahead as frames, Behind() as behind:
         for batch, is_last in _joined(batches, platform.settings.teamleader):
             reading = replace(
                 reading, read_from=reading.read_from or batch.server_time, position=batch.position or reading.position
