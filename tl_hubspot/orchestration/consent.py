@@ -58,10 +58,21 @@ def record(con: duckdb.DuckDBPyConnection, folder: Path, events: Sequence[Row]) 
     _now_shown(con, events)
 
 
-def record_decisions(con: duckdb.DuckDBPyConnection, folder: Path, run_id: str, at: datetime) -> int:
+AT_ONCE = 100_000
+"""Contacts compared at once: what is said of a million does not fit into DuckDB's memory."""
+
+
+def parts(contacts: int) -> int:
+    """Into how many parts so many contacts are divided for `record_decisions`."""
+    return contacts // AT_ONCE + 1
+
+
+def record_decisions(
+    con: duckdb.DuckDBPyConnection, folder: Path, run_id: str, at: datetime, part: int = 0, parts: int = 1
+) -> int:
     """Append a row per contact of which Teamleader, the decision or HubSpot says something else than the ledger last
-    said; returns how many."""
-    rows = fetch(con, _NEWS)
+    said, of one of `parts` of all contacts; returns how many."""
+    rows = fetch(con, _NEWS.format(part=f"hash(teamleader_id) % {parts} = {part}"))
     if rows.is_empty():
         return 0
     stamp = [pl.lit(at, pl.Datetime("us", "UTC")).alias("at"), pl.lit(run_id).alias("run_id")]
@@ -101,12 +112,14 @@ def _now_shown(con: duckdb.DuckDBPyConnection, events: Sequence[Row]) -> None:
 
 
 _NEWS = f"""
-with linked as (select teamleader_id, hubspot_id from sync.links where entity_type = 'contact'),
-planned as (select teamleader_id, hubspot_id from sync.planned_outcomes where entity_type = 'contact'),
+with linked as (select teamleader_id, hubspot_id from sync.links where entity_type = 'contact' and {{part}}),
+planned as (select teamleader_id, hubspot_id from sync.planned_outcomes where entity_type = 'contact' and {{part}}),
+decided as (from decisions.contacts where {{part}}),
+said as (from {FACTS} where {{part}}),
 now as (
   select d.teamleader_id, coalesce(p.hubspot_id, l.hubspot_id) as hubspot_id, d.address, d.consent, d.opted_out,
     d.status as decision, d.reason, m.opted_out as hubspot_opted_out, m.marketable as hubspot_marketing
-  from decisions.contacts d left join planned p using (teamleader_id) left join linked l using (teamleader_id)
+  from decided d left join planned p using (teamleader_id) left join linked l using (teamleader_id)
     left join hubspot.contacts m on m.id = coalesce(p.hubspot_id, l.hubspot_id) and not m.archived
 ),
 news as (
@@ -119,7 +132,7 @@ news as (
       (f.address, f.consent, f.opted_out, f.decision, f.reason) as is_decided,
     (coalesce(n.hubspot_opted_out, false), coalesce(n.hubspot_marketing, false)) is distinct from
       (coalesce(f.hubspot_opted_out, false), coalesce(f.hubspot_marketing, false)) as is_shown
-  from now n full join {FACTS} f on n.teamleader_id = f.teamleader_id
+  from now n full join said f on n.teamleader_id = f.teamleader_id
 )
 select teamleader_id, coalesce(n.hubspot_id, l.hubspot_id) as hubspot_id, address, consent, opted_out, decision, reason,
   n.hubspot_opted_out, n.hubspot_marketing,

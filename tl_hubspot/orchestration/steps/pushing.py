@@ -68,8 +68,11 @@ def _decided(platform: Platform, run: Run) -> None:
     print_ = unchanged.fingerprint(platform.warehouse, ["sync.plan"], {})
     if unchanged.made_by(platform.warehouse, consent.FACTS, print_):
         return
+    parts = consent.parts(platform.warehouse.count("decisions.contacts"))
+    for part in range(parts):
+        with platform.warehouse.transaction() as con:
+            consent.record_decisions(con, platform.settings.data, run.run_id, platform.clock(), part, parts)
     with platform.warehouse.transaction() as con:
-        consent.record_decisions(con, platform.settings.data, run.run_id, platform.clock())
         unchanged.remember(con, consent.FACTS, print_, run)
 
 
