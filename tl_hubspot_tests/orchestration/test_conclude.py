@@ -19,8 +19,9 @@ from tl_hubspot_tests.pushing.memory import plan, update
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Platform:
-    """Two contacts, decided and planned."""
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
+    """Two contacts, decided and planned; what is logged of them is compared in several parts."""
+    monkeypatch.setattr(conclude, "AT_ONCE", 1)
     settings = configuration.load({"TL_HUBSPOT_DATA": str(tmp_path)}, directory=tmp_path)
     made = Platform(settings, RunOptions(as_of="2026-11-02", only=("contact",)))
     contacts = [{"id": id, "payload": "{}"} for id in ("a", "b")]

@@ -32,6 +32,8 @@ _STATUS = {
 _SOURCES = {"contact": "teamleader.contacts", "company": "teamleader.companies", "deal": "teamleader.deals"}
 _DECISIONS = {"contact": "decisions.contacts", "company": "decisions.companies", "deal": "decisions.deals"}
 _LOGGED = "sync.logged_decisions"
+AT_ONCE = 200_000
+"""Records whose decisions are compared with what was logged at once, for the sake of memory."""
 _AS_PLANNED = "outcomes as planned"
 """What was planned to become of each record stands in `sync.outcomes`, and no push said otherwise."""
 
@@ -176,8 +178,13 @@ def _store_outcomes(
 def _log_decisions(platform: Platform, run: Run) -> None:
     ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
     decided = unchanged.fingerprint(platform.warehouse, [_DECISIONS[e] for e in run.options.entities], {})
-    if not unchanged.made_by(platform.warehouse, _LOGGED, decided):
-        ledger.log(_decision_rows(platform, run, decided))
+    if unchanged.made_by(platform.warehouse, _LOGGED, decided):
+        return
+    parts = platform.warehouse.count("sync.outcomes") // AT_ONCE + 1
+    for part in range(parts):
+        ledger.log(_decision_rows(platform, run, f"hash(teamleader_id) % {parts} = {part}"))
+    with platform.warehouse.transaction() as con:
+        unchanged.remember(con, _LOGGED, decided, run)
 
 
 def _require_sums(con: duckdb.DuckDBPyConnection, run: Run) -> None:
@@ -194,11 +201,13 @@ def _require_sums(con: duckdb.DuckDBPyConnection, run: Run) -> None:
             )
 
 
-def _decision_rows(platform: Platform, run: Run, made_of: str) -> list[dict[str, Any]]:
-    """Rows of sync.log for decisions that are new or changed and have no row of their own from the push."""
+def _decision_rows(platform: Platform, run: Run, part: str) -> list[dict[str, Any]]:
+    """Rows of sync.log for decisions that are new or changed and have no row of their own from the push; `part`: SQL
+    that says of which records."""
     key = ["entity_type", "teamleader_id"]
     decided = " union all ".join(
-        f"select '{e}' as entity_type, teamleader_id, status from {_DECISIONS[e]}" for e in run.options.entities
+        f"select '{e}' as entity_type, teamleader_id, status from {_DECISIONS[e]} where {part}"
+        for e in run.options.entities
     )
     with platform.warehouse.transaction() as con:
         new = fetch(
@@ -206,17 +215,17 @@ def _decision_rows(platform: Platform, run: Run, made_of: str) -> list[dict[str,
             f"""with now as (
               select o.* replace (case when bucket = 'held' then 'held' else status end as status) from (
                 select * exclude (run_id) from sync.outcomes left join ({decided}) using (entity_type, teamleader_id)
-                where run_id = ?
+                where run_id = ? and {part}
               ) o
             )
             select * from now n where not exists (
-              from sync.logged_decisions l where l.entity_type = n.entity_type and l.teamleader_id = n.teamleader_id
+              from (from {_LOGGED} where {part}) l
+              where l.entity_type = n.entity_type and l.teamleader_id = n.teamleader_id
               and l.status is not distinct from n.status and l.reason is not distinct from n.reason
             ) order by entity_type, teamleader_id""",
             [run.run_id],
         )
         upsert(con, _LOGGED, new.select(*key, "status", "reason"))
-        unchanged.remember(con, _LOGGED, made_of, run)
     quiet = new.filter(~pl.col("bucket").is_in(["created", "updated", "failed"]))
     now = platform.clock()
     rows = []
