@@ -27,10 +27,11 @@ from tl_hubspot.warehouse import copying, history, schema, upgrade
 from tl_hubspot.warehouse import lake as lakes
 from tl_hubspot.warehouse.schema import teamleader
 
+_ENOUGH, _ROOMY = "512MB", "2GB"
 _CONFIG = {
     "autoinstall_known_extensions": "false",
     "storage_compatibility_version": "v1.5.0",
-    "memory_limit": "512MB",
+    "memory_limit": _ENOUGH,
     # each checkpoint compresses the last row group anew: with the default of 16 MB that is after nearly every commit
     "checkpoint_threshold": "256MB",
     # its threads mostly wait for one another, in a loop that takes a processor: on two cores storing takes half the
@@ -120,6 +121,17 @@ class Warehouse:
                 self._idle.pop().close()
             self._held.close()
             self._held = None
+
+    @contextlib.contextmanager
+    def roomy(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection whose queries may take 2 GB: one that joins several tables of a million rows needs more than is
+        enough for everything else."""
+        with self.connect() as con:
+            con.execute(f"set global memory_limit = '{_ROOMY}'")
+            try:
+                yield con
+            finally:
+                con.execute(f"set global memory_limit = '{_ENOUGH}'")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:

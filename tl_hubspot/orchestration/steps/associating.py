@@ -131,7 +131,7 @@ def _doubtful(platform: Platform) -> tuple[dict[tuple[str, str], set[str]], _Dou
     new = None
     if known is None:
         with (
-            platform.warehouse.connect() as con,
+            platform.warehouse.roomy() as con,
             registered(con, _first=_first_matches(platform), _moved=_moved(platform)),
         ):
             known = msgspec.json.encode(con.execute(_DOUBTFUL).fetchall()).decode()
