@@ -137,8 +137,9 @@ MEMORY = """
 
 Bounded: pages are stored 20,000 records at a time, or what came in 15 seconds, and then let go of; answers about links
 and phases 200 at a time; a plan is made and stored in parts of 20,000 records and 50,000 relations, of which three are
-there at a time, from 100,000 records read at once; the push holds a few batches of each kind at once; DuckDB keeps to
-512 MB and spills to disk beyond that.
+there at a time, from 100,000 records read at once; the push holds a few batches of each kind at once; what the consent
+ledger and the log say of all records is compared in parts; DuckDB keeps to 512 MB and spills to disk beyond that (2 GB
+where wished, remembered and mirrored associations are compared).
 
 Not bounded, in the order of what they take: the rules hold the columns they look at as frames, and a plan the ids,
 addresses and keys by which records are matched and the pairs that are to be related, so that memory grows with the

@@ -11,9 +11,8 @@ def test_a_run_after_few_changes_looks_at_few_records(make: Make, looked_at: lis
         product.run()
         product.systems.clock.advance(900)
     records = product.read("select count(*) from sync.outcomes").item()
-    contact = product.read("select teamleader_id from decisions.contacts where status = 'marketing'")["teamleader_id"][
-        0
-    ]
+    marketing = product.read("select teamleader_id from decisions.contacts where status = 'marketing'")
+    contact = marketing["teamleader_id"][0]
     product.systems.teamleader.update("contacts", contact, first_name="Anders")
     product.forget()
     before = len(looked_at)
