@@ -15,8 +15,12 @@ from typing import Any
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 import pytest
+from hypothesis import settings
 
 from tl_hubspot.warehouse import lake, store
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 MAKES_ANEW = store._open
 """Opens databases as the product does, the first time too."""
