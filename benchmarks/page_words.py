@@ -47,8 +47,8 @@ keeps the last but one open. `python benchmarks/publish.py --contacts 1000000`.
 The command as a process of its own, from its start to its exit code, against the local sandbox without limits of calls,
 which runs on the same two cores, so that its work counts too. A first run of such an account over HTTP takes hours: its
 outcome was put in place (records in the systems and tables, the plan as if it had been pushed), after which a real run
-read HubSpot anew and found nothing to write. A million contacts were not put in place: the largest size is the last
-one below. `python benchmarks/later_runs.py --contacts 40000`.
+read HubSpot anew and found nothing to write. At 100,000 the first run told here follows one that wrote, and reads what
+that wrote. The largest size is the last one below. `python benchmarks/later_runs.py --contacts 100000`.
 """,
     "whole_run": """
 The same command with everything over HTTP, the first run too. `python benchmarks/whole_run.py --contacts 10000`.
