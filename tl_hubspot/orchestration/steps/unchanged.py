@@ -82,9 +82,9 @@ def made_by(warehouse: Warehouse, name: str, fingerprint: str) -> str | None:
     return rows.item() if rows.height else None
 
 
-def result_of(warehouse: Warehouse, name: str, fingerprint: str) -> str | None:
-    """What was remembered as the result when `name` was last made of exactly this."""
-    query = f"select result from {TABLE} where name = ? and fingerprint = ?"
+def result_of(warehouse: Warehouse, name: str, fingerprint: str | None = None) -> str | None:
+    """What was remembered as the result when `name` was last made, if of exactly this where `fingerprint` is given."""
+    query = f"select result from {TABLE} where name = $1 and fingerprint = coalesce($2, fingerprint)"
     rows = warehouse.read(query, [name, fingerprint])
     return rows.item() if rows.height else None
 

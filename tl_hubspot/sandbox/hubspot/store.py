@@ -167,12 +167,11 @@ class Store:
     ) -> Iterator[Record]:
         """Every live record, streamed in the order of ids; optionally only those updated within [from, to]."""
         sql = f"SELECT {_COLUMNS} FROM records_{kind.name} WHERE archived = 0 AND merged_into IS NULL"
-        bounds: list[int] = []
-        for clause, bound in ((" AND updated_at >= ?", updated_from), (" AND updated_at <= ?", updated_to)):
-            if bound is not None:
-                sql += clause
-                bounds.append(bound)
-        cursor = self._db.execute(sql + " ORDER BY id", bounds)
+        bounds = {"updated_at >= ?": updated_from, "updated_at <= ?": updated_to}
+        if given := {clause: bound for clause, bound in bounds.items() if bound is not None}:
+            # their ids first: asked for rows in the order of ids, SQLite reads the whole table
+            sql += f" AND id IN (SELECT id FROM records_{kind.name} WHERE {' AND '.join(given)})"
+        cursor = self._db.execute(sql + " ORDER BY id", [*given.values()])
         while rows := cursor.fetchmany(1000):
             for row in rows:
                 yield _record(row)

@@ -20,6 +20,7 @@ from tl_hubspot.sandbox.teamleader import defaults, ids
 from tl_hubspot.sandbox.teamleader.shapes import (
     COMPANIES,
     CONTACTS,
+    DEALS,
     SHAPES,
     Record,
     Row,
@@ -42,12 +43,15 @@ _CONTEXTS = {"contacts": "contact", "companies": "company", "deals": "deal"}
 
 
 def _indexes(shape: Shape) -> dict[str, str]:
-    """Index name → table and columns."""
+    """Index name → table and columns. A file that lacks one gets it when it is opened."""
     indexes = {
         f"{shape.kind}_{name}": f"{shape.kind} ({name}, status)"
         for name in ("created_at", "updated_at", "name", "email", "weighted_value", "customer_id", "phase_id")
         if name in ("created_at", "updated_at") or name in shape.columns
     }
+    if shape is DEALS:
+        # their list is in the order of creation, also of those that were updated since
+        indexes["deals_created_updated"] = "deals (created_at, updated_at, status)"
     return indexes | ({"links_company": "links (company_id)"} if shape is CONTACTS else {})
 
 
