@@ -84,11 +84,13 @@ class WarehouseLedger:
 
     def shadow(self, rows: Rows) -> None:
         """Confirmed values, merged property by property into what is remembered; what is null is forgotten."""
-        merged = ", ".join(f"{c} = json_merge_patch(t.{c}, s.{c})" for c in ("fields", "written"))
         with self._open() as con:
             for frame in _rounds("sync.shadows", rows):
                 with registered(con, _shadows=frame):
-                    _merge_into(con, "sync.shadows", "_shadows", f"{merged}, run_id = s.run_id", _SHADOW)
+                    con.execute(_MERGED)
+                    # long texts changed in place are all written anew, those of other rows too
+                    con.execute(f"delete from sync.shadows t using _shadows s where {_same('sync.shadows')}")
+                    con.execute("insert into sync.shadows by name from _merged")
 
     def relation(self, rows: Rows) -> None:
         """Associations made or found; one that is known keeps its origin."""
@@ -148,19 +150,21 @@ _INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 # Statements are few and plain: each costs more than the rows in it.
 
 
-def _merge_into(con: duckdb.DuckDBPyConnection, name: str, rows: str, update: str, new: str = "by name") -> None:
-    """Rows (a view, no key twice) by key: `update` those that the table has, insert the others as `new`."""
+def _merge_into(con: duckdb.DuckDBPyConnection, name: str, rows: str, update: str) -> None:
+    """Rows (a view, no key twice) by key: `update` those that the table has, insert the others."""
     con.execute(
         f"merge into {name} t using {rows} s on {_same(name)}"
-        f" when matched then update set {update} when not matched then insert {new}"
+        f" when matched then update set {update} when not matched then insert by name"
     )
 
 
-_SHADOW = (
-    "(entity_type, teamleader_id, fields, written, run_id) values (s.entity_type, s.teamleader_id,"
-    " json_merge_patch('{}', s.fields), json_merge_patch('{}', s.written), s.run_id)"
-)
-"""A new row: what is to be forgotten was never there."""
+_MERGED = """
+create or replace temp table _merged as select s.* replace (
+  json_merge_patch(coalesce(t.fields, '{}'), s.fields) as fields,
+  json_merge_patch(coalesce(t.written, '{}'), s.written) as written
+) from _shadows s left join sync.shadows t using (entity_type, teamleader_id)
+"""
+"""Of a new row, what is to be forgotten was never there."""
 
 _SAME_PAIR = "t.hubspot_id = s.hubspot_id or s.matched_by is null or s.matched_by = 'link'"
 _LINK = ", ".join(
