@@ -37,6 +37,7 @@ from tl_hubspot.two_way.flows import Flow
 from tl_hubspot.warehouse import history
 from tl_hubspot.warehouse.lake import Bucket, Lake
 from tl_hubspot.warehouse.store import Warehouse, frame_of, insert
+from tl_hubspot.warehouse.watched import WatchedWarehouse
 from tl_hubspot.webhooks.spool import Spool
 
 ENTITIES = ("contact", "company", "deal")
@@ -367,7 +368,7 @@ def warehouse_of(settings: Settings, *, lock_timeout: float | None = None) -> Wa
         files = chosen.files or str((settings.data / "lake").resolve())
         lake = Lake(_reveal(chosen.catalog), files, chosen.name, bucket)
     wait = settings.lock_timeout_seconds if lock_timeout is None else lock_timeout
-    return Warehouse(settings.database, lake=lake, lock_timeout=wait)
+    return WatchedWarehouse(settings.database, lake=lake, lock_timeout=wait)
 
 
 def is_going_on(data: Path) -> bool:

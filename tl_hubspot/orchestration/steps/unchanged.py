@@ -21,6 +21,7 @@ from tl_hubspot.orchestration.run import Run
 from tl_hubspot.rules.settings import RuleSettings
 from tl_hubspot.warehouse import schema
 from tl_hubspot.warehouse.store import Warehouse
+from tl_hubspot.warehouse.watched import WatchedWarehouse
 
 TABLE = "sync.made_of"
 _VOLATILE = {"_loaded_at", "_run_id", "payload"}
@@ -61,7 +62,7 @@ def made_of(
     """What something is made of: tables (computed ones by what those were made of), facts and figures."""
     with warehouse.connect() as con:
         known = dict(con.execute(f"select name, fingerprint from {TABLE}").fetchall())
-        parts = {name: known[name] if name in known else _content(con, name) for name in tables}
+        parts = {name: known[name] if name in known else _content_of(warehouse, con, name) for name in tables}
     rest = _sha256(json.dumps([facts, _program()], sort_keys=True, default=_plain))
     return MadeOf(parts, rest, json.dumps(figures or {}, sort_keys=True))
 
@@ -117,6 +118,13 @@ def facts_of(rules: RuleSettings) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return sorted(value) if isinstance(value, set | frozenset) else str(value)
+
+
+def _content_of(warehouse: Warehouse, con: duckdb.DuckDBPyConnection, name: str) -> str:
+    """Looked at once between two writes to a table, where those are known."""
+    if isinstance(warehouse, WatchedWarehouse):
+        return warehouse.unless_written(name, lambda: _content(con, name))
+    return _content(con, name)
 
 
 def _content(con: duckdb.DuckDBPyConnection, name: str) -> str:

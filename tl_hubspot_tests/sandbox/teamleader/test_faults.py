@@ -113,6 +113,18 @@ def test_the_same_seed_gives_the_same_order(tmp_path: Path) -> None:
     assert orders(7) != orders(8)
 
 
+def test_deals_updated_since_are_found_in_their_order_by_an_index_that_older_files_get(tmp_path: Path) -> None:
+    before = TeamleaderSandbox(tmp_path / "older.sqlite")
+    before.store.execute("DROP INDEX deals_created_updated")
+    before.close()
+    sandbox = TeamleaderSandbox(tmp_path / "older.sqlite")
+    plan = sandbox.store.query(
+        "EXPLAIN QUERY PLAN SELECT n FROM deals WHERE updated_at >= 0 AND created_at <= 9 ORDER BY created_at DESC"
+    )
+    sandbox.close()
+    assert [row["detail"] for row in plan] == ["SEARCH deals USING COVERING INDEX deals_created_updated (created_at<?)"]
+
+
 def test_bulk_loading_leaves_the_indexes_in_place(tmp_path: Path) -> None:
     def indexes(sandbox: TeamleaderSandbox) -> set[str]:
         return {row["name"] for row in sandbox.store.query("SELECT name FROM sqlite_master WHERE type = 'index'")}
