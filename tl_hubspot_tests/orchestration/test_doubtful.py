@@ -21,7 +21,7 @@ from tl_hubspot.orchestration.steps.mirroring import TABLES
 from tl_hubspot.warehouse.store import become, delete, frame_of, upsert
 
 AT = datetime(2026, 11, 2, 11, tzinfo=UTC)
-SEEDS, ROUNDS = 2, 12
+SEEDS, ROUNDS = 2, 8
 OWN = [f"t{n}" for n in range(8)]
 UNLINKED = {("contact", id) for id in OWN[:3]}
 THEIRS = [str(n) for n in range(9)]
@@ -178,3 +178,50 @@ def test_the_same_is_not_compared_again(platform: Platform) -> None:
     with platform.warehouse.transaction() as con:
         doubtful.remember(con, platform.run("run-1"), found, made_of)
     assert doubtful.find(platform.warehouse) == (found, None)
+
+
+def test_an_address_and_a_merge_that_are_no_more(platform: Platform) -> None:
+    """Neither the relations nor the links change; the contact of a deal is not found any more, and a deal stands alone
+    again under whose id associations are remembered."""
+    warehouse = platform.warehouse
+
+    def write(number: int, **tables: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+        run = platform.run(f"run-{number}")
+        stamp = {
+            "_run_id": run.run_id,
+            "run_id": run.run_id,
+            "last_run": run.run_id,
+            "_loaded_at": AT + timedelta(seconds=number),
+        }
+        for name, rows in tables.items():
+            table = name.replace("_", ".", 1)
+            known = frame_of(table, []).columns
+            warehouse.upsert(table, frame_of(table, [row | {k: stamp[k] for k in stamp if k in known} for row in rows]))
+        found, made_of = doubtful.find(warehouse)
+        assert found == doubtful._whole(warehouse)
+        with warehouse.transaction() as con:
+            assert made_of is not None
+            doubtful.remember(con, run, found, made_of)
+        return found.records
+
+    def ends(from_id: str, to_type: str, to_id: str) -> dict[str, Any]:
+        return {"from_type": "deal", "from_id": from_id, "to_type": to_type, "to_id": to_id}
+
+    def link(kind: str, own: str, theirs: str) -> dict[str, Any]:
+        return {"entity_type": kind, "teamleader_id": own, "hubspot_id": theirs}
+
+    person, deal = {"id": "2", "archived": False}, {"id": "7", "archived": False}
+    assert write(
+        1,
+        eligible_contacts=[{"teamleader_id": "p", "address": "a@a.example"}],
+        eligible_relations=[ends("d", "contact", "p"), ends("e", "company", "f")],
+        sync_links=[link("deal", "d", "1"), link("deal", "e", "7"), link("company", "f", "3")],
+        sync_relations=[ends("1", "contact", "2"), ends("6", "company", "3")],
+        hubspot_associations=[ends("1", "contact", "2"), ends("7", "company", "3")],
+        hubspot_contacts=[person | {"email": "a@a.example"}],
+        hubspot_deals=[deal | {"merged_ids": ["6"]}],
+    ) == [("contact", "company", "2")]
+    lost = ("deal", "contact", "1")
+    assert write(2, hubspot_contacts=[person | {"email": "b@a.example"}]) == [lost]
+    alone = [("deal", "company", "6"), ("deal", "company", "7")]
+    assert write(3, hubspot_deals=[deal | {"merged_ids": []}]) == [*alone, lost]
