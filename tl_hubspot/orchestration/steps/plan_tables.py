@@ -61,8 +61,8 @@ class Tables:
             return self._warehouse.read(f"select {columns} from {table} where {where}", None, **frames)
         if table not in self._kept:
             condition, ids = in_scope(self._scope, table)
-            query = f"select {', '.join(columns_of(table))} from {table} where {condition}"
-            self._kept[table] = self._warehouse.read(query, None, **{name: of.to_frame() for name, of in ids.items()})
+            frames_of = {name: of.to_frame() for name, of in ids.items()}
+            self._kept[table] = self._warehouse.pick(table, condition, ", ".join(columns_of(table)), **frames_of)
         return self._warehouse.read(
             f"select {columns} from _rows where {where}", None, _rows=self._kept[table], **frames
         )
