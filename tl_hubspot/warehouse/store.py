@@ -39,7 +39,7 @@ _CONFIG = {
     # time with one, planning a tenth less
     "threads": "1",
 }
-SPARSE = 300
+SPARSE = 100
 """Rows are few when their table has so many times more."""
 _MARK = upgrade.MARK
 _STAMPS = ("_loaded_at", "_run_id")

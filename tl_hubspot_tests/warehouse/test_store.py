@@ -62,7 +62,7 @@ def test_columns_that_a_frame_lacks_keep_their_value(made: Warehouse) -> None:
     assert made.read("sync.links").row(0) == ("contact", "a", "2", "first", "second", None)
 
 
-@pytest.mark.parametrize("sparse", [0, 300])
+@pytest.mark.parametrize("sparse", [0, 100])
 @on_both
 def test_rows_that_are_picked_out_stay(made: Warehouse, sparse: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "SPARSE", sparse)
