@@ -17,7 +17,6 @@ from tl_hubspot.planning.plan_inputs import DECIDED, EntityInputs, MarketingCoun
 from tl_hubspot.warehouse import schema
 from tl_hubspot.warehouse.store import Warehouse, frame_of
 
-
 _LONG = (*MIRRORS.values(), "sync.shadows")
 """Tables with long texts in each row."""
 
