@@ -18,7 +18,7 @@ from tl_hubspot.orchestration import consent
 from tl_hubspot.pushing.ledger import Row, Rows
 from tl_hubspot.warehouse.history import registered
 from tl_hubspot.warehouse.schema import table
-from tl_hubspot.warehouse.store import Warehouse, delete, fetch, frame_of, insert, upsert
+from tl_hubspot.warehouse.store import Warehouse, delete, frame_of, insert, take, touch, upsert
 
 
 class WarehouseLedger:
@@ -86,11 +86,10 @@ class WarehouseLedger:
         """Confirmed values, merged property by property into what is remembered; what is null is forgotten."""
         with self._open() as con:
             for frame in _rounds("sync.shadows", rows):
-                with registered(con, _shadows=frame):
-                    con.execute(_MERGED)
-                    # long texts changed in place are all written anew, those of other rows too
-                    con.execute(f"delete from sync.shadows t using _shadows s where {_same('sync.shadows')}")
-                    con.execute("insert into sync.shadows by name from _merged")
+                # long texts changed in place are all written anew, those of other rows too
+                before = take(con, "sync.shadows", frame.select(table("sync.shadows").key))
+                with registered(con, _shadows=frame, _before=before):
+                    con.execute(f"insert into sync.shadows by name {_MERGED}")
 
     def relation(self, rows: Rows) -> None:
         """Associations made or found; one that is known keeps its origin."""
@@ -159,10 +158,10 @@ def _merge_into(con: duckdb.DuckDBPyConnection, name: str, rows: str, update: st
 
 
 _MERGED = """
-create or replace temp table _merged as select s.* replace (
-  json_merge_patch(coalesce(t.fields, '{}'), s.fields) as fields,
-  json_merge_patch(coalesce(t.written, '{}'), s.written) as written
-) from _shadows s left join sync.shadows t using (entity_type, teamleader_id)
+select s.* replace (
+  json_merge_patch(coalesce(b.fields, '{}'), s.fields) as fields,
+  json_merge_patch(coalesce(b.written, '{}'), s.written) as written
+) from _shadows s left join _before b using (entity_type, teamleader_id)
 """
 """Of a new row, what is to be forgotten was never there."""
 
@@ -187,24 +186,21 @@ def _same(name: str) -> str:
 
 def _hand_over(con: duckdb.DuckDBPyConnection, taken_over: Sequence[tuple[str, str, str]]) -> None:
     """Links (entity type, old, new Teamleader id) whose HubSpot record went to another go; their shadows go over."""
-    ids = pl.DataFrame({"id": [id for _, old, new in taken_over for id in (old, new)]}, schema={"id": pl.String})
-    with registered(con, _ids=ids):
-        rows = fetch(con, "from sync.shadows where teamleader_id in (from _ids)").to_dicts()
-    shadows = {(row["entity_type"], row["teamleader_id"]): row for row in rows}
-    merged: dict[tuple[str, str], Row] = {}
+    ids = pl.DataFrame({"teamleader_id": [id for _, *pair in taken_over for id in pair]}).unique()
+    shadows = {(row["entity_type"], row["teamleader_id"]): row for row in take(con, "sync.shadows", ids).to_dicts()}
+    merged = dict(shadows)
     for entity_type, old, new in sorted(taken_over):
-        before = shadows.get((entity_type, old))
-        if before is None:
-            continue
-        own = merged.get((entity_type, new)) or shadows.get((entity_type, new)) or before | {"teamleader_id": new}
-        merged[entity_type, new] = own | {n: _merge(before[n], own[n]) for n in ("fields", "written")}
-    upsert(con, "sync.shadows", frame_of("sync.shadows", list(merged.values())))
+        if before := shadows.get((entity_type, old)):
+            own = merged.get((entity_type, new), before) | {"teamleader_id": new}
+            merged[entity_type, new] = own | {n: _merge(before[n], own[n]) for n in ("fields", "written")}
+    left = [row for key, row in merged.items() if key not in {(e, old) for e, old, _ in taken_over}]
+    insert(con, "sync.shadows", frame_of("sync.shadows", left))
     gone = pl.DataFrame(
         [(entity_type, old) for entity_type, old, _ in taken_over],
         schema={"entity_type": pl.String(), "teamleader_id": pl.String()},
         orient="row",
     ).unique()
-    delete(con, "sync.shadows", gone)
+    touch(con, "sync.shadows", gone)
     delete(con, "sync.links", gone)
 
 

@@ -131,10 +131,10 @@ _CHANGES = """
 create or replace temp table _outcomes as
 select w.* replace (coalesce(w.entity_type, o.entity_type) as entity_type,
     coalesce(w.teamleader_id, o.teamleader_id) as teamleader_id),
-  w.entity_type is null as is_gone, o.entity_type is null as is_new
+  w.entity_type is null as is_gone
 from ({wanted}) w full join (from sync.outcomes where {of_run}) o
   on o.entity_type = w.entity_type and o.teamleader_id = w.teamleader_id
-where is_gone or is_new or (o.hubspot_id, o.bucket, o.reason) is distinct from (w.hubspot_id, w.bucket, w.reason)
+where is_gone or (o.hubspot_id, o.bucket, o.reason) is distinct from (w.hubspot_id, w.bucket, w.reason)
 """
 _SAME = "o.entity_type = c.entity_type and o.teamleader_id = c.teamleader_id"
 
@@ -157,14 +157,8 @@ def _conclude(platform: Platform, run: Run, wanted: str, records: list[str], **f
         for which in records:
             of_run = f"{which} and entity_type in ({_listed(run)})"
             con.execute(_CHANGES.format(wanted=f"from ({wanted}) where {of_run}", of_run=of_run))
-            con.execute(f"delete from sync.outcomes o using _outcomes c where {_SAME} and is_gone")
-            con.execute(
-                "update sync.outcomes o set hubspot_id = c.hubspot_id, bucket = c.bucket, reason = c.reason"
-                f" from _outcomes c where {_SAME} and not is_new and not is_gone"
-            )
-            con.execute(
-                "insert into sync.outcomes by name select * exclude (is_gone, is_new) from _outcomes where is_new"
-            )
+            con.execute(f"delete from sync.outcomes o using _outcomes c where {_SAME}")
+            con.execute("insert into sync.outcomes by name select * exclude (is_gone) from _outcomes where not is_gone")
         _of_this_run(con, run)
         _require_sums(con, run)
     ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)

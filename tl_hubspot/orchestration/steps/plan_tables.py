@@ -17,6 +17,9 @@ from tl_hubspot.planning.plan_inputs import DECIDED, EntityInputs, MarketingCoun
 from tl_hubspot.warehouse import schema
 from tl_hubspot.warehouse.store import Warehouse, frame_of
 
+_LONG = (*MIRRORS.values(), "sync.shadows")
+"""Tables with long texts in each row."""
+
 
 class Tables:
     """Tables as frames: all of their rows, or those that `scope` names.
@@ -61,8 +64,12 @@ class Tables:
             return self._warehouse.read(f"select {columns} from {table} where {where}", None, **frames)
         if table not in self._kept:
             condition, ids = in_scope(self._scope, table)
-            query = f"select {', '.join(columns_of(table))} from {table} where {condition}"
-            self._kept[table] = self._warehouse.read(query, None, **{name: of.to_frame() for name, of in ids.items()})
+            frames_of, names = {name: of.to_frame() for name, of in ids.items()}, ", ".join(columns_of(table))
+            if table in _LONG:
+                self._kept[table] = self._warehouse.pick(table, condition, names, **frames_of)
+            else:
+                query = f"select {names} from {table} where {condition}"
+                self._kept[table] = self._warehouse.read(query, None, **frames_of)
         return self._warehouse.read(
             f"select {columns} from _rows where {where}", None, _rows=self._kept[table], **frames
         )

@@ -167,7 +167,7 @@ class _Growing:
         """All that have or had the same address, in either system."""
         texts = [
             self._ask("select address from decisions.contacts where teamleader_id in (from _ids)", self.own["contact"]),
-            self._ask(_PUSHED_ADDRESSES, self.own["contact"]),
+            *self._pushed_addresses(self.own["contact"]),
             self._ask("select email from hubspot.contacts where id in (from _ids)", self.hubspot["contact"]),
             self._ask(_FURTHER_ADDRESSES.format("id"), self.hubspot["contact"]),
         ]
@@ -267,9 +267,19 @@ class _Growing:
 
     def _ask(self, query: str, ids: pl.Series) -> pl.Series:
         """What the query finds for those of the ids for which it was not asked before."""
-        asked = self._asked.get(query, _NONE)
-        self._asked[query] = union(asked, ids)
-        return self._read(query, ids.filter(~ids.is_in(asked.implode())))
+        return self._read(query, self._not_asked(query, ids))
+
+    def _pushed_addresses(self, ids: pl.Series) -> list[pl.Series]:
+        ids = self._not_asked("pushed addresses", ids)
+        columns = ", ".join(f"{text} as n{n}" for n, text in enumerate(_PUSHED_ADDRESSES))
+        of_contacts = "entity_type = 'contact' and teamleader_id in (from _ids)"
+        return self._warehouse.pick("sync.shadows", of_contacts, columns, _ids=ids.to_frame()).get_columns()
+
+    def _not_asked(self, what: str, ids: pl.Series) -> pl.Series:
+        """Those of the ids for which that was not asked before."""
+        asked = self._asked.get(what, _NONE)
+        self._asked[what] = union(asked, ids)
+        return ids.filter(~ids.is_in(asked.implode()))
 
     def _add(self, entity_type: str, ids: pl.Series) -> None:
         self.own[entity_type] = union(self.own[entity_type], ids)
@@ -286,10 +296,7 @@ _NOT_AT_REST = {
     "sync.planned_outcomes": "bucket not in ('unchanged', 'skipped')",
     "sync.outcomes": "bucket not in ('unchanged', 'skipped')",
 }
-_PUSHED_ADDRESSES = f"""
-select unnest([fields->>'$.email', written->>'$.email', written->>'$.{SECONDARY_EMAILS}']) from sync.shadows
-where entity_type = 'contact' and teamleader_id in (from _ids)
-"""
+_PUSHED_ADDRESSES = ("fields->>'$.email'", "written->>'$.email'", f"written->>'$.{SECONDARY_EMAILS}'")
 _FURTHER_ADDRESSES = "select unnest(secondary_emails) from hubspot.contacts where {} in (from _ids)"
 _FURTHER_OWNERS = """
 select id from (select id, unnest(secondary_emails) as e from hubspot.contacts where len(secondary_emails) > 0)
