@@ -6,6 +6,7 @@ of a new database are made once per process and copied from then on (the tests o
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ import pytest
 from hypothesis import settings
 
 from tl_hubspot.warehouse import lake, store
+
+gc.set_threshold(500_000)  # as the command line does
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

@@ -11,8 +11,6 @@ from tl_hubspot.sandbox.worlds import reference
 from tl_hubspot_tests.e2e.builders import PHASES, PIPELINE, done, story
 from tl_hubspot_tests.e2e.conftest import Make
 
-pytestmark = pytest.mark.usefixtures("looked_at")
-
 DAYS = 24 * 60
 
 
