@@ -55,6 +55,25 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield made
 
 
+@pytest.fixture
+def stays_open(empty_database: Path) -> Iterator[None]:
+    """Databases that a test opens stay open until its end: to open one takes as long as ten questions. Not for tests in
+    which another process then opens one too, or a file is copied or taken away."""
+    begin, kept = store._open, dict[Path, Any]()
+
+    def opened(path: Path, *, read_only: bool, **more: Any) -> Any:
+        con = begin(path, read_only=read_only and path not in kept, **more)
+        if not read_only and path not in kept:
+            kept[path] = con.cursor()
+        return con
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_open", opened)
+        yield
+    for con in kept.values():
+        con.close()
+
+
 @pytest.fixture(scope="session")
 def empty_dagster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A Dagster instance that the product made, without runs: from here on a new data folder gets a copy of it."""

@@ -349,6 +349,8 @@ from tl_hubspot.orchestration.steps import links, phases
 from tl_hubspot_tests.e2e import test_calls
 from tl_hubspot.config import settings
 from tl_hubspot.orchestration.run import Platform, RunOptions
+
+pytestmark = pytest.mark.usefixtures("stays_open")
 links.CHUNK = phases.CHUNK = 10
 test_calls.steps(Platform(settings.load(), RunOptions(as_of=sys.argv[1])))
 """

@@ -11,6 +11,8 @@ from tl_hubspot.sandbox.control import Fault
 from tl_hubspot_tests.e2e.builders import Story, done, second_installation, story
 from tl_hubspot_tests.e2e.conftest import Make
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 
 def digest(world: Story) -> str:
     return str(world.product.read("select digest from sync.runs order by started_at desc limit 1").item())
