@@ -58,21 +58,12 @@ def record(con: duckdb.DuckDBPyConnection, folder: Path, events: Sequence[Row]) 
     _now_shown(con, events)
 
 
-AT_ONCE = 100_000
-"""Contacts compared at once: what is said of a million does not fit into DuckDB's memory."""
-
-
-def parts(contacts: int) -> int:
-    """Into how many parts so many contacts are divided for `record_decisions`."""
-    return contacts // AT_ONCE + 1
-
-
 def record_decisions(
-    con: duckdb.DuckDBPyConnection, folder: Path, run_id: str, at: datetime, part: int = 0, parts: int = 1
+    con: duckdb.DuckDBPyConnection, folder: Path, run_id: str, at: datetime, which: str = "true"
 ) -> int:
     """Append a row per contact of which Teamleader, the decision or HubSpot says something else than the ledger last
-    said, of one of `parts` of all contacts; returns how many."""
-    rows = fetch(con, _NEWS.format(part=f"hash(teamleader_id) % {parts} = {part}"))
+    said; returns how many. `which`: SQL condition on `teamleader_id`, of the contacts that are looked at."""
+    rows = fetch(con, _NEWS.format(which=which))
     if rows.is_empty():
         return 0
     stamp = [pl.lit(at, pl.Datetime("us", "UTC")).alias("at"), pl.lit(run_id).alias("run_id")]
@@ -112,10 +103,10 @@ def _now_shown(con: duckdb.DuckDBPyConnection, events: Sequence[Row]) -> None:
 
 
 _NEWS = f"""
-with linked as (select teamleader_id, hubspot_id from sync.links where entity_type = 'contact' and {{part}}),
-planned as (select teamleader_id, hubspot_id from sync.planned_outcomes where entity_type = 'contact' and {{part}}),
-decided as (from decisions.contacts where {{part}}),
-said as (from {FACTS} where {{part}}),
+with linked as (select teamleader_id, hubspot_id from sync.links where entity_type = 'contact' and {{which}}),
+planned as (select teamleader_id, hubspot_id from sync.planned_outcomes where entity_type = 'contact' and {{which}}),
+decided as (from decisions.contacts where {{which}}),
+said as (from {FACTS} where {{which}}),
 now as (
   select d.teamleader_id, coalesce(p.hubspot_id, l.hubspot_id) as hubspot_id, d.address, d.consent, d.opted_out,
     d.status as decision, d.reason, m.opted_out as hubspot_opted_out, m.marketable as hubspot_marketing

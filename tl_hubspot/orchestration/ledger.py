@@ -18,7 +18,7 @@ from tl_hubspot.orchestration import consent
 from tl_hubspot.pushing.ledger import Row, Rows
 from tl_hubspot.warehouse.history import registered
 from tl_hubspot.warehouse.schema import table
-from tl_hubspot.warehouse.store import Warehouse, delete, fetch, frame_of, insert, upsert
+from tl_hubspot.warehouse.store import Warehouse, delete, frame_of, insert, take, touch, upsert
 
 
 class WarehouseLedger:
@@ -84,11 +84,12 @@ class WarehouseLedger:
 
     def shadow(self, rows: Rows) -> None:
         """Confirmed values, merged property by property into what is remembered; what is null is forgotten."""
-        merged = ", ".join(f"{c} = json_merge_patch(t.{c}, s.{c})" for c in ("fields", "written"))
         with self._open() as con:
             for frame in _rounds("sync.shadows", rows):
-                with registered(con, _shadows=frame):
-                    _merge_into(con, "sync.shadows", "_shadows", f"{merged}, run_id = s.run_id", _SHADOW)
+                # long texts changed in place are all written anew, those of other rows too
+                before = take(con, "sync.shadows", frame.select(table("sync.shadows").key))
+                with registered(con, _shadows=frame, _before=before):
+                    con.execute(f"insert into sync.shadows by name {_MERGED}")
 
     def relation(self, rows: Rows) -> None:
         """Associations made or found; one that is known keeps its origin."""
@@ -148,19 +149,21 @@ _INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 # Statements are few and plain: each costs more than the rows in it.
 
 
-def _merge_into(con: duckdb.DuckDBPyConnection, name: str, rows: str, update: str, new: str = "by name") -> None:
-    """Rows (a view, no key twice) by key: `update` those that the table has, insert the others as `new`."""
+def _merge_into(con: duckdb.DuckDBPyConnection, name: str, rows: str, update: str) -> None:
+    """Rows (a view, no key twice) by key: `update` those that the table has, insert the others."""
     con.execute(
         f"merge into {name} t using {rows} s on {_same(name)}"
-        f" when matched then update set {update} when not matched then insert {new}"
+        f" when matched then update set {update} when not matched then insert by name"
     )
 
 
-_SHADOW = (
-    "(entity_type, teamleader_id, fields, written, run_id) values (s.entity_type, s.teamleader_id,"
-    " json_merge_patch('{}', s.fields), json_merge_patch('{}', s.written), s.run_id)"
-)
-"""A new row: what is to be forgotten was never there."""
+_MERGED = """
+select s.* replace (
+  json_merge_patch(coalesce(b.fields, '{}'), s.fields) as fields,
+  json_merge_patch(coalesce(b.written, '{}'), s.written) as written
+) from _shadows s left join _before b using (entity_type, teamleader_id)
+"""
+"""Of a new row, what is to be forgotten was never there."""
 
 _SAME_PAIR = "t.hubspot_id = s.hubspot_id or s.matched_by is null or s.matched_by = 'link'"
 _LINK = ", ".join(
@@ -183,24 +186,21 @@ def _same(name: str) -> str:
 
 def _hand_over(con: duckdb.DuckDBPyConnection, taken_over: Sequence[tuple[str, str, str]]) -> None:
     """Links (entity type, old, new Teamleader id) whose HubSpot record went to another go; their shadows go over."""
-    ids = pl.DataFrame({"id": [id for _, old, new in taken_over for id in (old, new)]}, schema={"id": pl.String})
-    with registered(con, _ids=ids):
-        rows = fetch(con, "from sync.shadows where teamleader_id in (from _ids)").to_dicts()
-    shadows = {(row["entity_type"], row["teamleader_id"]): row for row in rows}
-    merged: dict[tuple[str, str], Row] = {}
+    ids = pl.DataFrame({"teamleader_id": [id for _, *pair in taken_over for id in pair]}).unique()
+    shadows = {(row["entity_type"], row["teamleader_id"]): row for row in take(con, "sync.shadows", ids).to_dicts()}
+    merged = dict(shadows)
     for entity_type, old, new in sorted(taken_over):
-        before = shadows.get((entity_type, old))
-        if before is None:
-            continue
-        own = merged.get((entity_type, new)) or shadows.get((entity_type, new)) or before | {"teamleader_id": new}
-        merged[entity_type, new] = own | {n: _merge(before[n], own[n]) for n in ("fields", "written")}
-    upsert(con, "sync.shadows", frame_of("sync.shadows", list(merged.values())))
+        if before := shadows.get((entity_type, old)):
+            own = merged.get((entity_type, new), before) | {"teamleader_id": new}
+            merged[entity_type, new] = own | {n: _merge(before[n], own[n]) for n in ("fields", "written")}
+    left = [row for key, row in merged.items() if key not in {(e, old) for e, old, _ in taken_over}]
+    insert(con, "sync.shadows", frame_of("sync.shadows", left))
     gone = pl.DataFrame(
         [(entity_type, old) for entity_type, old, _ in taken_over],
         schema={"entity_type": pl.String(), "teamleader_id": pl.String()},
         orient="row",
     ).unique()
-    delete(con, "sync.shadows", gone)
+    touch(con, "sync.shadows", gone)
     delete(con, "sync.links", gone)
 
 

@@ -11,6 +11,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
@@ -38,6 +39,8 @@ _CONFIG = {
     # time with one, planning a tenth less
     "threads": "1",
 }
+SPARSE = 100
+"""Rows are few when their table has so many times more."""
 _MARK = upgrade.MARK
 _STAMPS = ("_loaded_at", "_run_id")
 _Written = TypeVar("_Written")
@@ -73,6 +76,8 @@ class Warehouse:
         self.read_only = read_only
         self._prepared = False
         self._held: duckdb.DuckDBPyConnection | None = None
+        self._picking = threading.Lock()
+        """The same row cannot be deleted twice at once."""
         self._idle: deque[duckdb.DuckDBPyConnection] = deque()
         """Connections to a lake that is held, to be used again: another one asks its catalog first."""
 
@@ -281,6 +286,22 @@ class Warehouse:
         with self.connect() as con, history.registered(con, **frames):
             return fetch(con, query, parameters)
 
+    def pick(self, table: str, where: str, columns: str = "*", **frames: pl.DataFrame) -> pl.DataFrame:
+        """`read` of the rows of a table for which `where` holds, by ids in `frames`: quick where these are few of many.
+
+        DuckDB looks through the long texts of all rows to give those of some, but not to give what it deletes: so these
+        rows are deleted, and the deletion is taken back.
+        """
+        asked = sum(frame.height for frame in frames.values())
+        if self.lake is not None or self.read_only or not asked or asked * SPARSE > self.count(table):
+            return self.read(f"select {columns} from {table} where {where}", None, **frames)
+        with self._picking, self.connect() as con, history.registered(con, **frames):
+            con.execute("begin")
+            try:
+                return _in_utc(con.execute(f"delete from {table} where {where} returning {columns}").pl())
+            finally:
+                con.execute("rollback")
+
     def count(self, table: str, where: str = "true") -> int:
         """Number of rows."""
         with self.connect() as con:
@@ -389,7 +410,26 @@ def _run_copying(source: Path, target: Path, block: int) -> int:
 def fetch(con: duckdb.DuckDBPyConnection, query: str, parameters: Parameters = None) -> pl.DataFrame:
     """Frame of a table or query; timestamps in UTC."""
     sql = f"select * from {query}" if " " not in query.strip() else query
-    frame = con.sql(sql, params=parameters).pl() if parameters else con.sql(sql).pl()
+    return _in_utc(con.sql(sql, params=parameters).pl() if parameters else con.sql(sql).pl())
+
+
+def take(con: duckdb.DuckDBPyConnection, table: str, keys: pl.DataFrame) -> pl.DataFrame:
+    """Delete the rows whose columns equal a row of `keys`, without a note of it (see `touch`), and return them."""
+    on = " and ".join(f't."{c}" = s."{c}"' for c in keys.columns)
+    wanted = f"from {table} t where exists (select 1 from _keys s where {on})"
+    with history.registered(con, _keys=keys):
+        if con.execute(_IS_FILE).fetchall():
+            return _in_utc(con.execute(f"delete {wanted} returning *").pl())
+        rows = fetch(con, wanted)
+        con.execute(f"delete {wanted}")
+        return rows
+
+
+_IS_FILE = "select 1 from duckdb_databases() where database_name = current_database() and type = 'duckdb'"
+"""A lake cannot return what it deletes."""
+
+
+def _in_utc(frame: pl.DataFrame) -> pl.DataFrame:
     instants = [n for n, t in frame.schema.items() if isinstance(t, pl.Datetime) and t.time_zone not in (None, "UTC")]
     return frame.with_columns(pl.col(instants).dt.convert_time_zone("UTC")) if instants else frame
 
@@ -426,27 +466,35 @@ def places(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> p
         return con.sql(f"select {keys}, t.rowid as _at from _frame s join {table} t on {on}").pl()
 
 
-def merge(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, places: pl.DataFrame) -> Merged:
-    """`upsert` of rows whose `places` are known (those of others are left out)."""
+def merge(
+    con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, places: pl.DataFrame, *, differing: bool = False
+) -> Merged:
+    """`upsert` of rows whose `places` are known (those of others are left out).
+
+    differing: each row is known to be another version than the one that the table has.
+    """
     key = schema.table(table).key
     new = frame.join(places, on=key, how="anti", maintain_order="left")
     known = frame.join(places, on=key, how="inner", maintain_order="left")
-    old = _update(con, table, known) if known.height else 0
+    old = _update(con, table, known, differing=differing) if known.height else 0
     insert(con, table, new)
     return Merged(inserted=new.height, updated=old, unchanged=known.height - old)
 
 
-def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame) -> int:
+def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame, *, differing: bool) -> int:
     """Update those of `known` (rows with their place `_at`) that differ; returns how many. Stamps of a row move with a
     version alone."""
     known = history.stamped(con, table, known)
     values = [c for c in known.columns if c not in (*schema.table(table).key, "_at")]
     compared = [c for c in values if c not in _STAMPS]
     is_again = "t._run_id = s._run_id" if history.is_kept(table) and "_run_id" in values else "false"
+    is_version, is_other = (
+        "true" if differing else _differs(names) for names in (history.compared(table, compared), compared)
+    )
     with history.registered(con, _frame=known):
         found = con.sql(
-            f"select _at, {_differs(history.compared(table, compared))} as is_version, {is_again} as is_again"
-            f" from _frame s join {table} t on t.rowid = s._at where {_differs(compared)}"
+            f"select _at, {is_version} as is_version, {is_again} as is_again"
+            f" from _frame s join {table} t on t.rowid = s._at where {is_other}"
         ).pl()
     if found.is_empty():
         return 0
@@ -455,7 +503,12 @@ def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame) -> 
     sets = ", ".join(f'"{c}" = {new}' for c, new in news.items())
     with history.registered(con, _frame=changed):
         history.supersede(con, table, "t.rowid in (select _at from _frame where is_version)")
-        con.execute(f"update {table} t set {sets} from _frame s where t.rowid = s._at")
+        if not history.is_kept(table) and len(known.columns) > len(schema.table(table).columns):
+            # texts changed in place are all written anew, those of other rows too
+            con.execute(f"delete from {table} where rowid in (select _at from _frame)")
+            con.execute(f"insert into {table} by name select * exclude (_at, is_version, is_again) from _frame")
+        else:
+            con.execute(f"update {table} t set {sets} from _frame s where t.rowid = s._at")
     history.settle(con, table, changed.filter("is_version", "is_again"))
     return changed.height
 

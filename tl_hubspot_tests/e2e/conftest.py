@@ -12,12 +12,15 @@ import polars as pl
 import pytest
 
 from tl_hubspot.config import settings as configuration
+from tl_hubspot.orchestration import consent
 from tl_hubspot.orchestration.execute import Finished, execute
 from tl_hubspot.orchestration.run import Platform, Run, RunOptions
-from tl_hubspot.orchestration.steps import planning
+from tl_hubspot.orchestration.steps import conclude, planning, pushing, unchanged
 from tl_hubspot.orchestration.steps.scope import Scope
+from tl_hubspot.pushing.push import PushResult
 from tl_hubspot.sandbox.serve import LocalSystems
-from tl_hubspot.warehouse.store import Warehouse
+from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.store import Warehouse, fetch, insert
 
 
 @dataclass
@@ -82,23 +85,48 @@ PLANNED = {
 @pytest.fixture(scope="module")
 def looked_at() -> Iterator[list[int]]:
     """Numbers of records that plans of some records looked at. Each such plan is made once more, of all records, and
-    has to say the same."""
-    store, sizes = planning.store, list[int]()
+    has to say the same; and whatever follows from it for these records alone is all that follows."""
+    store, decided, pushed, sizes = planning.store, pushing._decided, conclude.pushed, list[int]()
 
-    def compared(platform: Platform, run: Run, made: Any, made_of: Any, scope: Scope | None = None) -> Any:
+    def plan_compared(platform: Platform, run: Run, made: Any, made_of: Any, scope: Scope | None = None) -> Any:
         tallies = store(platform, run, made, made_of, scope)
         if scope is not None:
             some = {name: platform.warehouse.read(query).rows() for name, query in PLANNED.items()}
+            looked, built_on = (platform.warehouse.read(t) for t in ("sync.looked_at", _BUILT_ON))
             of_all = planning.make(platform, run)
             store(platform, run, of_all, made_of)
             assert some == {name: platform.warehouse.read(query).rows() for name, query in PLANNED.items()}
             assert (made.digest, made.limits) == (of_all.digest, of_all.limits)
             sizes.append(scope.size)
+            with platform.warehouse.transaction() as con:
+                unchanged.remember(con, "sync.plan", made_of, run, built_on.item())
+                insert(con, "sync.looked_at", looked)
         return tallies
 
+    def decided_compared(platform: Platform, run: Run) -> None:
+        decided(platform, run)
+        if "contact" in run.options.entities:
+            with platform.warehouse.transaction() as con:
+                assert not consent.record_decisions(con, platform.settings.data, run.run_id, platform.clock())
+
+    def pushed_compared(platform: Platform, run: Run, result: PushResult, due: pl.DataFrame) -> str:
+        status = pushed(platform, run, result, due)
+        of_run = f"entity_type in ({conclude._listed(run)})"
+        with platform.warehouse.connect() as con, registered(con, _became=result.outcomes):
+            con.execute(conclude._CHANGES.format(wanted=f"from ({conclude._BECAME}) where {of_run}", of_run=of_run))
+            assert fetch(con, "from _outcomes").rows() == []
+        assert conclude._decision_rows(platform, run, "true") == []
+        return status
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "store", compared)
+        patch.setattr("tl_hubspot.warehouse.store.SPARSE", 0)  # few rows are picked out, of however few
+        patch.setattr(planning, "store", plan_compared)
+        patch.setattr(pushing, "_decided", decided_compared)
+        patch.setattr(conclude, "pushed", pushed_compared)
         yield sizes
+
+
+_BUILT_ON = "select result from sync.made_of where name = 'sync.plan'"
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tl_hubspot.config import settings as configuration
 from tl_hubspot.errors import ExitCode, TlHubspotError
 from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform, RunOptions
-from tl_hubspot.orchestration.steps import conclude
+from tl_hubspot.orchestration.steps import conclude, looked_at, unchanged
 from tl_hubspot.pushing.push import OUTCOMES, PushResult
 from tl_hubspot.warehouse.store import frame_of, polars_schema
 from tl_hubspot_tests.pushing.memory import plan, update
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("stays_open")
 @pytest.fixture
 def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
     """Two contacts, decided and planned; what is logged of them is compared in several parts."""
-    monkeypatch.setattr(conclude, "AT_ONCE", 1)
+    monkeypatch.setattr(looked_at, "AT_ONCE", 1)
     settings = configuration.load({"TL_HUBSPOT_DATA": str(tmp_path)}, directory=tmp_path)
     made = Platform(settings, RunOptions(as_of="2026-11-02", only=("contact",)))
     contacts = [{"id": id, "payload": "{}"} for id in ("a", "b")]
@@ -33,7 +33,10 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
     return made
 
 
-def planned(platform: Platform, *ids: str) -> None:
+def planned(platform: Platform, *ids: str, plan: str = "of all", built_on: str | None = None) -> None:
+    """A plan of that fingerprint; `built_on`: that of the plan which stands for all records but those looked at."""
+    with platform.warehouse.transaction() as con:
+        unchanged.remember(con, "sync.plan", plan, None, built_on)
     rows = [{"entity_type": "contact", "teamleader_id": i, "bucket": "skipped", "reason": "too_old"} for i in ids]
     platform.warehouse.replace("sync.planned_outcomes", frame_of("sync.planned_outcomes", rows))
 
@@ -69,20 +72,39 @@ def test_only_outcomes_that_differ_are_written_and_another_decision_is_logged(pl
     planned(platform, "a", "b")
     push(platform, "first")
     row = {"entity_type": "contact", "teamleader_id": "b", "bucket": "unchanged", "reason": "too_old"}
-    platform.warehouse.upsert("sync.planned_outcomes", frame_of("sync.planned_outcomes", [row]))
+    planned(platform, "a", plan="another")
+    platform.warehouse.append("sync.planned_outcomes", frame_of("sync.planned_outcomes", [row]))
     push(platform, "second")
     stored = platform.warehouse.read("select teamleader_id, bucket, reason, run_id from sync.outcomes order by all")
     assert stored.rows() == [("a", "skipped", "too_old", "second"), ("b", "unchanged", "too_old", "second")]
     # the bucket and the reason are the same, what was decided is not
     platform.warehouse.upsert("decisions.contacts", pl.DataFrame({"teamleader_id": ["a"], "status": ["duplicate"]}))
+    planned(platform, "a", plan="a third")
+    platform.warehouse.append("sync.planned_outcomes", frame_of("sync.planned_outcomes", [row]))
     push(platform, "third")
     logged = platform.warehouse.read("select teamleader_id from sync.log where run_id = 'third'")
     assert logged.rows() == [("a",)]
     # a contact that Teamleader deletes leaves
     platform.warehouse.upsert("teamleader.contacts", pl.DataFrame({"id": ["b"], "deleted_at": [platform.clock()]}))
-    planned(platform, "a")
+    planned(platform, "a", plan="a fourth")
     push(platform, "fourth")
     assert platform.warehouse.read("select teamleader_id, run_id from sync.outcomes").rows() == [("a", "fourth")]
+
+
+@pytest.mark.parametrize("concluded", [True, False])
+def test_after_a_plan_of_few_records_these_alone_are_looked_at(platform: Platform, concluded: bool) -> None:
+    planned(platform, "a", "b", plan="first")
+    push(platform, "first")
+    if not concluded:
+        planned(platform, "a", "b", plan="never pushed")
+    planned(platform, plan="second", built_on="first" if concluded else "never pushed")
+    rows = [{"entity_type": "contact", "teamleader_id": i, "bucket": "unchanged", "reason": "too_old"} for i in "ab"]
+    platform.warehouse.append("sync.planned_outcomes", frame_of("sync.planned_outcomes", rows))
+    looked = [{"entity_type": "contact", "teamleader_id": "b"}]
+    platform.warehouse.append("sync.looked_at", frame_of("sync.looked_at", looked))
+    push(platform, "second")
+    stored = platform.warehouse.read("select bucket, run_id from sync.outcomes order by teamleader_id").rows()
+    assert stored == [("skipped" if concluded else "unchanged", "second"), ("unchanged", "second")]
 
 
 def test_what_the_push_says_stands_over_the_plan(platform: Platform) -> None:

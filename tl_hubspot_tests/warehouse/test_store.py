@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ import polars as pl
 import pytest
 
 from tl_hubspot.errors import WarehouseError
-from tl_hubspot.warehouse import schema
-from tl_hubspot.warehouse.store import Merged, Warehouse, delete, frame_of, upsert
+from tl_hubspot.warehouse import schema, store
+from tl_hubspot.warehouse.store import Merged, Warehouse, delete, frame_of, take, upsert
 from tl_hubspot_tests.warehouse.conftest import on_both
 
 
@@ -59,6 +60,33 @@ def test_columns_that_a_frame_lacks_keep_their_value(made: Warehouse) -> None:
     made.upsert("sync.links", links(link("a", "1", "first")))
     made.upsert("sync.links", links(link("a", "2", "second")).drop("first_run"))
     assert made.read("sync.links").row(0) == ("contact", "a", "2", "first", "second", None)
+
+
+@pytest.mark.parametrize("sparse", [0, 100])
+@on_both
+def test_rows_that_are_picked_out_stay(made: Warehouse, sparse: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "SPARSE", sparse)
+    rows = [{"entity_type": "contact", "teamleader_id": str(n), "fields": f'{{"n": "{n}"}}'} for n in range(50)]
+    made.append("sync.shadows", frame_of("sync.shadows", rows))
+    ids = pl.DataFrame({"id": ["7", "8", "none"]})
+    where, columns = "teamleader_id in (from _ids)", "teamleader_id, fields->>'$.n' as n"
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: made.pick("sync.shadows", where, columns, _ids=ids).rows(), range(8)))
+    assert [sorted(f) for f in found] == [[("7", "7"), ("8", "8")]] * 8
+    assert made.pick("sync.shadows", where, _ids=ids).columns == made.read("sync.shadows").columns
+    assert made.count("sync.shadows") == 50
+
+
+@on_both
+def test_rows_that_are_taken_out_are_told(made: Warehouse) -> None:
+    rows = [{"entity_type": "contact", "teamleader_id": str(n), "fields": str(n)} for n in range(3)]
+    made.append("sync.shadows", frame_of("sync.shadows", rows))
+    keys = pl.DataFrame({"entity_type": ["contact", "deal"], "teamleader_id": ["1", "2"]})
+    with made.transaction() as con:
+        assert take(con, "sync.shadows", keys).rows(named=True) == [
+            {"entity_type": "contact", "teamleader_id": "1", "fields": "1", "written": None, "run_id": None}
+        ]
+    assert made.read("select teamleader_id from sync.shadows order by all")["teamleader_id"].to_list() == ["0", "2"]
 
 
 def test_stamps_alone_are_no_change(made: Warehouse) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import polars as pl
 
-from tl_hubspot.orchestration.steps.changed import FEW, Changed, since
+from tl_hubspot.orchestration.steps import changed
+from tl_hubspot.orchestration.steps.changed import FEW, Changed
 from tl_hubspot.orchestration.steps.unchanged import MadeOf
 from tl_hubspot.rules import companies as company_rules
 from tl_hubspot.rules import contacts as contact_rules
@@ -31,20 +32,20 @@ def ids_affected(
 
     `made_of`: what it is made of now.
     """
-    changed = since(warehouse, table, made_of)
-    if changed is None:
+    rows = changed.since(warehouse, table, made_of)
+    if rows is None:
         return None
     try:
-        return affected(Affected(warehouse, changed))
+        return affected(Affected(warehouse, rows))
     except _TooMany:
         return None
 
 
 class Affected:
-    """What follows from `changed`."""
+    """What follows from rows that changed."""
 
-    def __init__(self, warehouse: Warehouse, changed: Changed) -> None:
-        self._read, self._changed, self._count = warehouse.read, changed, warehouse.count
+    def __init__(self, warehouse: Warehouse, rows: Changed) -> None:
+        self._read, self._changed, self._count = warehouse.read, rows, warehouse.count
 
     # --- decisions ---
 
@@ -138,16 +139,10 @@ class Affected:
     # --- reading ---
 
     def _ids(self, table: str, column: str | None = None) -> pl.Series:
-        keys = self._changed.get(table)
-        if keys is None:
-            return pl.Series([], dtype=pl.String)
-        return keys.get_column(column or keys.columns[0])
+        return changed.keys_of(self._changed, table, column)
 
     def _linked(self, entity_type: str) -> pl.Series:
-        keys = self._changed.get("sync.links")
-        if keys is None:
-            return pl.Series([], dtype=pl.String)
-        return keys.filter(pl.col("entity_type") == entity_type)["teamleader_id"]
+        return changed.keys_of(self._changed, "sync.links", "teamleader_id", entity_type=entity_type)
 
     def _some(self, query: str, ids: pl.Series) -> pl.DataFrame:
         return self._read(query, _ids=ids.to_frame())

@@ -23,7 +23,6 @@ Changed = Mapping[str, pl.DataFrame]
 FEW, MOST = 1_000, TOUCHED
 """Everything is computed again when more rows changed than a tenth of their table, these as the least and the most."""
 
-
 _SMALL = ("sync.releases",)
 """Tables that whoever asks looks at as a whole."""
 
@@ -68,3 +67,11 @@ def _keys(warehouse: Warehouse, table: str, seen: int, run: int) -> pl.DataFrame
             return None
     keys = keys.unique()
     return None if keys.height > max(FEW, min(MOST, warehouse.count(table) // 10)) else keys
+
+
+def keys_of(changed: Changed, table: str, name: str | None = None, **where: str) -> pl.Series:
+    """One column of the keys of a table (the first, when no `name` is given); nothing when none of its rows changed."""
+    keys = changed.get(table)
+    if keys is None:
+        return pl.Series([], dtype=pl.String)
+    return keys.filter(**where).get_column(name or keys.columns[0])

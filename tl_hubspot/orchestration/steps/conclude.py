@@ -14,7 +14,7 @@ import polars as pl
 from tl_hubspot.errors import ConfigurationError, ExitCode, TlHubspotError
 from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform, Run
-from tl_hubspot.orchestration.steps import unchanged
+from tl_hubspot.orchestration.steps import looked_at, unchanged
 from tl_hubspot.planning.guards import Limit
 from tl_hubspot.pushing import retries
 from tl_hubspot.pushing.push import PushResult
@@ -32,10 +32,8 @@ _STATUS = {
 _SOURCES = {"contact": "teamleader.contacts", "company": "teamleader.companies", "deal": "teamleader.deals"}
 _DECISIONS = {"contact": "decisions.contacts", "company": "decisions.companies", "deal": "decisions.deals"}
 _LOGGED = "sync.logged_decisions"
-AT_ONCE = 200_000
-"""Records whose decisions are compared with what was logged at once, for the sake of memory."""
-_AS_PLANNED = "outcomes as planned"
-"""What was planned to become of each record stands in `sync.outcomes`, and no push said otherwise."""
+_CONCLUDED, _AS_PLANNED = "outcomes of the plan", "as planned"
+"""What became of every record of a plan is stored and logged; the result is given when no push said otherwise."""
 
 
 def require_digest(made: str, digest: str) -> None:
@@ -56,7 +54,7 @@ def planned(platform: Platform, run: Run, digest: str, limits: list[Limit]) -> b
     if run.options.command == "plan":
         platform.close_run(run.run_id, "planned", **columns)
     elif held:
-        _store_outcomes(platform, run, _HELD)
+        _conclude(platform, run, _HELD, looked_at.all_of(platform.warehouse))
         platform.close_run(run.run_id, "held", counts=_counts(platform, run, {}), **columns)
     else:
         platform.close_run(run.run_id, "running", **columns)
@@ -68,15 +66,15 @@ def pushed(platform: Platform, run: Run, result: PushResult, due: pl.DataFrame) 
     those of records that wait after a failure left out."""
     _remember_failures(platform, run, result, due)
     became = result.outcomes.select("entity_type", "teamleader_id", "hubspot_id", "bucket", "reason")
-    as_planned = unchanged.fingerprint(
-        platform.warehouse, ["sync.planned_outcomes"], {"entities": run.options.entities}
-    )
-    if became.is_empty() and unchanged.made_by(platform.warehouse, _AS_PLANNED, as_planned):
-        with platform.warehouse.transaction() as con:
+    plan, warehouse = looked_at.plan(platform.warehouse), platform.warehouse
+    if became.is_empty() and unchanged.result_of(warehouse, _CONCLUDED, plan) == _AS_PLANNED:
+        with warehouse.transaction() as con:
             _of_this_run(con, run)
-        _log_decisions(platform, run)
     else:
-        _store_outcomes(platform, run, _BECAME, as_planned if became.is_empty() else None, _became=became)
+        records = looked_at.conditions(warehouse, _CONCLUDED)
+        _conclude(platform, run, _BECAME, records, _became=became)
+        with warehouse.transaction() as con:
+            unchanged.remember(con, _CONCLUDED, plan, run, _AS_PLANNED if became.is_empty() else None)
     if result.notices:
         rows = [notice | {"found_by": "push"} for notice in result.notices]
         platform.warehouse.append("sync.notices", frame_of("sync.notices", rows))
@@ -133,10 +131,10 @@ _CHANGES = """
 create or replace temp table _outcomes as
 select w.* replace (coalesce(w.entity_type, o.entity_type) as entity_type,
     coalesce(w.teamleader_id, o.teamleader_id) as teamleader_id),
-  w.entity_type is null as is_gone, o.entity_type is null as is_new
-from ({wanted}) w full join (from sync.outcomes where entity_type in ({entities})) o
+  w.entity_type is null as is_gone
+from ({wanted}) w full join (from sync.outcomes where {of_run}) o
   on o.entity_type = w.entity_type and o.teamleader_id = w.teamleader_id
-where is_gone or is_new or (o.hubspot_id, o.bucket, o.reason) is distinct from (w.hubspot_id, w.bucket, w.reason)
+where is_gone or (o.hubspot_id, o.bucket, o.reason) is distinct from (w.hubspot_id, w.bucket, w.reason)
 """
 _SAME = "o.entity_type = c.entity_type and o.teamleader_id = c.teamleader_id"
 
@@ -149,42 +147,23 @@ def _listed(run: Run) -> str:
     return ", ".join(f"'{e}'" for e in run.options.entities)
 
 
-def _store_outcomes(
-    platform: Platform, run: Run, wanted: str, as_planned: str | None = None, **frames: pl.DataFrame
-) -> None:
-    """The outcomes of the run's entities become what the query over `frames` says: only what differs is written.
+def _conclude(platform: Platform, run: Run, wanted: str, records: list[str], **frames: pl.DataFrame) -> None:
+    """The outcomes of the run's entities become what the query over `frames` says, and what that is news of is logged.
 
-    `as_planned`: fingerprint of the plan when they are exactly what it says.
+    records: SQL conditions on `teamleader_id`, see `looked_at`. Only what differs is written.
     """
-    entities = _listed(run)
     with platform.warehouse.transaction() as con, registered(con, **frames):
-        con.execute(_CHANGES.format(wanted=f"from ({wanted}) where entity_type in ({entities})", entities=entities))
-        con.execute(f"delete from sync.outcomes o using _outcomes c where {_SAME} and is_gone")
-        con.execute(
-            "update sync.outcomes o set hubspot_id = c.hubspot_id, bucket = c.bucket, reason = c.reason"
-            f" from _outcomes c where {_SAME} and not is_new and not is_gone"
-        )
-        con.execute("insert into sync.outcomes by name select * exclude (is_gone, is_new) from _outcomes where is_new")
+        con.execute(f"delete from {unchanged.TABLE} where name = ?", [_CONCLUDED])
+        for which in records:
+            of_run = f"{which} and entity_type in ({_listed(run)})"
+            con.execute(_CHANGES.format(wanted=f"from ({wanted}) where {of_run}", of_run=of_run))
+            con.execute(f"delete from sync.outcomes o using _outcomes c where {_SAME}")
+            con.execute("insert into sync.outcomes by name select * exclude (is_gone) from _outcomes where not is_gone")
         _of_this_run(con, run)
-        con.execute(f"delete from {unchanged.TABLE} where name = ?", [_AS_PLANNED])
-        if as_planned is not None:
-            unchanged.remember(con, _AS_PLANNED, as_planned, run)
         _require_sums(con, run)
-        # a run that is killed here leaves no mark that its decisions were logged
-        con.execute(f"delete from {unchanged.TABLE} where name = ? and exists (from _outcomes)", [_LOGGED])
-    _log_decisions(platform, run)
-
-
-def _log_decisions(platform: Platform, run: Run) -> None:
     ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
-    decided = unchanged.fingerprint(platform.warehouse, [_DECISIONS[e] for e in run.options.entities], {})
-    if unchanged.made_by(platform.warehouse, _LOGGED, decided):
-        return
-    parts = platform.warehouse.count("sync.outcomes") // AT_ONCE + 1
-    for part in range(parts):
-        ledger.log(_decision_rows(platform, run, f"hash(teamleader_id) % {parts} = {part}"))
-    with platform.warehouse.transaction() as con:
-        unchanged.remember(con, _LOGGED, decided, run)
+    for which in records:
+        ledger.log(_decision_rows(platform, run, which))
 
 
 def _require_sums(con: duckdb.DuckDBPyConnection, run: Run) -> None:
@@ -201,12 +180,12 @@ def _require_sums(con: duckdb.DuckDBPyConnection, run: Run) -> None:
             )
 
 
-def _decision_rows(platform: Platform, run: Run, part: str) -> list[dict[str, Any]]:
-    """Rows of sync.log for decisions that are new or changed and have no row of their own from the push; `part`: SQL
-    that says of which records."""
+def _decision_rows(platform: Platform, run: Run, which: str) -> list[dict[str, Any]]:
+    """Rows of sync.log for decisions that are new or changed and have no row of their own from the push; `which`:
+    SQL that says of which records."""
     key = ["entity_type", "teamleader_id"]
     decided = " union all ".join(
-        f"select '{e}' as entity_type, teamleader_id, status from {_DECISIONS[e]} where {part}"
+        f"select '{e}' as entity_type, teamleader_id, status from {_DECISIONS[e]} where {which}"
         for e in run.options.entities
     )
     with platform.warehouse.transaction() as con:
@@ -215,11 +194,11 @@ def _decision_rows(platform: Platform, run: Run, part: str) -> list[dict[str, An
             f"""with now as (
               select o.* replace (case when bucket = 'held' then 'held' else status end as status) from (
                 select * exclude (run_id) from sync.outcomes left join ({decided}) using (entity_type, teamleader_id)
-                where run_id = ? and {part}
+                where run_id = ? and {which}
               ) o
             )
             select * from now n where not exists (
-              from (from {_LOGGED} where {part}) l
+              from (from {_LOGGED} where {which}) l
               where l.entity_type = n.entity_type and l.teamleader_id = n.teamleader_id
               and l.status is not distinct from n.status and l.reason is not distinct from n.reason
             ) order by entity_type, teamleader_id""",

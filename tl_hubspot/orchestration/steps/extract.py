@@ -190,16 +190,17 @@ def store(
     stamps = [pl.lit(v).alias(k) for k, v in stamp(platform, run).items()]
     table, taken = received.table, received.taken
     known = places(con, table, taken.records)
-    frame = _differing(con, table, taken.records, known)
+    frame, stored = _differing(con, table, taken.records, known)
     if frame.height:
         if received.typed is None:
             frame = typed.typed(con, table, frame)
         else:
             frame = received.typed.join(frame, on="id", how="semi", maintain_order="left")
         if table == "teamleader.contacts":
-            frame = _with_changes(con, run, frame, known)
+            versions = changes.next_versions(stored, frame, run.as_of)
+            frame = frame.join(versions.select("id", "changed_at", "consent_withdrawn_at"), on="id", how="left")
         frame = frame.with_columns(_NO_INSTANT.alias("deleted_at"), *stamps)
-    merged = merge(con, table, frame, known)
+    merged = merge(con, table, frame, known, differing=True)
     counts["read"] += taken.records.height
     counts["new"] += merged.inserted
     counts["changed"] += merged.updated
@@ -208,32 +209,32 @@ def store(
     counts["rejected"] = counts.get("rejected", 0) + _reject(con, received.stream, taken, stamps)
 
 
-def _differing(con: duckdb.DuckDBPyConnection, table: str, received: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The records that are new, say something else than the stored ones, or were thought deleted; texts are read of
-    those that are `known` alone, in a first reading of none."""
+_REMEMBERED = "updated_at, changed_at, marketing_mails_consent, consent_withdrawn_at"
+"""What `changes.next_versions` asks of a stored contact beside its text."""
+
+
+def _differing(
+    con: duckdb.DuckDBPyConnection, table: str, received: pl.DataFrame, known: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The records that are new, say something else than the stored ones, or were thought deleted; and what is stored of
+    them. Texts are read of those that are `known` alone, in a first reading of none."""
+    names = f"id, payload, {_REMEMBERED}" if table == "teamleader.contacts" else "id, payload"
     if known.is_empty():
-        return received
-    with registered(con, _received=received.select("id", "payload").join(known, on="id", how="inner")):
-        found = con.sql(
-            f"""select r.id, t.payload as stored, r.payload, t.deleted_at is not null as was_deleted
-            from _received r join {table} t on t.rowid = r._at
-            where t.payload is distinct from r.payload or t.deleted_at is not null"""
-        ).pl()
+        return received, fetch(con, f"select {names} from {table} limit 0")
+    with registered(con, _received=received.select("id", text="payload").join(known, on="id", how="inner")):
+        found = fetch(
+            con,
+            f"""select t.* from (select {names}, deleted_at is not null as was_deleted, rowid as at from {table}) t
+            join _received r on t.at = r._at where t.payload is distinct from r.text or was_deleted""",
+        )
+    told = found.select("id", "payload", "was_deleted").join(received.select("id", text="payload"), on="id", how="left")
     differs = [
         was_deleted or stored is None or not changes.same_record(stored, payload)
-        for stored, payload, was_deleted in found.select("stored", "payload", "was_deleted").iter_rows()
+        for stored, payload, was_deleted in told.select("payload", "text", "was_deleted").iter_rows()
     ]
-    same = known.join(found.filter(pl.Series(differs, dtype=pl.Boolean())), on="id", how="anti")
-    return received.join(same, on="id", how="anti", maintain_order="left")
-
-
-def _with_changes(con: duckdb.DuckDBPyConnection, run: Run, frame: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """Contacts with when they and their consent changed."""
-    names = "id, payload, updated_at, changed_at, marketing_mails_consent, consent_withdrawn_at"
-    with registered(con, _places=known.join(frame, on="id", how="semi").select("_at")):
-        stored = fetch(con, f"select {names} from teamleader.contacts t join _places p on t.rowid = p._at")
-    versions = changes.next_versions(stored, frame, run.as_of)
-    return frame.join(versions.select("id", "changed_at", "consent_withdrawn_at"), on="id", how="left")
+    other = found.filter(pl.Series(differs, dtype=pl.Boolean()))
+    same = known.join(other, on="id", how="anti")
+    return received.join(same, on="id", how="anti", maintain_order="left"), other.drop("was_deleted", "at")
 
 
 def _reject(con: duckdb.DuckDBPyConnection, stream: Stream, taken: intake.Intake, stamps: list[pl.Expr]) -> int:

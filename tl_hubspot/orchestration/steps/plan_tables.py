@@ -14,40 +14,65 @@ from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
 from tl_hubspot.orchestration.steps.scope import PLURALS, Scope
 from tl_hubspot.planning.mapping import SECONDARY_EMAILS
 from tl_hubspot.planning.plan_inputs import DECIDED, EntityInputs, MarketingCounts, Reader
+from tl_hubspot.warehouse import schema
 from tl_hubspot.warehouse.store import Warehouse, frame_of
+
+_LONG = (*MIRRORS.values(), "sync.shadows")
+"""Tables with long texts in each row."""
 
 
 class Tables:
     """Tables as frames: all of their rows, or those that `scope` names.
 
-    Nothing is kept: of a large account it is cheaper to read a table again than to hold it.
+    Those of a scope are few, and to find them takes a pass over all, long texts included: they are read once. Of all
+    rows nothing is kept: of a large account it is cheaper to read a table again than to hold it.
     """
 
     def __init__(self, warehouse: Warehouse, scope: Scope | None) -> None:
-        self.warehouse, self._scope = warehouse, scope
+        self._warehouse, self._scope = warehouse, scope
+        self._kept: dict[str, pl.DataFrame] = {}
 
     def __call__(self, table: str, columns: str = "*", where: str = "true") -> pl.DataFrame:
         """A table; of those about records or relations only rows in the scope."""
         if columns == "*" and table in (MIRRORS["contact"], MIRRORS["deal"]):
             columns = "* exclude (properties)"  # by far the largest, and wanted of some rows only
-        query = f"select {columns} from {table} where {where}"
-        if self._scope is None:
-            return self.warehouse.read(query)
-        condition, ids = in_scope(self._scope, table)
-        frames = {name: of.to_frame() for name, of in ids.items()}
-        return self.warehouse.read(f"{query} and {condition}", None, **frames)
+        return self._read(table, columns, where)
 
     def looked_at(self, entity_type: str) -> Callable[..., pl.DataFrame]:
         """Reads tables of that kind of record; those that stand beside are left out."""
 
         def read(table: str, columns: str = "*", where: str = "true", key: str = "teamleader_id") -> pl.DataFrame:
-            query = f"select {columns} from {table} where {where}"
             if self._scope is None:
-                return self.warehouse.read(query)
-            ids = self._scope.looked_at[entity_type].to_frame()
-            return self.warehouse.read(f"{query} and {key} in (from _ids)", _ids=ids)
+                return self._read(table, columns, where)
+            return self._read(table, columns, f"{where} and {key} in (from _keys)", self._scope.looked_at[entity_type])
 
         return read
+
+    def reader(self, table: str, columns: str = "*", key: str = "id", where: str = "true") -> Reader:
+        """Reads rows of a table by key; when there are none, with all its columns."""
+
+        def some(keys: pl.Series) -> pl.DataFrame:
+            if keys.is_empty():
+                return frame_of(table, [])
+            return self._read(table, columns, f"{where} and {key} in (from _keys)", keys)
+
+        return some
+
+    def _read(self, table: str, columns: str, where: str, keys: pl.Series | None = None) -> pl.DataFrame:
+        frames = {} if keys is None else {"_keys": keys.to_frame()}
+        if self._scope is None:
+            return self._warehouse.read(f"select {columns} from {table} where {where}", None, **frames)
+        if table not in self._kept:
+            condition, ids = in_scope(self._scope, table)
+            frames_of, names = {name: of.to_frame() for name, of in ids.items()}, ", ".join(columns_of(table))
+            if table in _LONG:
+                self._kept[table] = self._warehouse.pick(table, condition, names, **frames_of)
+            else:
+                query = f"select {names} from {table} where {condition}"
+                self._kept[table] = self._warehouse.read(query, None, **frames_of)
+        return self._warehouse.read(
+            f"select {columns} from _rows where {where}", None, _rows=self._kept[table], **frames
+        )
 
     def are_looked_at(self, entity_type: str) -> pl.Expr:
         """Whether `teamleader_id` is one of a record that is looked at."""
@@ -91,7 +116,7 @@ class Tables:
             "hubspot.contacts": (marketing, self._scope.hubspot["contact"]),
         }
         matched, now = (
-            self.warehouse.read(f"select count(*) from {table} where {where}", _ids=ids.to_frame()).item()
+            self._warehouse.read(f"select count(*) from {table} where {where}", _ids=ids.to_frame()).item()
             for table, (where, ids) in known.items()
         )
         return MarketingCounts(matched=matched, now=now)
@@ -120,27 +145,22 @@ def entity_inputs(tables: Tables, entity_type: str, matches: pl.DataFrame) -> En
     source, mirror, plural = SOURCES[entity_type], MIRRORS[entity_type], PLURALS[entity_type]
     chosen = tables.looked_at(entity_type)
     return EntityInputs(
-        source=reader(tables.warehouse, source, "* exclude (payload)"),
+        source=tables.reader(source, ", ".join(columns_of(source))),
         deleted=chosen(source, "id", "deleted_at is not null", "id").get_column("id"),
         decisions=chosen(f"decisions.{plural}", ", ".join(DECIDED[entity_type])),
         eligible=chosen(f"eligible.{plural}"),
         matches=matches,
         mirror=tables(mirror, "* exclude (properties)"),
-        held=reader(tables.warehouse, mirror),
+        held=tables.reader(mirror),
     )
 
 
-def reader(warehouse: Warehouse, table: str, columns: str = "*", key: str = "id", where: str = "true") -> Reader:
-    """Reads rows of a table by key."""
-    query = f"select {columns} from {table} where {where} and {key} in (from _keys)"
-
-    def some(keys: pl.Series) -> pl.DataFrame:
-        return frame_of(table, []) if keys.is_empty() else warehouse.read(query, _keys=keys.to_frame())
-
-    return some
-
-
-def shadows(warehouse: Warehouse, entity_type: str) -> Reader:
+def shadows(tables: Tables, entity_type: str) -> Reader:
     """Reads rows of `sync.shadows` by Teamleader id."""
     columns = "teamleader_id, fields, written"
-    return reader(warehouse, "sync.shadows", columns, "teamleader_id", f"entity_type = '{entity_type}'")
+    return tables.reader("sync.shadows", columns, "teamleader_id", f"entity_type = '{entity_type}'")
+
+
+def columns_of(table: str) -> list[str]:
+    """Columns that a plan may look at."""
+    return [f'"{name}"' for name in schema.table(table).column_names if name != "payload"]

@@ -15,7 +15,7 @@ import polars as pl
 
 from tl_hubspot.orchestration import tombstones
 from tl_hubspot.orchestration.run import ENTITIES, Platform, Run
-from tl_hubspot.orchestration.steps import changed, conclude, deciding, unchanged
+from tl_hubspot.orchestration.steps import changed, conclude, deciding, looked_at, unchanged
 from tl_hubspot.orchestration.steps import scope as scopes
 from tl_hubspot.orchestration.steps.affected import LINKS
 from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
@@ -47,8 +47,9 @@ def plan(platform: Platform, run: Run) -> dict[str, Any]:
     if before and before["status"] in ("done", "planned"):
         told: dict[str, Any] = {"unchanged_since_run": made_by}
         digest, limits = before["digest"], _limits(before)
+        of_others = unchanged.result_of(platform.warehouse, "sync.plan", made_of.fingerprint)
         with platform.warehouse.transaction() as con:
-            unchanged.remember(con, "sync.plan", made_of, run)
+            unchanged.remember(con, "sync.plan", made_of, run, of_others)
             con.execute("update sync.plan set run_id = ?", [run.run_id])
             con.execute("delete from sync.notices where found_by = 'push'")
         tallies = [forecasts.tally(platform.warehouse.read("sync.plan"))]
@@ -128,7 +129,7 @@ def store(
     """
     tallies = []
     with platform.warehouse.transaction() as con:
-        unchanged.remember(con, "sync.plan", made_of, run)
+        unchanged.remember(con, "sync.plan", made_of, run, looked_at.keep(con, scope))
         con.execute("delete from sync.plan")
         con.execute("delete from sync.settled")
         for part in made.parts():
@@ -257,7 +258,7 @@ def make(platform: Platform, run: Run, scope: Scope | None = None) -> Planned:
         links=tables("sync.links"),
         linked=warehouse.count("sync.links"),
         at_rest=tables.at_rest(),
-        shadows={e: shadows(warehouse, e) for e in entities},
+        shadows={e: shadows(tables, e) for e in entities},
         reference=tables("teamleader.reference"),
         portal=facts,
         relations=related.changes(entities),

@@ -11,7 +11,7 @@ from tl_hubspot.hubspot.provision import PipelineWanted, PropertyWanted, StageWa
 from tl_hubspot.orchestration import consent
 from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform, Run
-from tl_hubspot.orchestration.steps import conclude, deciding, unchanged
+from tl_hubspot.orchestration.steps import conclude, deciding, looked_at, unchanged
 from tl_hubspot.planning import preflight
 from tl_hubspot.pushing import retries
 from tl_hubspot.pushing.push import Outcome, PushSettings
@@ -65,15 +65,14 @@ def _decided(platform: Platform, run: Run) -> None:
     """Say in the consent ledger what differs from what it last said, before anything is done about it."""
     if "contact" not in run.options.entities:
         return
-    print_ = unchanged.fingerprint(platform.warehouse, ["sync.plan"], {})
-    if unchanged.made_by(platform.warehouse, consent.FACTS, print_):
+    plan = looked_at.plan(platform.warehouse)
+    if unchanged.made_by(platform.warehouse, consent.FACTS, plan):
         return
-    parts = consent.parts(platform.warehouse.count("decisions.contacts"))
-    for part in range(parts):
+    for which in looked_at.conditions(platform.warehouse, consent.FACTS):
         with platform.warehouse.transaction() as con:
-            consent.record_decisions(con, platform.settings.data, run.run_id, platform.clock(), part, parts)
+            consent.record_decisions(con, platform.settings.data, run.run_id, platform.clock(), which)
     with platform.warehouse.transaction() as con:
-        unchanged.remember(con, consent.FACTS, print_, run)
+        unchanged.remember(con, consent.FACTS, plan, run)
 
 
 def _settings(platform: Platform, run: Run) -> PushSettings:

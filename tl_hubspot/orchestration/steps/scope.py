@@ -14,7 +14,7 @@ import polars as pl
 
 from tl_hubspot.orchestration.run import ENTITIES
 from tl_hubspot.orchestration.steps.affected import LINKS, union
-from tl_hubspot.orchestration.steps.changed import FEW, Changed
+from tl_hubspot.orchestration.steps.changed import FEW, MOST, Changed, keys_of
 from tl_hubspot.planning.mapping import SECONDARY_EMAILS
 from tl_hubspot.rules import normalize
 from tl_hubspot.warehouse.store import Warehouse
@@ -97,17 +97,17 @@ class _Growing:
         """Records that changed."""
         for entity_type, plural in PLURALS.items():
             for room, column in (("teamleader", "id"), ("decisions", "teamleader_id"), ("eligible", "teamleader_id")):
-                self._add(entity_type, _column(changed, f"{room}.{plural}", column))
-            self._add_hubspot(entity_type, _column(changed, f"hubspot.{plural}", "id"))
+                self._add(entity_type, keys_of(changed, f"{room}.{plural}", column))
+            self._add_hubspot(entity_type, keys_of(changed, f"hubspot.{plural}", "id"))
             for table in ("sync.links", "sync.shadows"):
-                self._add(entity_type, _column(changed, table, "teamleader_id", entity_type=entity_type))
-            self._add(entity_type, _column(changed, "eligible.relations", "from_id", from_type=entity_type))
+                self._add(entity_type, keys_of(changed, table, "teamleader_id", entity_type=entity_type))
+            self._add(entity_type, keys_of(changed, "eligible.relations", "from_id", from_type=entity_type))
             for table in ("sync.relations", "hubspot.associations"):
-                self._add_hubspot(entity_type, _column(changed, table, "from_id", from_type=entity_type))
-        self._add("contact", _column(changed, "sync.marketing_requests", "teamleader_id"))
-        self._add("contact", _column(changed, LINKS, "contact_id"))
-        self._add_hubspot("contact", _column(changed, "sync.undone_addresses", "hubspot_id"))
-        self.addresses = union(self.addresses, _column(changed, "sync.opt_outs", "address"))
+                self._add_hubspot(entity_type, keys_of(changed, table, "from_id", from_type=entity_type))
+        self._add("contact", keys_of(changed, "sync.marketing_requests", "teamleader_id"))
+        self._add("contact", keys_of(changed, LINKS, "contact_id"))
+        self._add_hubspot("contact", keys_of(changed, "sync.undone_addresses", "hubspot_id"))
+        self.addresses = union(self.addresses, keys_of(changed, "sync.opt_outs", "address"))
 
     def seed_not_at_rest(self) -> None:
         """Records of which the last plan said something, or the last push."""
@@ -134,7 +134,7 @@ class _Growing:
                 if self._sizes(entity_type) == before:
                     growing.remove(entity_type)
                 total = self._warehouse.count(f"decisions.{PLURALS[entity_type]}")
-                if self.own[entity_type].len() > max(FEW, total // 4):
+                if self.own[entity_type].len() > max(FEW, min(MOST, total // 4)):
                     return False
         return True
 
@@ -167,7 +167,7 @@ class _Growing:
         """All that have or had the same address, in either system."""
         texts = [
             self._ask("select address from decisions.contacts where teamleader_id in (from _ids)", self.own["contact"]),
-            self._ask(_PUSHED_ADDRESSES, self.own["contact"]),
+            *self._pushed_addresses(self.own["contact"]),
             self._ask("select email from hubspot.contacts where id in (from _ids)", self.hubspot["contact"]),
             self._ask(_FURTHER_ADDRESSES.format("id"), self.hubspot["contact"]),
         ]
@@ -267,9 +267,19 @@ class _Growing:
 
     def _ask(self, query: str, ids: pl.Series) -> pl.Series:
         """What the query finds for those of the ids for which it was not asked before."""
-        asked = self._asked.get(query, _NONE)
-        self._asked[query] = union(asked, ids)
-        return self._read(query, ids.filter(~ids.is_in(asked.implode())))
+        return self._read(query, self._not_asked(query, ids))
+
+    def _pushed_addresses(self, ids: pl.Series) -> list[pl.Series]:
+        ids = self._not_asked("pushed addresses", ids)
+        columns = ", ".join(f"{text} as n{n}" for n, text in enumerate(_PUSHED_ADDRESSES))
+        of_contacts = "entity_type = 'contact' and teamleader_id in (from _ids)"
+        return self._warehouse.pick("sync.shadows", of_contacts, columns, _ids=ids.to_frame()).get_columns()
+
+    def _not_asked(self, what: str, ids: pl.Series) -> pl.Series:
+        """Those of the ids for which that was not asked before."""
+        asked = self._asked.get(what, _NONE)
+        self._asked[what] = union(asked, ids)
+        return ids.filter(~ids.is_in(asked.implode()))
 
     def _add(self, entity_type: str, ids: pl.Series) -> None:
         self.own[entity_type] = union(self.own[entity_type], ids)
@@ -286,10 +296,7 @@ _NOT_AT_REST = {
     "sync.planned_outcomes": "bucket not in ('unchanged', 'skipped')",
     "sync.outcomes": "bucket not in ('unchanged', 'skipped')",
 }
-_PUSHED_ADDRESSES = f"""
-select unnest([fields->>'$.email', written->>'$.email', written->>'$.{SECONDARY_EMAILS}']) from sync.shadows
-where entity_type = 'contact' and teamleader_id in (from _ids)
-"""
+_PUSHED_ADDRESSES = ("fields->>'$.email'", "written->>'$.email'", f"written->>'$.{SECONDARY_EMAILS}'")
 _FURTHER_ADDRESSES = "select unnest(secondary_emails) from hubspot.contacts where {} in (from _ids)"
 _FURTHER_OWNERS = """
 select id from (select id, unnest(secondary_emails) as e from hubspot.contacts where len(secondary_emails) > 0)
@@ -316,8 +323,3 @@ where id in (from _ids)
 """
 _FIRMS_OF_CONTACTS = f"select company_id from {LINKS} where contact_id in (from _ids)"
 _FIRMS_OF_DEALS = "select customer_id from teamleader.deals where customer_type = 'company' and id in (from _ids)"
-
-
-def _column(changed: Changed, table: str, column: str, **where: str) -> pl.Series:
-    keys = changed.get(table)
-    return _NONE if keys is None else keys.filter(**where)[column]

@@ -50,6 +50,17 @@ reason | VARCHAR | reason code |
         ("entity_type", "teamleader_id"),
     ),
     Table(
+        "sync.looked_at",
+        "Records that the latest plan was made of, where others are as the plan before left them; no row: all.",
+        columns(
+            """
+entity_type | VARCHAR | contact, company or deal |
+teamleader_id | VARCHAR | Teamleader id |
+"""
+        ),
+        ("entity_type", "teamleader_id"),
+    ),
+    Table(
         "sync.demanded_contacts",
         "Contacts whose links to companies may count for anything.",
         columns(
