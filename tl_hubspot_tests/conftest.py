@@ -62,10 +62,11 @@ def stays_open(empty_database: Path) -> Iterator[None]:
     begin, kept = store._open, dict[Path, Any]()
 
     def opened(path: Path, *, read_only: bool, **more: Any) -> Any:
-        con = begin(path, read_only=read_only and path not in kept, **more)
-        if not read_only and path not in kept:
-            kept[path] = con.cursor()
-        return con
+        if path not in kept:
+            if read_only:
+                return begin(path, read_only=True, **more)
+            kept[path] = begin(path, read_only=False, **more)
+        return kept[path].cursor()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "_open", opened)
