@@ -28,6 +28,8 @@ from tl_hubspot.sandbox.control import Fault
 from tl_hubspot_tests.e2e.builders import NO_PACING, Story, story
 from tl_hubspot_tests.e2e.conftest import Make, Product
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 Facts = dict[str, dict[str, Any]]
 
 
@@ -349,8 +351,6 @@ from tl_hubspot.orchestration.steps import links, phases
 from tl_hubspot_tests.e2e import test_calls
 from tl_hubspot.config import settings
 from tl_hubspot.orchestration.run import Platform, RunOptions
-
-pytestmark = pytest.mark.usefixtures("stays_open")
 links.CHUNK = phases.CHUNK = 10
 test_calls.steps(Platform(settings.load(), RunOptions(as_of=sys.argv[1])))
 """
