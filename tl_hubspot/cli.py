@@ -7,6 +7,7 @@ sentence; an error that nobody expected goes to a file, never to the screen as a
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import json
 import os
@@ -213,7 +214,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command; returns its exit code (0 done, 1 records failed, 2 usage, 3 held, 4 stopped)."""
     try:
-        if app(arguments, standalone_mode=False) == _CTRL_C:
+        if _commands().main(arguments, standalone_mode=False) == _CTRL_C:
             raise KeyboardInterrupt
     except _Ended as ended:
         return ended.code
@@ -233,6 +234,12 @@ def run(arguments: list[str]) -> int:
         _err.print(_unexpected(error), markup=False, soft_wrap=True)
         return ExitCode.STOPPED
     return ExitCode.DONE
+
+
+@functools.cache
+def _commands() -> click.Command:
+    """All commands with their arguments: to make them takes longer than many a command."""
+    return typer.main.get_command(app)
 
 
 class _Ended(Exception):

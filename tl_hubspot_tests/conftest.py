@@ -6,6 +6,7 @@ of a new database are made once per process and copied from then on (the tests o
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ import pytest
 from hypothesis import settings
 
 from tl_hubspot.warehouse import lake, store
+
+gc.set_threshold(500_000)  # as the command line does
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -50,6 +53,26 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
         patch.setattr(store, "_open", opened)
         yield made
+
+
+@pytest.fixture
+def stays_open(empty_database: Path) -> Iterator[None]:
+    """Databases that a test opens stay open until its end: to open one takes as long as ten questions. Not for tests in
+    which another process then opens one too, or a file is copied or taken away."""
+    begin, kept = store._open, dict[Path, Any]()
+
+    def opened(path: Path, *, read_only: bool, **more: Any) -> Any:
+        if path not in kept:
+            if read_only:
+                return begin(path, read_only=True, **more)
+            kept[path] = begin(path, read_only=False, **more)
+        return kept[path].cursor()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_open", opened)
+        yield
+    for con in kept.values():
+        con.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,11 @@
 """Runs of the reading steps alone, in processes of their own that kill themselves at a named place.
 
-Used by `test_extraction_kills`. A forked server has everything imported, so a run costs little more than its work.
+Used by `test_extraction_kills`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -19,9 +18,7 @@ from tl_hubspot.orchestration.run import Platform, RunOptions
 from tl_hubspot.orchestration.steps import extract
 from tl_hubspot.warehouse import store
 from tl_hubspot.warehouse.store import Warehouse
-
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload([__name__])
+from tl_hubspot_tests.processes import PROCESSES
 
 
 class Mortal(Warehouse):
@@ -42,8 +39,8 @@ class Mortal(Warehouse):
 
 def run(folder: Path, environment: dict[str, str], run_id: str, *, full: bool = False, fatal: int = 0) -> int | None:
     """One run of the reading steps on a data folder; returns how many transactions it made, None when it was killed."""
-    answer, sender = _PROCESSES.Pipe(duplex=False)
-    process = _PROCESSES.Process(target=_run, args=(folder, environment, run_id, full, fatal, sender))
+    answer, sender = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=_run, args=(folder, environment, run_id, full, fatal, sender))
     process.start()
     sender.close()
     try:

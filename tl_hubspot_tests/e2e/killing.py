@@ -2,8 +2,7 @@
 
 A point is a place just before or after a transaction of the working database is committed, before a writing call to
 HubSpot leaves, or after HubSpot carried one out and before its answer is read. Used by `test_kills` and
-`benchmarks/kills.py`; the worlds are in `kill_worlds`. A forked server has everything imported, so that a run costs
-little more than its work.
+`benchmarks/kills.py`; the worlds are in `kill_worlds`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import json
-import multiprocessing
 import os
 import re
 import shutil
@@ -37,9 +35,8 @@ from tl_hubspot.warehouse import store
 from tl_hubspot.warehouse.store import Warehouse
 from tl_hubspot_tests.e2e import builders
 from tl_hubspot_tests.e2e.builders import Story
+from tl_hubspot_tests.processes import PROCESSES
 
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload([__name__])
 _STEPS = builders.steps("sync")  # looked up once, before processes are forked
 PLANNED = "planned"
 """Id of the run that all attempts go on with."""
@@ -228,9 +225,9 @@ class Scene:
 
     def _start(self, data: Path, **how: Any) -> Ended | None:
         environment = {**self.story.product.systems.environment(), **self.story.product.environment}
-        answer, sender = _PROCESSES.Pipe(duplex=False)
+        answer, sender = PROCESSES.Pipe(duplex=False)
         task = _Task(data, environment, self._options, self.manner, **how)
-        process = _PROCESSES.Process(target=_process, args=(task, sender))
+        process = PROCESSES.Process(target=_process, args=(task, sender))
         process.start()
         sender.close()
         try:

@@ -28,6 +28,8 @@ from tl_hubspot.sandbox.control import Fault
 from tl_hubspot_tests.e2e.builders import NO_PACING, Story, story
 from tl_hubspot_tests.e2e.conftest import Make, Product
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 Facts = dict[str, dict[str, Any]]
 
 

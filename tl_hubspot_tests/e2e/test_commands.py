@@ -1,4 +1,7 @@
-"""The command line as people meet it: processes of their own against real sandboxes, their output and exit codes."""
+"""The command line as people meet it: processes of their own against real sandboxes, their output and exit codes.
+
+The first of each kind starts as people start it, those after it are forked from a process that has everything imported.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +22,7 @@ from tl_hubspot.cli import app
 from tl_hubspot.sandbox.control import Fault
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot.warehouse.store import Warehouse
-from tl_hubspot_tests.cli.terminal import Ended, clean, command, environment_of
+from tl_hubspot_tests.cli.terminal import Ended, clean, command, environment_of, forked
 
 COMMANDS = [c.name or c.callback.__name__ for c in app.registered_commands if c.callback]
 
@@ -44,12 +47,12 @@ def test_from_the_first_plan_to_an_approved_push(systems: LocalSystems, tmp_path
     )
     guarded = {"TL_HUBSPOT_GUARDS__UNSUBSCRIBES_SHARE": "0", "TL_HUBSPOT_GUARDS__UNSUBSCRIBES_MINIMUM": "0"}
 
-    def run(*arguments: str, **more: str) -> Ended:
-        ended = command(tmp_path, *arguments, environment={"TL_HUBSPOT_DATA": "here"} | guarded | more)
+    def run(*arguments: str, start: Callable[..., Ended] = forked) -> Ended:
+        ended = start(tmp_path, *arguments, environment={"TL_HUBSPOT_DATA": "here"} | guarded)
         assert ended.err == "", "nothing but errors goes to standard error when it is no terminal"
         return ended
 
-    planned = run("plan", "--json")
+    planned = run("plan", "--json", start=command)
     assert planned.code == 3, "a plan over a limit is held"
     plan = json.loads(planned.out)
     assert set(plan) == {"digest", "held", "limits", "changes"}
@@ -97,7 +100,7 @@ def test_text_of_plan_explain_release_and_doctor(systems: LocalSystems, tmp_path
     environment = environment_of(systems)
 
     def run(*arguments: str) -> Ended:
-        ended = command(tmp_path, *arguments, environment=environment)
+        ended = forked(tmp_path, *arguments, environment=environment)
         assert (ended.code, ended.err) == (0, "")
         return ended
 
@@ -140,7 +143,7 @@ def test_stopped_by_hand(systems: LocalSystems, tmp_path: Path) -> None:
     assert err == "Stopped by hand. What was confirmed is kept; the next run goes on from there.\n"
     rows = Warehouse(tmp_path / "data" / "tl_hubspot.duckdb").read("select status from sync.runs")
     assert rows["status"].to_list() == ["stopped"]
-    assert command(tmp_path, "plan", environment=environment).code == 0
+    assert forked(tmp_path, "plan", environment=environment).code == 0
 
 
 def test_sandbox_starts_answers_and_stops(tmp_path: Path) -> None:
@@ -173,12 +176,12 @@ def test_demo_twice(tmp_path: Path) -> None:
     first = command(tmp_path, "demo", "--world", "subset", "--no-limits", environment={})
     assert (first.code, first.err) == (0, "")
     assert "Done: everything is confirmed." in first.out
-    second = command(tmp_path, "demo", "--world", "subset", "--no-limits", environment={})
+    second = forked(tmp_path, "demo", "--world", "subset", "--no-limits", environment={})
     assert (second.code, second.err) == (0, "")
     assert re.search(r"HubSpot: [\d,]+ calls \([\d,]+ reads, 0 writes\)", " ".join(second.out.split()))
     look = re.search(r"explain contact (\S+)", first.out)
     assert look
-    explained = command(tmp_path, "explain", "contact", look[1], environment={"TL_HUBSPOT_DATA": "data/demo-subset"})
+    explained = forked(tmp_path, "explain", "contact", look[1], environment={"TL_HUBSPOT_DATA": "data/demo-subset"})
     assert explained.code == 0
 
 

@@ -13,6 +13,8 @@ from tl_hubspot.errors import ExitCode
 from tl_hubspot_tests.e2e.builders import Story, done, story
 from tl_hubspot_tests.e2e.conftest import Make
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 
 def events(world: Story, teamleader_id: str) -> list[tuple[str, str, bool | None, bool | None, bool | None]]:
     rows = world.product.read(

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from tl_hubspot_tests.e2e.builders import run_assets
 from tl_hubspot_tests.e2e.conftest import Make, Product
 
 
@@ -21,7 +22,7 @@ def _wait_for_writes(product: Product, process: subprocess.Popen[bytes], number:
 @pytest.fixture(scope="module")
 def undisturbed(make: Make) -> Product:
     product = make("subset")
-    product.run()
+    run_assets(product.platform())
     return product
 
 
@@ -40,7 +41,7 @@ def test_killed_while_pushing(make: Make, undisturbed: Product, writes: int) -> 
     for object_type in ("contacts", "companies", "deals"):
         assert _held(product, object_type) == _held(undisturbed, object_type)
     product.forget()
-    product.run()
+    run_assets(product.platform())
     assert product.writes() == []
 
 

@@ -12,6 +12,8 @@ from tl_hubspot_tests.cli.terminal import Terminal, environment_of
 from tl_hubspot_tests.e2e.builders import START, story
 from tl_hubspot_tests.e2e.conftest import Make
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 
 @pytest.fixture
 def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tl_hubspot_tests.e2e.builders import run_assets
 from tl_hubspot_tests.e2e.conftest import Make, Product
 
 KINDS = {"contact": 4, "company": 2, "deal": 2}
@@ -28,11 +29,11 @@ def _carrying(product: Product) -> dict[str, set[str]]:
 
 def test_a_few_records_first_then_all(make: Make) -> None:
     product = make("subset", TL_HUBSPOT_MARKETING__TIER="0")
-    held = product.run(subset="4,2,2")
+    held = run_assets(product.platform(subset="4,2,2"))
     assert held.exit_code == 3
     assert product.writes() == []
     before = _carrying(product)
-    assert product.run(command="approve", approved=held.run["digest"]).exit_code == 0, "as that subset"
+    assert run_assets(product.platform(command="approve", approved=held.run["digest"])).exit_code == 0, "as that subset"
     new = {kind: len(ids - before[kind]) for kind, ids in _carrying(product).items()}
     assert all(0 < new[kind] <= most for kind, most in KINDS.items()), new
     assert _left_out(product) > 10
@@ -42,7 +43,7 @@ def test_a_few_records_first_then_all(make: Make) -> None:
 
     del product.environment["TL_HUBSPOT_MARKETING__TIER"]
     product.forget()
-    assert product.run().exit_code == 0
+    assert run_assets(product.platform()).exit_code == 0
     assert product.writes() != []
     assert _left_out(product) == 0
     assert _rows(product) == rows, "every record has its outcome both times"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from tl_hubspot_tests.e2e.builders import run_assets
 from tl_hubspot_tests.e2e.conftest import Make
 
 
 def test_a_run_after_few_changes_looks_at_few_records(make: Make, looked_at: list[int]) -> None:
     product = make("generated", contacts=60)
     for _ in range(2):  # the second one reads what the first one wrote
-        product.run()
+        run_assets(product.platform())
         product.systems.clock.advance(900)
     records = product.read("select count(*) from sync.outcomes").item()
     marketing = product.read("select teamleader_id from decisions.contacts where status = 'marketing'")
@@ -16,11 +17,11 @@ def test_a_run_after_few_changes_looks_at_few_records(make: Make, looked_at: lis
     product.systems.teamleader.update("contacts", contact, first_name="Anders")
     product.forget()
     before = len(looked_at)
-    product.run()
+    run_assets(product.platform())
     assert len(product.writes()) == 1
     product.systems.clock.advance(900)
     product.systems.teamleader.update("contacts", contact, first_name="Nogmaals")
-    product.run()
+    run_assets(product.platform())
     assert len(product.writes()) == 2
     assert len(looked_at) == before + 2
     assert looked_at[-1] < records / 4

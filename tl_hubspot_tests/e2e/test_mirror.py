@@ -17,6 +17,8 @@ from tl_hubspot.errors import TlHubspotError
 from tl_hubspot_tests.e2e.builders import Story, done, story
 from tl_hubspot_tests.e2e.conftest import Make
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 OWN = "* exclude (_loaded_at, _run_id)"
 DATES = "createdate, updated_at, properties, _loaded_at, _run_id"
 COMPARED = (

@@ -8,7 +8,7 @@ from tl_hubspot.sandbox.worlds import reference
 from tl_hubspot_tests.e2e.builders import done, story
 from tl_hubspot_tests.e2e.conftest import Make
 
-pytestmark = pytest.mark.usefixtures("looked_at")
+pytestmark = pytest.mark.usefixtures("looked_at", "stays_open")
 
 
 def test_first_match(make: Make) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tl_hubspot_tests.e2e.builders import YEAR, done, story
 from tl_hubspot_tests.e2e.conftest import Make
+
+pytestmark = pytest.mark.usefixtures("stays_open")
 
 DAYS = 24 * 60
 

@@ -8,7 +8,7 @@ from tl_hubspot.sandbox.worlds.fakes import belgian_vat
 from tl_hubspot_tests.e2e.builders import done, story
 from tl_hubspot_tests.e2e.conftest import Make
 
-pytestmark = pytest.mark.usefixtures("looked_at")
+pytestmark = pytest.mark.usefixtures("looked_at", "stays_open")
 
 FIRST, SECOND, THIRD = (f"BE{belgian_vat(number)}" for number in (901, 902, 903))
 

@@ -11,7 +11,7 @@ from tl_hubspot.sandbox.worlds import reference
 from tl_hubspot_tests.e2e.builders import PHASES, PIPELINE, done, story
 from tl_hubspot_tests.e2e.conftest import Make
 
-pytestmark = pytest.mark.usefixtures("looked_at")
+pytestmark = pytest.mark.usefixtures("stays_open")
 
 DAYS = 24 * 60
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tl_hubspot.errors import ExitCode
 from tl_hubspot.orchestration.steps import telling
 from tl_hubspot.sandbox.control import Fault
 from tl_hubspot_tests.e2e.builders import done, story
 from tl_hubspot_tests.e2e.conftest import Make
+
+pytestmark = pytest.mark.usefixtures("stays_open")
 
 
 def test_trouble_that_passes_leaves_no_trace(make: Make) -> None:

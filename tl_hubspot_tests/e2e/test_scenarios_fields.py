@@ -5,10 +5,13 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any
 
+import pytest
 import yaml
 
 from tl_hubspot_tests.e2e.builders import done, story
 from tl_hubspot_tests.e2e.conftest import Make
+
+pytestmark = pytest.mark.usefixtures("stays_open")
 
 
 def phones(number: str) -> list[dict[str, str]]:

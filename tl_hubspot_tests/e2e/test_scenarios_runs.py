@@ -11,7 +11,7 @@ from tl_hubspot.sandbox.control import Fault
 from tl_hubspot_tests.e2e.builders import Story, done, second_installation, story
 from tl_hubspot_tests.e2e.conftest import Make
 
-pytestmark = pytest.mark.usefixtures("looked_at")
+pytestmark = pytest.mark.usefixtures("stays_open")
 
 
 def digest(world: Story) -> str:

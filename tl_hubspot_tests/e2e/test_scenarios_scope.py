@@ -7,7 +7,7 @@ import pytest
 from tl_hubspot_tests.e2e.builders import done, story
 from tl_hubspot_tests.e2e.conftest import Make
 
-pytestmark = pytest.mark.usefixtures("looked_at")
+pytestmark = pytest.mark.usefixtures("looked_at", "stays_open")
 
 
 def test_linked_records_leave_and_come_back(make: Make) -> None:

@@ -9,6 +9,8 @@ from tl_hubspot.sandbox.control import Fault
 from tl_hubspot_tests.e2e.builders import Story, done, story
 from tl_hubspot_tests.e2e.conftest import Make
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 PEOPLE = 10
 
 

@@ -16,6 +16,8 @@ from tl_hubspot.sandbox.worlds import shapes
 from tl_hubspot_tests.e2e.builders import Story, done, story
 from tl_hubspot_tests.e2e.conftest import Make
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 ALL_WAYS = pytest.mark.skipif("TL_HUBSPOT_ALL_WAYS" not in os.environ, reason="many runs; TL_HUBSPOT_ALL_WAYS=1")
 SEEDS = range(8) if "TL_HUBSPOT_ALL_WAYS" in os.environ else range(1)
 OBJECTS = {"contact": "contacts", "company": "companies", "deal": "deals"}

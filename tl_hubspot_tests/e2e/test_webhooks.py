@@ -26,6 +26,8 @@ from tl_hubspot_tests.cli.terminal import OURS
 from tl_hubspot_tests.e2e.builders import PHASES, Story, done, story
 from tl_hubspot_tests.e2e.conftest import Make
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 SECRET = "secret-of-the-tests-0123456789"
 
 

@@ -17,6 +17,8 @@ from tl_hubspot.orchestration.run import Platform, Run, RunOptions
 from tl_hubspot.orchestration.steps import deciding
 from tl_hubspot.warehouse.store import delete, frame_of, upsert
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 AS_OF = datetime(2026, 11, 2, 11, tzinfo=UTC)
 COMPUTED = [
     *(f"decisions.{name}" for name in ("contacts", "companies", "deals")),

@@ -14,6 +14,8 @@ from tl_hubspot.orchestration.run import Platform, RunOptions
 from tl_hubspot.orchestration.steps import changed, unchanged
 from tl_hubspot.warehouse.store import become, delete, frame_of, touch
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 AT = datetime(2026, 11, 2, 11, tzinfo=UTC)
 MADE_OF = ["teamleader.contacts", "decisions.contacts", "hubspot.owners"]
 

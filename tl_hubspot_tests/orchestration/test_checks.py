@@ -15,6 +15,8 @@ from tl_hubspot.orchestration.checks import CHECKS
 from tl_hubspot.orchestration.resources import WarehouseResource
 from tl_hubspot.warehouse.store import Warehouse, frame_of, polars_schema
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 NOW = datetime(2026, 11, 2, 11, tzinfo=UTC)
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 OF_EACH_STREAM = ("unreadable_dates", "rejected")

@@ -17,6 +17,8 @@ from tl_hubspot.pushing.push import OUTCOMES, PushResult
 from tl_hubspot.warehouse.store import frame_of, polars_schema
 from tl_hubspot_tests.pushing.memory import plan, update
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 
 @pytest.fixture
 def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:

@@ -17,7 +17,7 @@ from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot.warehouse import schema
 from tl_hubspot.warehouse.store import Warehouse
-from tl_hubspot_tests.cli.terminal import clean, environment_of
+from tl_hubspot_tests.cli.terminal import Ended, environment_of, forked
 
 ASSETS = {
     "teamleader_focus": {"contacts", "companies", "deals", "reference"},
@@ -162,12 +162,12 @@ def test_launchpad_of_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             dg.validate_run_config(job, {"resources": {"platform": {"config": wrong}}})
 
 
-def _job(tmp_path: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def _job(tmp_path: Path, environment: dict[str, str]) -> Ended:
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
-    values = clean(environment) | {"TL_HUBSPOT_DATA": str(tmp_path / "data"), "DAGSTER_HOME": str(home)}
-    line = [sys.executable, "-m", "dagster", "job", "execute", "-m", "tl_hubspot.definitions", "-j", "sync"]
-    return subprocess.run(line, cwd=tmp_path, env=values, capture_output=True, text=True, timeout=200)
+    places = {"TL_HUBSPOT_DATA": str(tmp_path / "data"), "DAGSTER_HOME": str(home)}
+    arguments = ("job", "execute", "-m", "tl_hubspot.definitions", "-j", "sync")
+    return forked(tmp_path, *arguments, environment=environment | places, timeout=200, program="dagster")
 
 
 def test_a_run_as_the_ui_starts_it_is_held_by_a_blocking_check_and_else_pushes(tmp_path: Path) -> None:
@@ -175,14 +175,14 @@ def test_a_run_as_the_ui_starts_it_is_held_by_a_blocking_check_and_else_pushes(t
         environment = environment_of(systems)
         guards = {"TL_HUBSPOT_GUARDS__UNSUBSCRIBES_SHARE": "0", "TL_HUBSPOT_GUARDS__UNSUBSCRIBES_MINIMUM": "0"}
         held = _job(tmp_path, environment | guards)
-        assert held.returncode != 0
-        assert "within_limits" in held.stderr
+        assert held.code != 0
+        assert "within_limits" in held.err
         assert systems.hubspot.log.writes() == [], "a blocking check keeps the push from starting"
         pushed = _job(tmp_path, environment)
-        assert pushed.returncode == 0, pushed.stderr[-2000:]
+        assert pushed.code == 0, pushed.err[-2000:]
         assert systems.hubspot.log.writes() != []
         wrong = _job(tmp_path, environment | {"HUBSPOT_ACCESS_TOKEN": "pat-wrong"})
-        assert wrong.returncode != 0
+        assert wrong.code != 0
     runs = Warehouse(tmp_path / "data" / "tl_hubspot.duckdb").read("select status from sync.runs order by started_at")
     assert runs["status"].to_list() == ["held", "done", "stopped"]
     assert (tmp_path / "data" / "analytics.duckdb").exists()

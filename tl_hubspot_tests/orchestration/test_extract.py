@@ -19,6 +19,8 @@ from tl_hubspot.sandbox.control import ASGIApp, Fault, LoopbackServer, Message, 
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot.teamleader.extraction import Batch, Record, Stream
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 START = datetime(2026, 11, 2, 11, tzinfo=UTC)
 BEFORE = "2026-10-01T10:00:00+00:00"
 Rows = list[Any]

@@ -15,6 +15,8 @@ from tl_hubspot.orchestration.steps import deciding, demanded, planning, unchang
 from tl_hubspot.warehouse import schema
 from tl_hubspot.warehouse.store import frame_of, polars_schema
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 AS_OF = datetime(2026, 11, 2, 11, tzinfo=UTC)
 RUN = Run("first", AS_OF, False, RunOptions())
 

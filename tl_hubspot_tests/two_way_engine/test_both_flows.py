@@ -17,6 +17,8 @@ from tl_hubspot_tests.e2e.builders import NO_PACING, START, Story
 from tl_hubspot_tests.e2e.conftest import Product
 from tl_hubspot_tests.two_way_engine.installation import Installation
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 
 @pytest.fixture
 def both(tmp_path: Path) -> Iterator[tuple[Story, Installation]]:

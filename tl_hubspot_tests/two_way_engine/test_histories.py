@@ -23,6 +23,8 @@ from tl_hubspot_tests.two_way import promises
 from tl_hubspot_tests.two_way_engine.conftest import Make
 from tl_hubspot_tests.two_way_engine.installation import HttpEngine, Portals
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 PEOPLE = 35
 ALL = "givenName+familyName+mobilePhone+directPhone"
 WORLDS = {

@@ -20,6 +20,8 @@ from tl_hubspot.two_way.frames import SHADOWS
 from tl_hubspot_tests.two_way_engine.conftest import Make
 from tl_hubspot_tests.two_way_engine.installation import FLOW, Installation
 
+pytestmark = pytest.mark.usefixtures("stays_open")
+
 
 def entries(one: Installation) -> list[dict[str, Any]]:
     return conflicts.entries(one.platform())

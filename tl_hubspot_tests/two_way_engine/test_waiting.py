@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tl_hubspot_tests.cli.conftest import terminal  # noqa: F401 - a fixture
 from tl_hubspot_tests.cli.terminal import Terminal
 from tl_hubspot_tests.two_way_engine.conftest import Make
 from tl_hubspot_tests.two_way_engine.installation import Installation
+
+pytestmark = pytest.mark.usefixtures("stays_open")
 
 
 def held(one: Installation, terminal: Terminal) -> list[dict[str, Any]]:  # noqa: F811
