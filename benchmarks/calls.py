@@ -26,7 +26,7 @@ from tl_hubspot.orchestration.steps.calls import counted
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot.teamleader.calls import minutes
 from tl_hubspot.teamleader.extraction import Link, Links
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 
 RATE = 180
 STREAMS = ("reference", *extract.STREAMS, links.STREAM, phases.STREAM)

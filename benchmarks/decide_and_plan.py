@@ -25,7 +25,8 @@ from filled import RUN, filled, platform, sample
 from measuring import Results, alone, arguments
 
 from tl_hubspot.orchestration.steps import deciding, planning
-from tl_hubspot.warehouse.store import Warehouse, frame_of
+from tl_hubspot.warehouse.rows import frame_of
+from tl_hubspot.warehouse.store import Warehouse
 
 
 class Stopwatch:

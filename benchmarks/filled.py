@@ -22,7 +22,7 @@ from tl_hubspot.orchestration.steps import extract, mirroring
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot.sandbox.worlds import World, world
 from tl_hubspot.warehouse import typed
-from tl_hubspot.warehouse.store import frame_of, insert
+from tl_hubspot.warehouse.rows import frame_of, insert
 
 RUN = "benchmark"
 # what lists do not give, so that the payloads are as large as real ones

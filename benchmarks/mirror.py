@@ -23,7 +23,7 @@ from tl_hubspot.hubspot import objects, search
 from tl_hubspot.orchestration.run import Platform, Run, RunOptions
 from tl_hubspot.orchestration.steps import mirroring
 from tl_hubspot.sandbox.serve import LocalSystems
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 
 
 def contacts(number: int) -> Iterator[dict[str, Any]]:

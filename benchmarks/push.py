@@ -32,7 +32,8 @@ from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.planning.forecast import forecast, tally
 from tl_hubspot.pushing.ledger import Row
 from tl_hubspot.pushing.push import PushSettings, push
-from tl_hubspot.warehouse.store import Warehouse, polars_schema
+from tl_hubspot.warehouse.rows import polars_schema
+from tl_hubspot.warehouse.store import Warehouse
 
 LIMIT = 190
 PROPERTIES = tuple(

@@ -26,7 +26,8 @@ from measuring import Results, alone, arguments
 from tl_hubspot.config.two_way import load
 from tl_hubspot.sandbox.serve import HUBSPOT_CALLS, LocalSystems
 from tl_hubspot.two_way.matching import link_id
-from tl_hubspot.warehouse.store import Warehouse, frame_of
+from tl_hubspot.warehouse.rows import frame_of
+from tl_hubspot.warehouse.store import Warehouse
 
 FLOW = load()[0]
 FIRST_A, FIRST_B = 500_001, 1_001

@@ -18,7 +18,7 @@ from tl_hubspot.consent import pseudonyms
 from tl_hubspot.consent.chain import SAID, Head, chained
 from tl_hubspot.consent.pseudonyms import Pseudonyms
 from tl_hubspot.warehouse.history import registered
-from tl_hubspot.warehouse.store import delete, fetch, insert, polars_schema, upsert
+from tl_hubspot.warehouse.rows import delete, fetch, insert, polars_schema, upsert
 
 Row = dict[str, Any]
 LEDGER, HEAD, FACTS, TOMBSTONES = "sync.consent_ledger", "sync.consent_head", "sync.consent_facts", "sync.tombstones"

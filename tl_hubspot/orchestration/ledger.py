@@ -17,8 +17,9 @@ from tl_hubspot import decoding
 from tl_hubspot.orchestration import consent
 from tl_hubspot.pushing.ledger import Row, Rows
 from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.rows import delete, frame_of, insert, take, touch, upsert
 from tl_hubspot.warehouse.schema import table
-from tl_hubspot.warehouse.store import Warehouse, delete, frame_of, insert, take, touch, upsert
+from tl_hubspot.warehouse.store import Warehouse
 
 
 class WarehouseLedger:

@@ -36,7 +36,8 @@ from tl_hubspot.transport.meter import CallMeter
 from tl_hubspot.two_way.flows import Flow
 from tl_hubspot.warehouse import history
 from tl_hubspot.warehouse.lake import Bucket, Lake
-from tl_hubspot.warehouse.store import Warehouse, frame_of, insert
+from tl_hubspot.warehouse.rows import frame_of, insert
+from tl_hubspot.warehouse.store import Warehouse
 from tl_hubspot.warehouse.watched import WatchedWarehouse
 from tl_hubspot.webhooks.spool import Spool
 

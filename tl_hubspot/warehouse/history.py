@@ -61,7 +61,7 @@ def supersede(con: duckdb.DuckDBPyConnection, table: str, which: str, *, are_rem
     run, of_row = _newest(con), f"from {kept.name} h where {_on(key, 'h', 't')}"
     # files of before version 6 hold the latest version as well
     is_new = f"t._run < {run} and not exists (select 1 {of_row} and h._run >= t._run)"
-    # by their places, as in `store.places`
+    # by their places, as in `rows.places`
     old = con.sql(f"select t.rowid as _at, t._run from {numbered(table)} where ({which}) and {is_new}").pl()
     with registered(con, _old=old):
         con.execute(

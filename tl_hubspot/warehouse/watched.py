@@ -71,8 +71,8 @@ class _Watched:
     def __init__(self, con: duckdb.DuckDBPyConnection, written: Counter[str]) -> None:
         self._con, self._counts, self._open = con, written, set[str]()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._con, name)
+        # nothing else: `executemany` and the like would write unseen
+        self.register, self.unregister, self.close = con.register, con.unregister, con.close
 
     def execute(self, statement: str, *arguments: Any, **options: Any) -> Any:
         return self._watch(self._con.execute, statement, arguments, options)

@@ -13,7 +13,7 @@ from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps import preflight
 from tl_hubspot.sandbox.serve import LocalSystems
 from tl_hubspot.teamleader.extraction import Extraction
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 from tl_hubspot_tests.cli.terminal import Ended, Terminal, environment_of
 
 CUSTOM = {

@@ -8,7 +8,7 @@ from tl_hubspot.errors import ConfigurationError, ExitCode
 from tl_hubspot_tests.e2e.builders import Story, done, story
 from tl_hubspot_tests.e2e.conftest import Make
 
-pytestmark = pytest.mark.usefixtures("stays_open")
+pytestmark = pytest.mark.usefixtures("looked_at", "stays_open")
 
 
 def opted_out(world: Story, address: str) -> bool:

@@ -15,7 +15,7 @@ import pytest
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration.run import Platform, Run, RunOptions
 from tl_hubspot.orchestration.steps import deciding
-from tl_hubspot.warehouse.store import delete, frame_of, upsert
+from tl_hubspot.warehouse.rows import delete, frame_of, upsert
 
 pytestmark = pytest.mark.usefixtures("stays_open")
 

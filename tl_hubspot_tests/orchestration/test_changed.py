@@ -12,7 +12,7 @@ import pytest
 from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration.run import Platform, RunOptions
 from tl_hubspot.orchestration.steps import changed, unchanged
-from tl_hubspot.warehouse.store import become, delete, frame_of, touch
+from tl_hubspot.warehouse.rows import become, delete, frame_of, touch
 
 pytestmark = pytest.mark.usefixtures("stays_open")
 

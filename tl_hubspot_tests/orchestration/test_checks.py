@@ -13,7 +13,8 @@ import pytest
 from tl_hubspot.orchestration import checks as checking
 from tl_hubspot.orchestration.checks import CHECKS
 from tl_hubspot.orchestration.resources import WarehouseResource
-from tl_hubspot.warehouse.store import Warehouse, frame_of, polars_schema
+from tl_hubspot.warehouse.rows import frame_of, polars_schema
+from tl_hubspot.warehouse.store import Warehouse
 
 pytestmark = pytest.mark.usefixtures("stays_open")
 

@@ -14,7 +14,7 @@ from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform, RunOptions
 from tl_hubspot.orchestration.steps import conclude, looked_at, unchanged
 from tl_hubspot.pushing.push import OUTCOMES, PushResult
-from tl_hubspot.warehouse.store import frame_of, polars_schema
+from tl_hubspot.warehouse.rows import frame_of, polars_schema
 from tl_hubspot_tests.pushing.memory import plan, update
 
 pytestmark = pytest.mark.usefixtures("stays_open")

@@ -11,7 +11,7 @@ from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration import consent
 from tl_hubspot.orchestration.run import Platform, Run, RunOptions
 from tl_hubspot.orchestration.steps import looked_at, pushing, unchanged
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 
 AT = datetime(2026, 11, 2, 11, tzinfo=UTC)
 

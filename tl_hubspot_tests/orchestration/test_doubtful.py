@@ -18,7 +18,7 @@ from tl_hubspot.orchestration.run import Platform, RunOptions
 from tl_hubspot.orchestration.steps import doubtful, unchanged
 from tl_hubspot.orchestration.steps.associating import RELATIONS
 from tl_hubspot.orchestration.steps.mirroring import TABLES
-from tl_hubspot.warehouse.store import become, delete, frame_of, upsert
+from tl_hubspot.warehouse.rows import become, delete, frame_of, upsert
 
 AT = datetime(2026, 11, 2, 11, tzinfo=UTC)
 SEEDS, ROUNDS = 2, 8

@@ -17,7 +17,7 @@ from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.orchestration.execute import tidy
 from tl_hubspot.orchestration.run import DATA, AnotherRun, Platform
 from tl_hubspot.orchestration.steps import retention
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 
 NOW = datetime(2026, 11, 21, 3, 30, tzinfo=UTC)
 DAYS = {"RUNS": "10", "JOURNAL": "20", "LOG": "40", "HISTORY": "30", "DAGSTER": "5", "PUBLISHED": "2"}

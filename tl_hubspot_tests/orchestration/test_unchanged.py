@@ -13,7 +13,7 @@ from tl_hubspot.config import settings as configuration
 from tl_hubspot.orchestration.run import Platform, Run, RunOptions
 from tl_hubspot.orchestration.steps import deciding, demanded, planning, unchanged
 from tl_hubspot.warehouse import schema
-from tl_hubspot.warehouse.store import frame_of, polars_schema
+from tl_hubspot.warehouse.rows import frame_of, polars_schema
 
 pytestmark = pytest.mark.usefixtures("stays_open")
 

@@ -20,7 +20,7 @@ from tl_hubspot.planning.plan import Plan, build
 from tl_hubspot.planning.plan_inputs import CHANGES, EntityInputs, PlanInputs, PlanSettings, Reader, rows_of
 from tl_hubspot.planning.stages import resolve
 from tl_hubspot.planning.transforms import Portal
-from tl_hubspot.warehouse.store import frame_of, polars_schema
+from tl_hubspot.warehouse.rows import frame_of, polars_schema
 
 AS_OF = datetime(2026, 11, 2, 11, tzinfo=UTC)
 TABLES = {"contact": "contacts", "company": "companies", "deal": "deals"}

@@ -10,7 +10,7 @@ import pytest
 from tl_hubspot.planning import subset
 from tl_hubspot.planning.plan_inputs import CHANGES, OUTCOMES
 from tl_hubspot.planning.subset import Sizes, choose
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 
 CONTACTS = frame_of(
     "eligible.contacts",

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tl_hubspot.planning.mapping import FieldRule, Mapping, Policy
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 from tl_hubspot_tests.planning.builders_plan import (
     World,
     default_mapping,

@@ -20,7 +20,7 @@ from tl_hubspot.planning.plan import Digest, Plan, build, protected_fields, to_j
 from tl_hubspot.planning.plan_inputs import CHANGES, PlanSettings
 from tl_hubspot.reporting.plan import render
 from tl_hubspot.reporting.plan_view import Chosen
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 from tl_hubspot_tests.planning.builders_plan import (
     AS_OF,
     World,

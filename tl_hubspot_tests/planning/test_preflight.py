@@ -7,7 +7,7 @@ import polars as pl
 from tl_hubspot.config import mapping as mapping_file
 from tl_hubspot.planning.mapping import FieldRule, Mapping
 from tl_hubspot.planning.preflight import PropertyProvision, check, effective
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 from tl_hubspot_tests.planning.builders_plan import definition, reference, standard_properties
 
 

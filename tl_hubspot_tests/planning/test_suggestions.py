@@ -8,7 +8,7 @@ import polars as pl
 
 from tl_hubspot.planning.mapping import FieldRule, Mapping
 from tl_hubspot.planning.suggestions import suggestions
-from tl_hubspot.warehouse.store import polars_schema
+from tl_hubspot.warehouse.rows import polars_schema
 
 
 def field(id: str, name: str, type_: str = "single_line", **payload: Any) -> dict[str, Any]:

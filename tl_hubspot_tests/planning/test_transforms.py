@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tl_hubspot.planning.mapping import FieldRule
 from tl_hubspot.planning.transforms import TRANSFORMS, Context, Portal, apply, as_text, canonical
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 from tl_hubspot_tests.planning.builders_plan import definition, portal, stage_rows
 
 ADDRESS = pl.Struct(dict.fromkeys(("line_1", "postal_code", "city", "country"), pl.String()))

@@ -38,7 +38,7 @@ from tl_hubspot.rules import eligible
 from tl_hubspot.rules.settings import RuleSettings
 from tl_hubspot.sandbox.control import Fault
 from tl_hubspot.sandbox.hubspot.subscriptions import ALL
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 from tl_hubspot_tests.hubspot.support import Portal as OpenPortal
 from tl_hubspot_tests.hubspot.support import portal as open_portal
 from tl_hubspot_tests.pushing.memory import MemoryLedger

@@ -9,7 +9,7 @@ import polars as pl
 
 from tl_hubspot.pushing import retries
 from tl_hubspot.pushing.push import OUTCOMES
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 from tl_hubspot_tests.pushing.memory import create, plan, relate, unsubscribe, update
 
 NOW = datetime(2026, 11, 2, 11, tzinfo=UTC)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tl_hubspot.rules.deals import MappedStages
 from tl_hubspot.rules.evaluate import Source
 from tl_hubspot.rules.settings import RuleSettings
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 MAPPED = MappedStages(frozenset({("p1", "f1"), ("p1", "f2")}), frozenset({"p1"}))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tl_hubspot.rules import companies, contacts
-from tl_hubspot.warehouse.store import polars_schema
+from tl_hubspot.warehouse.rows import polars_schema
 from tl_hubspot_tests.rules import builders as b
 from tl_hubspot_tests.rules.builders import at, company, contact
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tl_hubspot.rules import contacts, deals, demand
-from tl_hubspot.warehouse.store import polars_schema
+from tl_hubspot.warehouse.rows import polars_schema
 from tl_hubspot_tests.rules import builders as b
 from tl_hubspot_tests.rules.builders import at, contact, deal
 

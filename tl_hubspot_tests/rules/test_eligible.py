@@ -6,7 +6,7 @@ from typing import Any
 
 from tl_hubspot.rules import eligible
 from tl_hubspot.rules.evaluate import Decisions, Source, evaluate
-from tl_hubspot.warehouse.store import polars_schema
+from tl_hubspot.warehouse.rows import polars_schema
 from tl_hubspot_tests.rules import builders as b
 from tl_hubspot_tests.rules.builders import company, contact, deal
 

@@ -15,7 +15,8 @@ from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 
 from tl_hubspot.warehouse import history, schema
-from tl_hubspot.warehouse.store import Warehouse, delete, frame_of, insert, upsert
+from tl_hubspot.warehouse.rows import delete, frame_of, insert, upsert
+from tl_hubspot.warehouse.store import Warehouse
 from tl_hubspot_tests.warehouse.conftest import on_both
 
 CONTACTS, LINKS = "teamleader.contacts", "teamleader.contact_company_links"

@@ -15,7 +15,8 @@ import pytest
 from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.warehouse import schema
 from tl_hubspot.warehouse.lake import Conflict, Lake
-from tl_hubspot.warehouse.store import Warehouse, frame_of
+from tl_hubspot.warehouse.rows import frame_of
+from tl_hubspot.warehouse.store import Warehouse
 from tl_hubspot_tests.warehouse.bucket import SECRET, Storage
 from tl_hubspot_tests.warehouse.conftest import all_ways, copied
 from tl_hubspot_tests.warehouse.postgres import Postgres, carry_out

@@ -17,7 +17,8 @@ import pytest
 
 from tl_hubspot.errors import WarehouseError
 from tl_hubspot.warehouse import schema, store
-from tl_hubspot.warehouse.store import Merged, Warehouse, delete, frame_of, take, upsert
+from tl_hubspot.warehouse.rows import Merged, delete, frame_of, take, upsert
+from tl_hubspot.warehouse.store import Warehouse
 from tl_hubspot_tests.warehouse.conftest import on_both
 
 

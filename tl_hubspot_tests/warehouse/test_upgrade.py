@@ -11,7 +11,8 @@ import pytest
 
 from tl_hubspot.errors import WarehouseError
 from tl_hubspot.warehouse import history, schema
-from tl_hubspot.warehouse.store import Warehouse, delete, frame_of, upsert
+from tl_hubspot.warehouse.rows import delete, frame_of, upsert
+from tl_hubspot.warehouse.store import Warehouse
 
 EARLIER = range(1, schema.SCHEMA_VERSION)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tl_hubspot.warehouse.store import frame_of, insert
+from tl_hubspot.warehouse.rows import frame_of, insert
 from tl_hubspot.warehouse.watched import WatchedWarehouse, written_by
 
 ONE = frame_of("hubspot.owners", [{"id": "1"}])

@@ -18,7 +18,7 @@ from tl_hubspot.hubspot.associations import READ_BATCH
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps import doubtful
 from tl_hubspot.orchestration.steps.mirroring import TABLES
-from tl_hubspot.warehouse.store import delete, fetch, frame_of, insert, upsert
+from tl_hubspot.warehouse.rows import delete, fetch, frame_of, insert, upsert
 
 RELATIONS = (("contact", "company"), ("deal", "contact"), ("deal", "company"))
 FEW_CALLS = 6

@@ -23,7 +23,7 @@ from tl_hubspot.planning.desired import writable_rules
 from tl_hubspot.planning.preflight import effective
 from tl_hubspot.planning.relations import PAIR, follow
 from tl_hubspot.planning.transforms import Portal
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 
 _OPEN = "select distinct entity_type, hubspot_id from sync.journal where state = 'intended'"
 _UNDONE = """

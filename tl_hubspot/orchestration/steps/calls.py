@@ -11,7 +11,7 @@ from typing import Any
 
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.teamleader.client import SYSTEM
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 
 
 @contextlib.contextmanager

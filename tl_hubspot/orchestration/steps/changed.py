@@ -15,7 +15,8 @@ import polars as pl
 from tl_hubspot.orchestration.steps import unchanged
 from tl_hubspot.orchestration.steps.unchanged import MadeOf
 from tl_hubspot.warehouse import schema
-from tl_hubspot.warehouse.store import TOUCHED, Warehouse
+from tl_hubspot.warehouse.rows import TOUCHED
+from tl_hubspot.warehouse.store import Warehouse
 
 Changed = Mapping[str, pl.DataFrame]
 """Keys of the rows that changed, by table; a table that is not in it did not change."""

@@ -19,7 +19,7 @@ from tl_hubspot.planning.guards import Limit
 from tl_hubspot.pushing import retries
 from tl_hubspot.pushing.push import PushResult
 from tl_hubspot.warehouse.history import registered
-from tl_hubspot.warehouse.store import fetch, frame_of, polars_schema, upsert
+from tl_hubspot.warehouse.rows import fetch, frame_of, polars_schema, upsert
 
 # No approval makes these right: they are faults, not sizes.
 _NEVER_APPROVED = ("duplicate_teamleader_ids", "protected_fields")

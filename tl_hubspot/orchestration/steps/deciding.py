@@ -20,7 +20,8 @@ from tl_hubspot.rules import companies as company_rules
 from tl_hubspot.rules import contacts as contact_rules
 from tl_hubspot.rules import deals as deal_rules
 from tl_hubspot.rules import eligible
-from tl_hubspot.warehouse.store import Warehouse, become, insert, touch, upsert
+from tl_hubspot.warehouse.rows import become, insert, touch, upsert
+from tl_hubspot.warehouse.store import Warehouse
 
 SOURCES = {"contact": "teamleader.contacts", "company": "teamleader.companies", "deal": "teamleader.deals"}
 _ADOPTION = "adoption"

@@ -12,7 +12,7 @@ import polars as pl
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps import changed, unchanged
 from tl_hubspot.rules import demand
-from tl_hubspot.warehouse.store import delete, insert
+from tl_hubspot.warehouse.rows import delete, insert
 
 TABLE = "sync.demanded_contacts"
 _SOURCE = "teamleader.contacts"

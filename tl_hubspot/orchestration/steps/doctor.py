@@ -26,7 +26,7 @@ from tl_hubspot.orchestration.steps import preflight as portal
 from tl_hubspot.planning import preflight, stages
 from tl_hubspot.reporting.checklist import Finding
 from tl_hubspot.teamleader.extraction import Extraction
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 
 _LOCK_SECONDS = 2.0
 _LONGEST_WAIT = 0.5

@@ -15,7 +15,7 @@ from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.orchestration import consent
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.rules import normalize
-from tl_hubspot.warehouse.store import fetch
+from tl_hubspot.warehouse.rows import fetch
 
 _PART = 50_000
 

@@ -35,7 +35,8 @@ from tl_hubspot.rules import changes
 from tl_hubspot.teamleader.extraction import Batch, Presence, Stream
 from tl_hubspot.warehouse import intake, typed
 from tl_hubspot.warehouse.history import registered
-from tl_hubspot.warehouse.store import apart, fetch, frame_of, insert, merge, places, upsert
+from tl_hubspot.warehouse.rows import fetch, frame_of, insert, merge, places, upsert
+from tl_hubspot.warehouse.store import apart
 
 STREAMS: tuple[Stream, ...] = ("contacts", "companies", "deals")
 _NO_INSTANT = pl.lit(None, pl.Datetime("us", "UTC"))

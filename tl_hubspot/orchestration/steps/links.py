@@ -37,7 +37,7 @@ from tl_hubspot.teamleader.calls import (
 )
 from tl_hubspot.teamleader.extraction import Extraction, Links
 from tl_hubspot.warehouse.history import registered, supersede
-from tl_hubspot.warehouse.store import delete, fetch, frame_of, insert, upsert
+from tl_hubspot.warehouse.rows import delete, fetch, frame_of, insert, upsert
 
 STREAM = "contact_company_links"
 BEGUN = "links_begun"

@@ -12,7 +12,8 @@ import polars as pl
 
 from tl_hubspot.orchestration.steps import unchanged
 from tl_hubspot.orchestration.steps.scope import Scope
-from tl_hubspot.warehouse.store import Warehouse, insert
+from tl_hubspot.warehouse.rows import insert
+from tl_hubspot.warehouse.store import Warehouse
 
 TABLE = "sync.looked_at"
 AT_ONCE = 150_000

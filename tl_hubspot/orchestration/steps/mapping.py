@@ -20,7 +20,7 @@ from tl_hubspot.orchestration.steps.deciding import SOURCES
 from tl_hubspot.planning import preflight, sources
 from tl_hubspot.planning.mapping import FieldRule, Mapping
 from tl_hubspot.planning.suggestions import Suggestion, suggestions
-from tl_hubspot.warehouse.store import frame_of, polars_schema
+from tl_hubspot.warehouse.rows import frame_of, polars_schema
 
 
 @dataclass(frozen=True)

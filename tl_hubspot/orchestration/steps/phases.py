@@ -17,7 +17,7 @@ from tl_hubspot.orchestration.steps import demanded, unchanged
 from tl_hubspot.orchestration.steps.reading import extraction_of, stamp
 from tl_hubspot.rules import demand
 from tl_hubspot.teamleader.extraction import PhaseHistory
-from tl_hubspot.warehouse.store import delete, frame_of, insert, upsert
+from tl_hubspot.warehouse.rows import delete, frame_of, insert, upsert
 
 STREAM = "deal_phase_history"
 CHUNK = 200

@@ -15,7 +15,8 @@ from tl_hubspot.orchestration.steps.scope import PLURALS, Scope
 from tl_hubspot.planning.mapping import SECONDARY_EMAILS
 from tl_hubspot.planning.plan_inputs import DECIDED, EntityInputs, MarketingCounts, Reader
 from tl_hubspot.warehouse import schema
-from tl_hubspot.warehouse.store import Warehouse, frame_of
+from tl_hubspot.warehouse.rows import frame_of
+from tl_hubspot.warehouse.store import Warehouse
 
 _LONG = (*MIRRORS.values(), "sync.shadows")
 """Tables with long texts in each row."""

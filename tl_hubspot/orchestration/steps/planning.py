@@ -34,7 +34,7 @@ from tl_hubspot.planning.plan import Plan
 from tl_hubspot.planning.plan_inputs import PlanInputs, PlanSettings
 from tl_hubspot.planning.transforms import Portal
 from tl_hubspot.rules.settings import RuleSettings
-from tl_hubspot.warehouse.store import delete, fetch, insert
+from tl_hubspot.warehouse.rows import delete, fetch, insert
 
 
 def plan(platform: Platform, run: Run) -> dict[str, Any]:

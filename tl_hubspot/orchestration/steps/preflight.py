@@ -14,7 +14,7 @@ from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps import recovering
 from tl_hubspot.planning import preflight
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 
 
 def enter(platform: Platform, run_id: str) -> Run:

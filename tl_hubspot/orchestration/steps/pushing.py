@@ -16,7 +16,7 @@ from tl_hubspot.planning import preflight
 from tl_hubspot.pushing import retries
 from tl_hubspot.pushing.push import Outcome, PushSettings
 from tl_hubspot.pushing.push import push as push_plan
-from tl_hubspot.warehouse.store import delete, fetch
+from tl_hubspot.warehouse.rows import delete, fetch
 
 
 def push(platform: Platform, run: Run) -> dict[str, Any]:

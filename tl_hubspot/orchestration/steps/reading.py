@@ -13,7 +13,7 @@ import duckdb
 
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.teamleader.extraction import Extraction, Position, Stream
-from tl_hubspot.warehouse.store import frame_of, upsert
+from tl_hubspot.warehouse.rows import frame_of, upsert
 
 
 def extraction_of(platform: Platform) -> Extraction:

@@ -6,7 +6,7 @@ from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.pushing.change import PlannedChanges
 from tl_hubspot.pushing.recovery import Recovered, settle_open
-from tl_hubspot.warehouse.store import frame_of, insert
+from tl_hubspot.warehouse.rows import frame_of, insert
 
 _FOUND_BY = "recovery"
 

@@ -7,7 +7,7 @@ from tl_hubspot.orchestration import tombstones
 from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform
 from tl_hubspot.orchestration.steps.deciding import SOURCES
-from tl_hubspot.warehouse.store import frame_of, upsert
+from tl_hubspot.warehouse.rows import frame_of, upsert
 
 
 def release(platform: Platform, entity_type: str, teamleader_id: str) -> None:

@@ -26,7 +26,7 @@ from tl_hubspot.pushing.records import EXPECTED
 from tl_hubspot.pushing.undo import Undone
 from tl_hubspot.pushing.undo_plan import IRREVERSIBLE, Rules, Undoing, look
 from tl_hubspot.pushing.work import PushSettings
-from tl_hubspot.warehouse.store import delete, frame_of, upsert
+from tl_hubspot.warehouse.rows import delete, frame_of, upsert
 
 _LATER = """
 select j.* from sync.journal j

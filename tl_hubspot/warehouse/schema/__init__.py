@@ -1,7 +1,7 @@
 """The tables of the working database: names, columns, SQL types, meaning and source, as data; a file per room.
 
 Documentation, column metadata in Dagster and comments in DuckDB are made from here. How rows get in lives in
-`warehouse.store`; who reads them is not known here. Flat SQL types that DuckDB 1.5, 2.0 and DuckLake share; no keys or
+`warehouse.rows`; who reads them is not known here. Flat SQL types that DuckDB 1.5, 2.0 and DuckLake share; no keys or
 indexes: uniqueness is kept by the upsert and asserted by checks.
 """
 

@@ -24,7 +24,7 @@ from tl_hubspot.two_way import flows as words
 from tl_hubspot.two_way.derived import derived
 from tl_hubspot.two_way.flows import Flow
 from tl_hubspot.two_way.frames import LINKS, Plan, System, empty
-from tl_hubspot.warehouse.store import frame_of
+from tl_hubspot.warehouse.rows import frame_of
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from tl_hubspot.two_way.clocks import INSTANT
 from tl_hubspot.two_way.flows import Flow, Side
 from tl_hubspot.two_way.frames import System
 from tl_hubspot.warehouse.history import registered
-from tl_hubspot.warehouse.store import delete, fetch, frame_of, insert, upsert
+from tl_hubspot.warehouse.rows import delete, fetch, frame_of, insert, upsert
 
 SMALL = 2_000
 """Records up to which the whole list is read every time: it takes few calls, and shows what is gone at once."""
