@@ -15,6 +15,7 @@ from tl_hubspot.warehouse.rows import delete, frame_of, upsert
 from tl_hubspot.warehouse.store import Warehouse
 
 EARLIER = range(1, schema.SCHEMA_VERSION)
+RUNS = ("first", "second")
 
 
 def written_by(version: int, folder: Path) -> Path:
@@ -147,6 +148,18 @@ def test_a_history_that_holds_the_latest_versions_as_well_is_gone_on_with(tmp_pa
     assert as_of("third") == [first[0], ("c2", "Bob", True)]
     assert (links_as_of("first"), links_as_of("second"), links_as_of("third")) == (["c1", "c2"], ["c1"], [])
     assert warehouse.count("history.contacts") == 3, "what stood there already is not added again"
+
+
+def test_a_history_of_what_is_no_more_is_gone_on_with(tmp_path: Path) -> None:
+    warehouse = Warehouse(written_by(6, tmp_path))
+    states = "select id, first_name, changed_at is not null from teamleader.contacts_as_of('{}') order by id"
+    links = "select contact_id from teamleader.contact_company_links_as_of('{}') order by all"
+    found = [(warehouse.read(states.format(r)).rows(), warehouse.read(links.format(r)).rows()) for r in RUNS]
+    assert found == [
+        ([("c1", "Ann", False), ("c2", "Bo", False)], [("c1",), ("c2",)]),
+        ([("c1", "Ann", False), ("c2", "Bo", True)], [("c1",)]),
+    ]
+    assert warehouse.count("history.contacts") == 1
 
 
 def test_nothing_is_done_twice(path: Path) -> None:
