@@ -341,7 +341,8 @@ class Warehouse:
             part = target.with_name(f".{target.name}.part")
             part.unlink(missing_ok=True)
             versions = sorted(target.parent.glob(f"{target.stem}.*{target.suffix}"))
-            older = [v for v in versions if v != target.resolve()]
+            current = target.resolve().name  # alone: the folder may be named by another way to it
+            older = [v for v in versions if v.name != current]
             for old in older[: max(0, len(older) + 2 - keep)]:
                 old.replace(part)  # the newest one stays: most of it is right already
             self._copy(part)

@@ -221,6 +221,15 @@ def test_every_copy_equals_the_database_whatever_was_written_since(warehouse: Wa
         assert warehouse.publish(target).read_bytes() == warehouse.path.read_bytes()
 
 
+def test_the_copy_that_is_read_stays_whatever_way_leads_to_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "way").symlink_to("real")
+    made = Warehouse(tmp_path / "way" / "tl_hubspot.duckdb")
+    assert made.count("sync.links") == 0
+    first, second = (made.publish(tmp_path / "way" / "analytics.duckdb") for _ in range(2))
+    assert first.exists() and second.exists(), "who opens the first one at this moment finds it"
+
+
 def test_publishing_while_a_run_holds_the_database(made: Warehouse) -> None:
     target = made.path.with_name("analytics.duckdb")
     made.hold()
