@@ -92,7 +92,7 @@ def page(told: list[dict[str, Any]], profiled: dict[str, dict[str, Any]]) -> str
             rows[result["benchmark"], row["case"]].append(row)
     measured = {result["benchmark"] for result in told}
     parts = [
-        words.INTRODUCTION.format(machine=_machine(told)),
+        words.INTRODUCTION.format(machines=_machines(told)),
         "## Against what is promised",
         words.PROMISES,
         _promises(rows),
@@ -110,12 +110,12 @@ def page(told: list[dict[str, Any]], profiled: dict[str, dict[str, Any]]) -> str
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _machine(told: list[dict[str, Any]]) -> str:
-    machine, versions = told[0]["machine"], told[0]["versions"]
-    named = ", ".join(f"{name} {number}" for name, number in versions.items())
-    return (
-        f"{machine['cores']} cores of {machine['processor']}, {machine['memory_gib']} GiB, {machine['system']}; {named}"
+def _machines(told: list[dict[str, Any]]) -> str:
+    machines = dict.fromkeys(
+        "{cores} cores of {processor}, {memory_gib} GiB, {system}".format(**result["machine"]) for result in told
     )
+    named = ", ".join(f"{name} {number}" for name, number in told[0]["versions"].items())
+    return f"{' and '.join(machines)}; {named}"
 
 
 def _promises(rows: dict[tuple[str, str], list[Row]]) -> str:
@@ -194,8 +194,9 @@ def _moments(told: list[dict[str, Any]]) -> str:
     for result in told:
         loop = " and ".join(f"{seconds:.2f} s" for seconds in result["loop_seconds"])
         size = f"{result['rows'][0]['records']:,}"
-        lines.append((TITLES[result["benchmark"]], size, result["measured_at"][:10], loop))
-    return _table(("what", "contacts", "day", "the loop before and after"), lines)
+        on = result["machine"]["processor"], result["measured_at"][:10]
+        lines.append((TITLES[result["benchmark"]], size, *on, loop))
+    return _table(("what", "contacts", "processor", "day", "the loop before and after"), lines)
 
 
 def _number(value: Any) -> str:

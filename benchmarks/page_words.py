@@ -8,7 +8,7 @@ INTRODUCTION = """
 <!-- made by benchmarks/page.py from benchmarks/results; do not edit -->
 # How fast it is
 
-Ratios come first, then the figures they are made of. Measured on {machine}. Each figure is one run as it came, on a
+Ratios come first, then the figures they are made of. Measured on {machines}. Each figure is one run as it came, on a
 virtual machine whose speed changes by a factor of two to four from one minute to the next, and which could not be kept
 free of other work altogether; [the last section](#how-it-was-measured) says how fast it was at each measurement.
 Nothing is scaled to a better moment.

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from tl_hubspot.config import settings as configuration
-from tl_hubspot.errors import ExitCode, TlHubspotError
+from tl_hubspot.errors import ConfigurationError, ExitCode, TlHubspotError
 from tl_hubspot.orchestration.ledger import WarehouseLedger
 from tl_hubspot.orchestration.run import Platform, RunOptions
-from tl_hubspot.orchestration.steps import conclude, looked_at, unchanged
+from tl_hubspot.orchestration.steps import conclude, looked_at, pushing, unchanged
 from tl_hubspot.pushing.push import OUTCOMES, PushResult
 from tl_hubspot.warehouse.rows import frame_of, polars_schema
 from tl_hubspot_tests.pushing.memory import plan, update
@@ -105,6 +105,18 @@ def test_after_a_plan_of_few_records_these_alone_are_looked_at(platform: Platfor
     push(platform, "second")
     stored = platform.warehouse.read("select bucket, run_id from sync.outcomes order by teamleader_id").rows()
     assert stored == [("skipped" if concluded else "unchanged", "second"), ("unchanged", "second")]
+
+
+def test_a_plan_of_which_an_upgrade_forgot_the_origin_is_not_pushed(platform: Platform) -> None:
+    planned(platform, "a", "b")
+    with platform.warehouse.transaction() as con:
+        con.execute("delete from sync.made_of")
+    platform.run("resumed")
+    platform.close_run("resumed", "running", digest="of the plan")
+    with pytest.raises(ConfigurationError, match="made before the tables were brought to this version"):
+        pushing.push(platform, platform.run("resumed"))
+    platform.close()
+    assert platform.warehouse.count("sync.outcomes") == 0
 
 
 def test_what_the_push_says_stands_over_the_plan(platform: Platform) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import duckdb
 import polars as pl
 
+from tl_hubspot.errors import ConfigurationError
 from tl_hubspot.orchestration.steps import unchanged
 from tl_hubspot.orchestration.steps.scope import Scope
 from tl_hubspot.warehouse.rows import insert
@@ -34,8 +35,15 @@ def keep(con: duckdb.DuckDBPyConnection, scope: Scope | None) -> str | None:
 
 
 def plan(warehouse: Warehouse) -> str:
-    """Fingerprint of the latest plan."""
-    return str(warehouse.read(f"select fingerprint from {unchanged.TABLE} where name = ?", [_PLAN]).item())
+    """Fingerprint of the latest plan; ConfigurationError when nobody knows any more what it was made of."""
+    known = warehouse.read(f"select fingerprint from {unchanged.TABLE} where name = ?", [_PLAN])
+    if known.is_empty():
+        raise ConfigurationError(
+            "The plan was made before the tables were brought to this version, and has to be made once more",
+            where=_PLAN,
+            mend="Start the whole job `sync`; what was confirmed before is not written again",
+        )
+    return str(known.item())
 
 
 def conditions(warehouse: Warehouse, name: str) -> list[str]:
