@@ -28,6 +28,7 @@ def sync(systems: LocalSystems, folder: Path) -> dict[str, Any]:
     environment = {**systems.environment(), "TL_HUBSPOT_DATA": str(folder)}
     environment |= {"TL_HUBSPOT_AS_OF": systems.clock.now().isoformat()}
     environment |= {f"TL_HUBSPOT_GUARDS__{what}_MINIMUM": "1000000" for what in ("CREATES", "UPDATES", "UNSUBSCRIBES")}
+    environment |= {"HUBSPOT_RATE_LIMIT": "1000000", "TEAMLEADER_RATE_LIMIT": "1000000"}
     used = alone([sys.executable, "-m", "tl_hubspot", "sync"], folder, environment)
     if used.code not in (0, 1):
         raise SystemExit(f"exit code {used.code}")

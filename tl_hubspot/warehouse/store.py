@@ -235,7 +235,7 @@ class Warehouse:
             return
         copy = self._keep(con, version) if version and self.lake is None else None
         try:
-            upgrade.complete(con, version, changes)
+            upgrade.complete(con, version, changes, in_file=self.lake is None)
         except duckdb.Error as error:
             raise WarehouseError(
                 f"The database could not be brought from version {version} of its tables to {schema.SCHEMA_VERSION};"

@@ -41,17 +41,20 @@ def changes(con: duckdb.DuckDBPyConnection, version: int) -> Changes | None:
     return Changes(frozenset(known), missing, needless)
 
 
-def complete(con: duckdb.DuckDBPyConnection, version: int, changes: Changes) -> None:
-    """Make these changes to a file of `version`, all of them or none."""
+def complete(con: duckdb.DuckDBPyConnection, version: int, changes: Changes, *, in_file: bool = True) -> None:
+    """Make these changes to a file (or lake) of `version`, all of them or none."""
     con.execute("begin")
     statements = [f"create schema if not exists {name}" for name in ("meta", *schema.SCHEMAS)]
     for table, columns in changes.missing.items():
-        statements.append(table.ddl)
+        if in_file and version < 8 and table.name in changes.existing and any(c.is_looked_up for c in table.columns):
+            statements += _stored_anew(table)
+            continue
+        statements.append(table.ddl(in_file=in_file))
         for column in table.columns:
             if column.name in columns and table.name in changes.existing:
                 statements.append(f'alter table {table.name} add column "{column.name}" {column.type}')
             if column.name in columns:
-                statements.append(f'comment on column {table.name}."{column.name}" is {_text(column.meaning)}')
+                statements.append(_comment(table, column))
         statements += [f'alter table {table.name} drop column "{name}"' for name in sorted(changes.needless[table])]
         statements.append(f"comment on table {table.name} is {_text(table.meaning)}")
     con.execute(";".join([*statements, *history.macros()]))
@@ -65,6 +68,24 @@ def complete(con: duckdb.DuckDBPyConnection, version: int, changes: Changes) -> 
     con.execute("delete from sync.made_of")  # what is new is filled by computing everything once more
     con.execute(f"update {MARK} set schema_version = {schema.SCHEMA_VERSION}")
     con.execute("commit")
+
+
+def _stored_anew(table: schema.Table) -> list[str]:
+    """Before version 8 columns that rows are found by were compressed; how a column is stored is said when its table is
+    made."""
+    before = f"{table.name}_before"
+    return [
+        f"alter table {table.name} rename to {before.partition('.')[2]}",
+        table.ddl(),
+        *(_comment(table, column) for column in table.columns),
+        f"comment on table {table.name} is {_text(table.meaning)}",
+        f"insert into {table.name} by name select columns(lambda c: c in {table.column_names}) from {before}",
+        f"drop table {before}",
+    ]
+
+
+def _comment(table: schema.Table, column: schema.Column) -> str:
+    return f'comment on column {table.name}."{column.name}" is {_text(column.meaning)}'
 
 
 def _begin_history(con: duckdb.DuckDBPyConnection) -> None:

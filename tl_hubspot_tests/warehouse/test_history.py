@@ -150,7 +150,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
         for name in schema.SCHEMAS:
             con.execute(f"create schema {name}")
         for name in (LINKS, HISTORY_OF_LINKS, "history.runs", "sync.touched"):
-            con.execute(schema.table(name).ddl)
+            con.execute(schema.table(name).ddl())
         con.execute(next(macro for macro in history.macros() if LINKS in macro))
         yield con
 

@@ -21,7 +21,7 @@ RUNS = ("first", "second")
 def written_by(version: int, folder: Path) -> Path:
     """A file as that version left it."""
     path = folder / "tl_hubspot.duckdb"
-    with duckdb.connect(str(path)) as con:
+    with duckdb.connect(str(path), config={"storage_compatibility_version": "v1.5.0"}) as con:
         con.execute("set TimeZone = 'UTC'")
         con.execute((Path(__file__).parent / f"version_{version}.sql").read_text())
     return path
@@ -80,6 +80,34 @@ def test_a_copy_of_before_is_kept(version: int, tmp_path: Path) -> None:
     copy.unlink()
     assert Warehouse(path).count("sync.links") == 1
     assert [p.name for p in tmp_path.iterdir()] == [path.name], "nothing to do: no copy, and none of a new file"
+
+
+def stored(path: Path, table: str) -> dict[str, set[str]]:
+    """How the file stores the columns of a table."""
+    with duckdb.connect(str(path), read_only=True) as con:
+        rows = con.execute(
+            "select column_name, compression from pragma_storage_info(?) where segment_type = 'VARCHAR'", [table]
+        ).fetchall()
+    return {name: {how for other, how in rows if other == name} for name, _ in rows}
+
+
+@pytest.mark.parametrize("version", [None, 7])
+def test_columns_that_rows_are_found_by_are_stored_as_they_are(version: int | None, tmp_path: Path) -> None:
+    path = tmp_path / "tl_hubspot.duckdb"
+    many = "insert into sync.links select 'contact', gen_random_uuid()::varchar, i::varchar, 'r', 'r', 'email'"
+    many += " from range(5000) r(i)"
+    if version:
+        written_by(version, tmp_path)
+        with duckdb.connect(str(path)) as con:
+            con.execute(many)
+        assert "Uncompressed" not in stored(path, "sync.links")["teamleader_id"]
+        assert Warehouse(path).count("sync.links") == 5001
+    else:
+        with Warehouse(path).connect() as con:
+            con.execute(many)
+    found = stored(path, "sync.links")
+    assert (found["teamleader_id"], found["hubspot_id"]) == ({"Uncompressed"}, {"Uncompressed"})
+    assert "Uncompressed" not in found["entity_type"], "others are made small"
 
 
 def test_without_a_copy_nothing_is_changed(path: Path, tmp_path: Path) -> None:

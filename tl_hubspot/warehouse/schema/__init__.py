@@ -25,7 +25,7 @@ __all__ = [
     "SCHEMA_VERSION", "STAMPS", "SYNC", "TABLES", "TEAMLEADER", "TWO_WAY", "Column", "Table", "history_of", "table",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 STAMPS = {
     **{t.name: "_run_id" for t in TEAMLEADER if t.name != "teamleader.reference"},
     **{f"hubspot.{name}": "_run_id" for name in ("contacts", "companies", "deals", "associations")},

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LOOKED_UP = {
+    *("id", "teamleader_id", "hubspot_id", "contact_id", "company_id", "deal_id", "from_id", "to_id"),
+    *("customer_id", "contact_person_id", "source_contact_id", "duplicate_of", "group_id", "address", "email"),
+}
+"""Columns whose texts rows are found by. A file keeps these as they are: to look through a million ids takes 14 ms then
+instead of 35, and storing them a third of the time, for 10 to 20 MiB more."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -13,6 +20,16 @@ class Column:
     type: str
     meaning: str
     source: str = ""
+
+    @property
+    def is_looked_up(self) -> bool:
+        """Whether rows are found by it."""
+        return self.name in LOOKED_UP and self.type == "VARCHAR"
+
+    @property
+    def in_file(self) -> str:
+        """Its type in a DuckDB file, and how it is stored there."""
+        return f"{self.type} USING COMPRESSION uncompressed" if self.is_looked_up else self.type
 
 
 @dataclass(frozen=True)
@@ -24,10 +41,9 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
 
-    @property
-    def ddl(self) -> str:
-        """`CREATE TABLE IF NOT EXISTS` statement."""
-        body = ", ".join(f'"{c.name}" {c.type}' for c in self.columns)
+    def ddl(self, *, in_file: bool = True) -> str:
+        """`CREATE TABLE IF NOT EXISTS` statement; a lake does not say how a column is stored."""
+        body = ", ".join(f'"{c.name}" {c.in_file if in_file else c.type}' for c in self.columns)
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({body})"
 
     @property
