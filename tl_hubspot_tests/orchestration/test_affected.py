@@ -121,7 +121,11 @@ class Account:
         linked = [*self.some(self.contacts, few), *self.some(self.companies, few), *self.some(self.deals, few)]
         kinds = {"c": "contact", "f": "company", "d": "deal"}
         rows = [{"entity_type": kinds[i[0]], "teamleader_id": i, "hubspot_id": f"h{i}"} for i in linked]
-        become("sync.links", [row | {"last_run": run_id} for row in rows[1::2]])
+        query = "select teamleader_id from sync.links"
+        known = {id for (id,) in con.execute(query).fetchall()}
+        stamped = [row | {"last_run": run_id} for row in rows[1::2]]
+        become("sync.links", [row for row in stamped if row["teamleader_id"] in known])
+        become("sync.links", [row | {"first_run": run_id} for row in stamped if row["teamleader_id"] not in known])
         keys = pl.DataFrame(rows[::2], {"entity_type": pl.String, "teamleader_id": pl.String, "hubspot_id": pl.String})
         delete(con, "sync.links", keys)
 

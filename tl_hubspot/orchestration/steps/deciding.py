@@ -242,14 +242,15 @@ def _computed(
     if made_by is not None:
         return {"unchanged_since_run": made_by}
     ids = ids_affected(platform.warehouse, table, now, affected)
-    frame = compute(ids)
+    frame = None if ids is not None and ids.is_empty() else compute(ids)
     with platform.warehouse.transaction() as con:
-        if ids is None:
+        if ids is None and frame is not None:
             con.execute(f"delete from {table}")
             insert(con, table, frame)
             touch(con, table, None)
-        else:
+        elif ids is not None and frame is not None:
             column = "from_id" if table == "eligible.relations" else "teamleader_id"
-            become(con, table, frame.filter(pl.col(column).is_in(ids.implode())), column, ids)
+            frame = frame.filter(pl.col(column).is_in(ids.implode()))
+            become(con, table, frame, column, ids, eligible.LOOKED_AT.get(table, ()))
         unchanged.remember(con, table, now, run)
     return {} if ids is None else {"computed_for": ids.len()}

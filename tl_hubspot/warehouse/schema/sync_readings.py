@@ -38,7 +38,7 @@ touched | INTEGER | the last of sync.touched then |
         "Rows that were changed or taken out, where no column of their table says so, until all looked at them.",
         columns(
             """
-name | VARCHAR | table |
+name | VARCHAR | table; `<table> aside` where the row changed only in what the rules for other tables do not look at |
 key | VARCHAR[] | key of the row; null: any of its rows |
 number | INTEGER | place in the order of writing, from 1; the same for what was written together |
 """
