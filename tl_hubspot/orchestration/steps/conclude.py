@@ -160,19 +160,21 @@ def _conclude(platform: Platform, run: Run, wanted: str, records: list[str], **f
             con.execute(f"delete from sync.outcomes o using _outcomes c where {_SAME}")
             con.execute("insert into sync.outcomes by name select * exclude (is_gone) from _outcomes where not is_gone")
         _of_this_run(con, run)
-        _require_sums(con, run)
+        _require_sums(con, run, records[0] if len(records) == 1 else "true")
     ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
     for which in records:
         ledger.log(_decision_rows(platform, run, which))
 
 
-def _require_sums(con: duckdb.DuckDBPyConnection, run: Run) -> None:
-    """Every record that Teamleader has must be in exactly one bucket."""
+def _require_sums(con: duckdb.DuckDBPyConnection, run: Run, written: str) -> None:
+    """Every record that Teamleader has must be in exactly one bucket. `written`: SQL condition that finds the outcomes
+    written now; others were there once before."""
     for entity_type in run.options.entities:
         of_entity = f"from sync.outcomes where entity_type = '{entity_type}'"
-        found = con.execute(f"select count(*), count(distinct teamleader_id), count(bucket) {of_entity}").fetchall()[0]
+        found = con.execute(f"select count(*), count(bucket) {of_entity}").fetchall()[0]
+        twice = f"select count(*) - count(distinct teamleader_id) {of_entity} and {written}"
         expected = con.execute(f"select count(*) from {_SOURCES[entity_type]} where deleted_at is null").fetchall()[0]
-        if set(found) != set(expected):
+        if set(found) != set(expected) or con.execute(twice).fetchall() != [(0,)]:
             raise TlHubspotError(
                 f"The buckets do not add up: {found[0]} outcomes for {expected[0]} {entity_type} records",
                 where=f"run {run.run_id}",
