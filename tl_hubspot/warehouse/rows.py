@@ -89,29 +89,34 @@ def places(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> p
 
 
 def merge(
-    con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, places: pl.DataFrame, *, differing: bool = False
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    frame: pl.DataFrame,
+    places: pl.DataFrame,
+    stored: pl.DataFrame | None = None,
 ) -> Merged:
     """`upsert` of rows whose `places` are known (those of others are left out).
 
-    differing: each row is known to be another version than the one that the table has.
+    stored: the rows that the table has of these, whole, with their places; each is another version than the one that is
+    written.
     """
     key = schema.table(table).key
     new = frame.join(places, on=key, how="anti", maintain_order="left")
     known = frame.join(places, on=key, how="inner", maintain_order="left")
-    old = _update(con, table, known, differing=differing) if known.height else 0
+    old = _update(con, table, known, stored) if known.height else 0
     insert(con, table, new)
     return Merged(inserted=new.height, updated=old, unchanged=known.height - old)
 
 
-def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame, *, differing: bool) -> int:
+def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame, stored: pl.DataFrame | None) -> int:
     """Update those of `known` (rows with their place `_at`) that differ; returns how many. Stamps of a row move with a
-    version alone."""
+    version alone. `stored`: see `merge`."""
     known = history.stamped(con, table, known)
     values = [c for c in known.columns if c not in (*schema.table(table).key, "_at")]
     compared = [c for c in values if c not in _STAMPS]
     is_again = "t._run_id = s._run_id" if history.is_kept(table) and "_run_id" in values else "false"
     is_version, is_other = (
-        "true" if differing else _differs(names) for names in (history.compared(table, compared), compared)
+        "true" if stored is not None else _differs(names) for names in (history.compared(table, compared), compared)
     )
     with history.registered(con, _frame=known):
         found = con.sql(
@@ -124,7 +129,7 @@ def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame, *, 
     news = {c: f'case when s.is_version then s."{c}" else t."{c}" end' if c in _STAMPS else f's."{c}"' for c in values}
     sets = ", ".join(f'"{c}" = {new}' for c, new in news.items())
     with history.registered(con, _frame=changed):
-        history.supersede(con, table, "t.rowid in (select _at from _frame where is_version)")
+        history.supersede(con, table, "t.rowid in (select _at from _frame where is_version)", stored=stored)
         if not history.is_kept(table) and len(known.columns) > len(schema.table(table).columns):
             # texts changed in place are all written anew, those of other rows too
             con.execute(f"delete from {table} where rowid in (select _at from _frame)")
