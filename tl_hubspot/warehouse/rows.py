@@ -168,8 +168,8 @@ def become(
     column: str,
     ids: pl.Series,
     looked_at: Sequence[str] = (),
-) -> None:
-    """The rows of `table` with one of `ids` in that column are exactly `frame` afterwards.
+) -> bool:
+    """The rows of `table` with one of `ids` in that column are exactly `frame` afterwards; whether any became another.
 
     Only those that differ in more than `as_of` are written and noted, see `touch`; a row that was there and is, and
     differs in none of `looked_at`, where these are given, is noted under the name `aside(table)`. With a row the
@@ -189,7 +189,7 @@ def become(
             f" where {is_one_sided} or {_differs(compared)}"
         ).pl()
         if differing.is_empty():
-            return
+            return False
         with history.registered(con, _keys=differing):
             beside = [c for c in ("duplicate_of", "group_id") if c in compared]
             those = f"from {table} t where exists (select 1 from _keys s where {on})"
@@ -205,6 +205,7 @@ def become(
     for name, rows in ((table, noted.filter("is_seen")), (aside(table), noted.filter(~pl.col("is_seen")))):
         if rows.height:
             touch(con, name, rows.drop("is_seen").unique(), key)
+    return True
 
 
 def aside(table: str) -> str:

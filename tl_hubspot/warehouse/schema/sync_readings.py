@@ -26,7 +26,7 @@ run_id | VARCHAR | run |
 name | VARCHAR | computed table, or other result |
 fingerprint | VARCHAR | sha256 over the rows, the settings, the day and the program that it was made of |
 run_id | VARCHAR | run that made it |
-result | VARCHAR | what came of it where that is no table: findings of checks, as JSON |
+result | VARCHAR | what came of it: findings of checks, as JSON; of a table its version, null: the fingerprint |
 parts | VARCHAR | fingerprint of each table and of the rest, as JSON; null when nobody asks what differs |
 touched | INTEGER | the last of sync.touched then |
 """
