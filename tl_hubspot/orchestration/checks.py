@@ -2,6 +2,7 @@
 
 What offends is found by pure functions in `rules.checks` and stored notices and limits of the plan; here they get a
 severity, a sentence, and a table of the offending ids. Where the tables looked at are as they were, so is the result.
+Of large tables only rows that may offend are read.
 """
 
 import functools
@@ -176,7 +177,23 @@ def _blocking(name: str, description: str, *limits: str) -> Check:
     return Check(name, description, lambda w: _limits(w, *limits), blocking=True)
 
 
-_CONTACTS = "select teamleader_id, address, reason, duplicate_of, opted_out, changed_at, as_of from decisions.contacts"
+def _links_to_unknown(tables: Tables) -> pl.DataFrame:
+    known = "(select id from teamleader.{} where deleted_at is null)"
+    contacts, companies = known.format("contacts"), known.format("companies")
+    links = tables.read(f"{_LINKS} contact_id not in {contacts} or company_id not in {companies}")
+    sides = (
+        tables.warehouse.read(f"from {of} where id in (from _ids)", _ids=links.select(id=column))
+        for of, column in ((contacts, "contact_id"), (companies, "company_id"))
+    )
+    return rules.links_to_unknown(links, *sides)
+
+
+_CONTACTS = (
+    "select teamleader_id, address, reason, duplicate_of, opted_out, changed_at, as_of from decisions.contacts where"
+)
+_SHARED = "select address from decisions.contacts where address is not null group by address having count(*) > 1"
+_LINKS = "select contact_id, company_id from teamleader.contact_company_links where"
+_DEALS = "select * from decisions.deals where reason in ('no_contact', 'unmapped_stage')"
 _VAT = ("id", "vat_number", "primary_address")
 _GUARDS = ("creates", "updates", "unsubscribes", "new_marketing")
 
@@ -186,22 +203,22 @@ CHECKS = [
         Check(
             "duplicate_addresses",
             "Contacts that share an e-mail address; one of them is synchronised.",
-            lambda w: rules.duplicate_addresses(w.read(_CONTACTS)),
+            lambda w: rules.duplicate_addresses(w.read(f"{_CONTACTS} address in ({_SHARED})")),
         ),
         Check(
             "opt_outs_without_address",
             "Opted-out contacts without an e-mail address: there is nobody to unsubscribe.",
-            lambda w: rules.opt_outs_without_address(w.read(_CONTACTS)),
+            lambda w: rules.opt_outs_without_address(w.read(f"{_CONTACTS} opted_out and address is null")),
         ),
         Check(
             "contacts_without_date",
             "Contacts that Teamleader gives no date for; they are skipped.",
-            lambda w: rules.contacts_without_date(w.read(_CONTACTS)),
+            lambda w: rules.contacts_without_date(w.read(f"{_CONTACTS} reason = 'no_date'")),
         ),
         Check(
             "future_dates",
             "Contacts changed in the future; they count as recent.",
-            lambda w: rules.contacts_with_future_date(w.read(_CONTACTS)),
+            lambda w: rules.contacts_with_future_date(w.read(f"{_CONTACTS} changed_at > as_of")),
         ),
         of=["decisions.contacts"],
     ),
@@ -216,18 +233,23 @@ CHECKS = [
             "invalid_vat",
             "Companies whose VAT number fails its check digit; it is kept as typed and not used to recognise them.",
             lambda w: rules.companies_with_invalid_vat(
-                w.existing("teamleader.companies", *_VAT), w.read("decisions.companies")
+                w.existing("teamleader.companies", *_VAT),
+                w.read("select teamleader_id, vat from decisions.companies where vat is null"),
             ),
         ),
         Check(
             "companies_sharing_vat",
             "Companies with the same VAT number; they are one company in HubSpot.",
-            lambda w: rules.companies_sharing_vat(w.read("decisions.companies")),
+            lambda w: rules.companies_sharing_vat(
+                w.read("select vat, teamleader_id, duplicate_of from decisions.companies where vat is not null")
+            ),
         ),
         Check(
             "companies_fitting_several_groups",
             "Companies that could belong to more than one company in HubSpot.",
-            lambda w: rules.companies_fitting_several_groups(w.read("decisions.companies")),
+            lambda w: rules.companies_fitting_several_groups(
+                w.read("select * from decisions.companies where len(also_fits) > 0")
+            ),
         ),
         of=["decisions.companies", "teamleader.companies"],
     ),
@@ -236,12 +258,12 @@ CHECKS = [
         Check(
             "deals_without_contact",
             "Deals that name no contact; they are skipped.",
-            lambda w: rules.deals_without_contact(w.read("decisions.deals")),
+            lambda w: rules.deals_without_contact(w.read(_DEALS)),
         ),
         Check(
             "unmapped_stages",
             "Deals whose phase has no HubSpot stage; they are held until the mapping names one.",
-            lambda w: w.read("decisions.deals").filter(pl.col("reason") == "unmapped_stage"),
+            lambda w: w.read(_DEALS).filter(pl.col("reason") == "unmapped_stage"),
         ),
         of=["decisions.deals"],
     ),
@@ -250,11 +272,7 @@ CHECKS = [
         Check(
             "links_to_unknown_ids",
             "Links to contacts or companies that Teamleader did not list.",
-            lambda w: rules.links_to_unknown(
-                w.read("select contact_id, company_id from teamleader.contact_company_links"),
-                w.existing("teamleader.contacts", "id"),
-                w.existing("teamleader.companies", "id"),
-            ),
+            _links_to_unknown,
         ),
         of=["teamleader.contact_company_links", "teamleader.contacts", "teamleader.companies"],
     ),

@@ -51,9 +51,19 @@ def numbered(table: str) -> str:
     )
 
 
-def supersede(con: duckdb.DuckDBPyConnection, table: str, which: str, *, are_removed: bool = False) -> None:
+def supersede(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    which: str,
+    *,
+    are_removed: bool = False,
+    stored: pl.DataFrame | None = None,
+) -> None:
     """Keep the rows `t` of `table` for which `which` (SQL) holds as an earlier run left them: before they are changed,
-    or removed. What only this run wrote is no version."""
+    or removed. What only this run wrote is no version.
+
+    stored: these rows, whole, with their place `_at`, where they were read already: long texts take a while to find.
+    """
     if not is_kept(table):
         return
     kept, key = schema.history_of(schema.table(table)), schema.table(table).key
@@ -63,10 +73,13 @@ def supersede(con: duckdb.DuckDBPyConnection, table: str, which: str, *, are_rem
     is_new = f"t._run < {run} and not exists (select 1 {of_row} and h._run >= t._run)"
     # by their places, as in `rows.places`
     old = con.sql(f"select t.rowid as _at, t._run from {numbered(table)} where ({which}) and {is_new}").pl()
-    with registered(con, _old=old):
+    rows, frames = (
+        (f"(select *, rowid as _at from {table})", {}) if stored is None else ("_stored", {"_stored": stored})
+    )
+    with registered(con, _old=old, **frames):
         con.execute(
             f"insert into {kept.name} by name select {values}, o._run, false as _removed"
-            f" from {table} t join _old o on t.rowid = o._at"
+            f" from {rows} t join _old o on t._at = o._at"
         )
     if are_removed:
         keys = _keys(key, "t")

@@ -89,29 +89,34 @@ def places(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> p
 
 
 def merge(
-    con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, places: pl.DataFrame, *, differing: bool = False
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    frame: pl.DataFrame,
+    places: pl.DataFrame,
+    stored: pl.DataFrame | None = None,
 ) -> Merged:
     """`upsert` of rows whose `places` are known (those of others are left out).
 
-    differing: each row is known to be another version than the one that the table has.
+    stored: the rows that the table has of these, whole, with their places; each is another version than the one that is
+    written.
     """
     key = schema.table(table).key
     new = frame.join(places, on=key, how="anti", maintain_order="left")
     known = frame.join(places, on=key, how="inner", maintain_order="left")
-    old = _update(con, table, known, differing=differing) if known.height else 0
+    old = _update(con, table, known, stored) if known.height else 0
     insert(con, table, new)
     return Merged(inserted=new.height, updated=old, unchanged=known.height - old)
 
 
-def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame, *, differing: bool) -> int:
+def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame, stored: pl.DataFrame | None) -> int:
     """Update those of `known` (rows with their place `_at`) that differ; returns how many. Stamps of a row move with a
-    version alone."""
+    version alone. `stored`: see `merge`."""
     known = history.stamped(con, table, known)
     values = [c for c in known.columns if c not in (*schema.table(table).key, "_at")]
     compared = [c for c in values if c not in _STAMPS]
     is_again = "t._run_id = s._run_id" if history.is_kept(table) and "_run_id" in values else "false"
     is_version, is_other = (
-        "true" if differing else _differs(names) for names in (history.compared(table, compared), compared)
+        "true" if stored is not None else _differs(names) for names in (history.compared(table, compared), compared)
     )
     with history.registered(con, _frame=known):
         found = con.sql(
@@ -124,7 +129,7 @@ def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame, *, 
     news = {c: f'case when s.is_version then s."{c}" else t."{c}" end' if c in _STAMPS else f's."{c}"' for c in values}
     sets = ", ".join(f'"{c}" = {new}' for c, new in news.items())
     with history.registered(con, _frame=changed):
-        history.supersede(con, table, "t.rowid in (select _at from _frame where is_version)")
+        history.supersede(con, table, "t.rowid in (select _at from _frame where is_version)", stored=stored)
         if not history.is_kept(table) and len(known.columns) > len(schema.table(table).columns):
             # texts changed in place are all written anew, those of other rows too
             con.execute(f"delete from {table} where rowid in (select _at from _frame)")
@@ -156,45 +161,76 @@ def delete(con: duckdb.DuckDBPyConnection, table: str, keys: pl.DataFrame) -> No
         touch(con, table, gone)
 
 
-def become(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, column: str, ids: pl.Series) -> None:
-    """The rows of `table` with one of `ids` in that column are exactly `frame` afterwards.
+def become(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    frame: pl.DataFrame,
+    column: str,
+    ids: pl.Series,
+    looked_at: Sequence[str] = (),
+) -> bool:
+    """The rows of `table` with one of `ids` in that column are exactly `frame` afterwards; whether any became another.
 
-    Only those that differ in more than `as_of` are written and noted, see `touch`. With a row the records that it stood
-    in a group with are noted.
+    Only those that differ in more than `as_of` are written and noted, see `touch`; a row that was there and is, and
+    differs in none of `looked_at`, where these are given, is noted under the name `aside(table)`. With a row the
+    records that it stood in a group with are noted.
     """
     described = schema.table(table)
     key = described.key
     compared = [c for c in described.column_names if c not in (*key, "as_of")]
+    seen = [c for c in looked_at or compared if c not in key]
     on = " and ".join(f't."{c}" = s."{c}"' for c in key)
     names = ", ".join(f'coalesce(t."{c}", s."{c}") as "{c}"' for c in key)
     with history.registered(con, _frame=frame, _ids=ids.to_frame("id")):
+        is_one_sided = f'(t."{key[0]}" is null or s."{key[0]}" is null)'
         differing = con.sql(
-            f"select {names} from (from {table} where {column} in (from _ids)) t full join _frame s on {on}"
-            f' where t."{key[0]}" is null or s."{key[0]}" is null or {_differs(compared)}'
+            f"select {names}, {is_one_sided} or {_differs(seen)} as is_seen"
+            f" from (from {table} where {column} in (from _ids)) t full join _frame s on {on}"
+            f" where {is_one_sided} or {_differs(compared)}"
         ).pl()
         if differing.is_empty():
-            return
+            return False
         with history.registered(con, _keys=differing):
             beside = [c for c in ("duplicate_of", "group_id") if c in compared]
             those = f"from {table} t where exists (select 1 from _keys s where {on})"
-            before = [con.sql(f"select {c} as {key[0]} {those} and {c} is not null").pl() for c in beside]
+            before = [
+                con.sql(
+                    f"select t.{c} as {key[0]}, s.is_seen from {table} t join _keys s on {on} where t.{c} is not null"
+                ).pl()
+                for c in beside
+            ]
             con.execute(f"delete {those}")
             con.execute(f"insert into {table} by name from _frame t where exists (select 1 from _keys s where {on})")
-    touch(con, table, pl.concat([differing, *before]).unique())
+    noted = pl.concat([differing, *before])
+    for name, rows in ((table, noted.filter("is_seen")), (aside(table), noted.filter(~pl.col("is_seen")))):
+        if rows.height:
+            touch(con, name, rows.drop("is_seen").unique(), key)
+    return True
+
+
+def aside(table: str) -> str:
+    """The name in `sync.touched` of rows of a table that changed only in what the rules for other tables do not look
+    at."""
+    return f"{table} aside"
 
 
 TOUCHED = 50_000
 """More rows than these of one table are noted as any of its rows."""
 
 
-def touch(con: duckdb.DuckDBPyConnection, table: str, keys: pl.DataFrame | None) -> None:
-    """Note rows (by `keys`; None: any) that are taken out or changed, for whoever looks only at what changed."""
+def touch(
+    con: duckdb.DuckDBPyConnection, name: str, keys: pl.DataFrame | None, columns: Sequence[str] | None = None
+) -> None:
+    """Note rows (by `keys`; None: any) that are taken out or changed, for whoever looks only at what changed.
+
+    `name`: of their table, or `aside(table)`, then with the `columns` of its key.
+    """
     rows = pl.DataFrame({"key": [None]}, schema={"key": pl.List(pl.String)})
     if keys is not None and keys.height <= TOUCHED:
-        rows = keys.select(key=pl.concat_list(pl.col(schema.table(table).key).cast(pl.String)))
+        rows = keys.select(key=pl.concat_list(pl.col(columns or schema.table(name).key).cast(pl.String)))
     with history.registered(con, _keys=rows):
         number = "select coalesce(max(number), 0) + 1 from sync.touched"
-        con.execute(f"insert into sync.touched select ?, key, ({number}) from _keys", [table])
+        con.execute(f"insert into sync.touched select ?, key, ({number}) from _keys", [name])
 
 
 def frame_of(table: str, rows: Iterable[dict[str, Any]] | pl.DataFrame) -> pl.DataFrame:

@@ -121,7 +121,11 @@ class Account:
         linked = [*self.some(self.contacts, few), *self.some(self.companies, few), *self.some(self.deals, few)]
         kinds = {"c": "contact", "f": "company", "d": "deal"}
         rows = [{"entity_type": kinds[i[0]], "teamleader_id": i, "hubspot_id": f"h{i}"} for i in linked]
-        become("sync.links", [row | {"last_run": run_id} for row in rows[1::2]])
+        query = "select teamleader_id from sync.links"
+        known = {id for (id,) in con.execute(query).fetchall()}
+        stamped = [row | {"last_run": run_id} for row in rows[1::2]]
+        become("sync.links", [row for row in stamped if row["teamleader_id"] in known])
+        become("sync.links", [row | {"first_run": run_id} for row in stamped if row["teamleader_id"] not in known])
         keys = pl.DataFrame(rows[::2], {"entity_type": pl.String, "teamleader_id": pl.String, "hubspot_id": pl.String})
         delete(con, "sync.links", keys)
 
@@ -168,3 +172,20 @@ def test_some_rows_decide_the_same_as_all(open_platform: Callable[[str], Platfor
         decide(anew.platform, anew.run(anew.change))
         assert tables(account.platform, COMPUTED) == tables(anew.platform, COMPUTED)
     assert singled_out > 20
+
+
+def test_what_looks_at_a_decision_is_not_made_again_when_the_decision_stays(
+    open_platform: Callable[[str], Platform],
+) -> None:
+    account = Account(open_platform("account"), random.Random(1))
+    decide(account.platform, account.run(account.change))
+
+    def rename(con: Any, run_id: str) -> None:
+        stamp = {"_loaded_at": AS_OF + timedelta(days=1), "_run_id": run_id}
+        known = con.execute("select id from teamleader.contacts where deleted_at is null").fetchall()
+        rows = frame_of("teamleader.contacts", [{"id": id, "first_name": "Anders"} | stamp for (id,) in known])
+        upsert(con, "teamleader.contacts", rows.select("id", "first_name", *stamp))
+
+    told = decide(account.platform, account.run(rename))
+    assert told.pop("decisions.contacts")["computed_for"] > 0
+    assert all("unchanged_since_run" in of for of in told.values())

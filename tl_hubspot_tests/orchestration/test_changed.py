@@ -34,13 +34,16 @@ def store(platform: Platform, run_id: str, *ids: str, name: str = "Ann") -> None
     platform.warehouse.upsert("teamleader.contacts", frame_of("teamleader.contacts", [{"id": i} | row for i in ids]))
 
 
-def since(platform: Platform, facts: str = "the same") -> dict[str, list[str]] | None:
-    found = changed.since(platform.warehouse, "test", unchanged.made_of(platform.warehouse, MADE_OF, {"facts": facts}))
+def since(
+    platform: Platform, facts: str = "the same", *, tables: list[str] = MADE_OF, for_rules: bool = False
+) -> dict[str, list[str]] | None:
+    made_of = unchanged.made_of(platform.warehouse, tables, {"facts": facts})
+    found = changed.since(platform.warehouse, "test", made_of, for_rules=for_rules)
     return None if found is None else {table: sorted(keys.to_series()) for table, keys in found.items()}
 
 
-def computed(platform: Platform, run_id: str) -> None:
-    made_of = unchanged.made_of(platform.warehouse, MADE_OF, {"facts": "the same"})
+def computed(platform: Platform, run_id: str, tables: list[str] = MADE_OF) -> None:
+    made_of = unchanged.made_of(platform.warehouse, tables, {"facts": "the same"})
     with platform.warehouse.transaction() as con:
         unchanged.remember(con, "test", made_of, platform.run(run_id))
 
@@ -133,3 +136,69 @@ def test_what_everybody_saw_is_forgotten(platform: Platform) -> None:
             "the last one, for its number"
         )
         platform.run("run-5")
+
+
+def test_the_rules_hear_of_a_decision_only_when_what_they_look_at_differs(platform: Platform) -> None:
+    def decided(id: str, status: str, days: int, winner: str | None = None) -> dict[str, object]:
+        return {
+            "teamleader_id": id,
+            "status": status,
+            "changed_at": AT - timedelta(days=days),
+            "duplicate_of": winner,
+        }
+
+    before = [decided("a", "sync", 1), decided("b", "sync", 1), decided("c", "sync", 1), decided("d", "skip", 1, "a")]
+    platform.warehouse.append("decisions.contacts", frame_of("decisions.contacts", before))
+    store(platform, "run-1", "a")
+    computed(platform, "run-1")
+    now = [decided("a", "sync", 2), decided("b", "skip", 1), decided("d", "skip", 2, "a"), decided("e", "sync", 1)]
+    with platform.warehouse.transaction() as con:
+        frame, ids = frame_of("decisions.contacts", now), pl.Series(["a", "b", "c", "d", "e"])
+        become(con, "decisions.contacts", frame, "teamleader_id", ids, ("teamleader_id", "status", "duplicate_of"))
+        unchanged.remember(con, "decisions.contacts", "something else", platform.run("run-1"))
+    assert since(platform) == {"decisions.contacts": ["a", "b", "c", "d", "e"]}
+    assert since(platform, for_rules=True) == {"decisions.contacts": ["b", "c", "e"]}, "those that are gone and new too"
+
+
+def test_the_rules_hear_of_a_link_only_when_it_comes_or_goes(platform: Platform) -> None:
+    def link(id: str, **row: str) -> pl.DataFrame:
+        names = ["entity_type", "teamleader_id", *row]
+        return frame_of("sync.links", [{"entity_type": "contact", "teamleader_id": id} | row]).select(names)
+
+    tables = ["sync.links"]
+    platform.run("run-1")
+    for id in "abcd":
+        platform.warehouse.upsert("sync.links", link(id, hubspot_id=f"1{id}", first_run="run-1", last_run="run-1"))
+    platform.run("run-2")
+    computed(platform, "run-2", tables)
+    platform.run("run-3")
+    platform.warehouse.upsert("sync.links", link("a", hubspot_id="2", last_run="run-3"))
+    assert since(platform, tables=tables, for_rules=True) == {"sync.links": []}
+    platform.warehouse.upsert("sync.links", link("e", hubspot_id="3", first_run="run-3", last_run="run-3"))
+    platform.warehouse.upsert("sync.links", link("f", hubspot_id="4", last_run="run-3"))
+    with platform.warehouse.transaction() as con:
+        delete(con, "sync.links", pl.DataFrame({"teamleader_id": ["d"]}))
+
+    def names(*, for_rules: bool) -> list[str]:
+        made_of = unchanged.made_of(platform.warehouse, tables, {"facts": "the same"})
+        found = changed.since(platform.warehouse, "test", made_of, for_rules=for_rules)
+        assert found is not None
+        return sorted(found["sync.links"]["teamleader_id"])
+
+    assert names(for_rules=True) == ["d", "e", "f"], "of f it is not known when it came"
+    assert names(for_rules=False) == ["a", "d", "e", "f"]
+
+
+def test_many_links_are_everything_to_the_rules_as_well(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changed, "MOST", 2)
+    tables = ["sync.links"]
+    rows = [{"entity_type": "contact", "teamleader_id": id, "first_run": "run-1", "last_run": "run-1"} for id in "abc"]
+    platform.run("run-1")
+    platform.warehouse.append("sync.links", frame_of("sync.links", rows))
+    platform.run("run-2")
+    computed(platform, "run-2", tables)
+    platform.run("run-3")
+    again = [{"entity_type": "contact", "teamleader_id": id, "last_run": "run-3"} for id in "abc"]
+    names = ["entity_type", "teamleader_id", "last_run"]
+    platform.warehouse.upsert("sync.links", frame_of("sync.links", again).select(names))
+    assert since(platform, tables=tables, for_rules=True) is None

@@ -57,6 +57,18 @@ def test_buckets_that_do_not_add_up_stop_the_run(platform: Platform, ids: tuple[
     assert platform.warehouse.count("sync.outcomes") == 0
 
 
+def test_an_outcome_twice_stops_the_run_where_only_some_records_are_looked_at(platform: Platform) -> None:
+    planned(platform, "a", "b")
+    push(platform, "first")
+    known = platform.warehouse.read("select fingerprint from sync.made_of where name = 'outcomes of the plan'").item()
+    looked_at_now = frame_of("sync.looked_at", [{"entity_type": "contact", "teamleader_id": "a"}])
+    platform.warehouse.replace("sync.looked_at", looked_at_now)
+    platform.warehouse.replace("sync.outcomes", frame_of("sync.outcomes", []))
+    planned(platform, "a", "a", plan="another", built_on=known)
+    with pytest.raises(TlHubspotError, match="The buckets do not add up: 2 outcomes for 2 contact records"):
+        push(platform, "second")
+
+
 def test_each_record_is_in_one_bucket_and_its_decision_is_logged_once(platform: Platform) -> None:
     planned(platform, "a", "b")
     assert push(platform, "first") == "done"

@@ -161,7 +161,7 @@ def test_only_what_changed_gives_what_everything_gives(
     monkeypatch.setattr(doubtful, "_whole", lambda warehouse: compared.append(1) or whole(warehouse))
     world.begin()
     for number in range(ROUNDS):
-        found, made_of = doubtful.find(warehouse)
+        found, made_of, _ = doubtful.find(warehouse)
         assert found == whole(warehouse)
         with warehouse.transaction() as con:
             assert made_of is not None
@@ -173,11 +173,11 @@ def test_only_what_changed_gives_what_everything_gives(
 def test_the_same_is_not_compared_again(platform: Platform) -> None:
     world = World(platform, random.Random(1))
     world.begin()
-    found, made_of = doubtful.find(platform.warehouse)
+    found, made_of, _ = doubtful.find(platform.warehouse)
     assert made_of is not None
     with platform.warehouse.transaction() as con:
         doubtful.remember(con, platform.run("run-1"), found, made_of)
-    assert doubtful.find(platform.warehouse) == (found, None)
+    assert doubtful.find(platform.warehouse) == (found, None, {})
 
 
 def test_an_address_and_a_merge_that_are_no_more(platform: Platform) -> None:
@@ -197,7 +197,7 @@ def test_an_address_and_a_merge_that_are_no_more(platform: Platform) -> None:
             table = name.replace("_", ".", 1)
             known = frame_of(table, []).columns
             warehouse.upsert(table, frame_of(table, [row | {k: stamp[k] for k in stamp if k in known} for row in rows]))
-        found, made_of = doubtful.find(warehouse)
+        found, made_of, _ = doubtful.find(warehouse)
         assert found == doubtful._whole(warehouse)
         with warehouse.transaction() as con:
             assert made_of is not None

@@ -100,6 +100,20 @@ def test_a_computed_table_counts_by_what_it_was_made_of(platform: Platform) -> N
     assert unchanged.made_by(platform.warehouse, "decisions.contacts", "a") is None
 
 
+def test_a_computed_table_counts_by_its_version_where_it_has_one(platform: Platform) -> None:
+    def remember(made_of: str, version: str | None) -> str:
+        with platform.warehouse.transaction() as con:
+            unchanged.remember(con, "decisions.contacts", made_of, RUN, version)
+        return unchanged.fingerprint(platform.warehouse, ["decisions.contacts"], {})
+
+    assert unchanged.version(platform.warehouse, "decisions.contacts") is None
+    first = remember("a", None)
+    assert unchanged.version(platform.warehouse, "decisions.contacts") == "a"
+    assert remember("b", "a") == first, "made of something else, and the same came of it"
+    assert unchanged.version(platform.warehouse, "decisions.contacts") == "a"
+    assert remember("c", "c") != first
+
+
 def linked(platform: Platform) -> dict[str, object]:
     return deciding.links(platform, RUN)
 

@@ -32,7 +32,7 @@ def ids_affected(
 
     `made_of`: what it is made of now.
     """
-    rows = changed.since(warehouse, table, made_of)
+    rows = changed.since(warehouse, table, made_of, for_rules=True)
     if rows is None:
         return None
     try:

@@ -17,7 +17,10 @@ from tl_hubspot.hubspot import mirror
 from tl_hubspot.hubspot.associations import READ_BATCH
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.orchestration.steps import doubtful
+from tl_hubspot.orchestration.steps.affected import union
+from tl_hubspot.orchestration.steps.changed import Changed, keys_of
 from tl_hubspot.orchestration.steps.mirroring import TABLES
+from tl_hubspot.warehouse.history import registered
 from tl_hubspot.warehouse.rows import delete, fetch, frame_of, insert, upsert
 
 RELATIONS = (("contact", "company"), ("deal", "contact"), ("deal", "company"))
@@ -32,7 +35,7 @@ def associations(platform: Platform, run: Run) -> dict[str, Any]:
     that changed in HubSpot and those about which wish, memory and mirror do not agree."""
     started = platform.clock()
     whole = _is_whole(platform, run)
-    doubts, made_of = (None, None) if whole else doubtful.find(platform.warehouse)
+    doubts, made_of, rows = (None, None, None) if whole else doubtful.find(platform.warehouse)
     if doubts is None:
         asked = {relation: _active(platform, relation[0]) for relation in RELATIONS}
     else:
@@ -49,17 +52,17 @@ def associations(platform: Platform, run: Run) -> dict[str, Any]:
                 doubtful.forget(con)
             elif made_of is not None:
                 doubtful.remember(con, run, doubts, made_of)
-            _store(con, asked, frame, whole=whole)
+            _forget(con, asked, whole=whole)
+            _leave_out_inactive(con, rows)
+            insert(con, _TABLE, frame)
             upsert(con, "sync.readings", frame_of("sync.readings", [mark]))
     read = sum(map(len, asked.values()))
     way = "all" if whole else "changed or doubtful"
     return {"associations": platform.warehouse.count(_TABLE), "way": way, "records_read": read}
 
 
-def _store(
-    con: duckdb.DuckDBPyConnection, asked: Mapping[tuple[str, str], set[str]], frame: pl.DataFrame, *, whole: bool
-) -> None:
-    """What was read takes the place of what was known of the records asked for."""
+def _forget(con: duckdb.DuckDBPyConnection, asked: Mapping[tuple[str, str], set[str]], *, whole: bool) -> None:
+    """What was known of the records asked for goes."""
     for (from_type, to_type), ids in asked.items():
         kind = pl.DataFrame({"from_type": [from_type], "to_type": [to_type]})
         if whole:
@@ -67,16 +70,34 @@ def _store(
         else:
             of_asked = pl.DataFrame({"from_id": sorted(ids)}, {"from_id": pl.String()})
             delete(con, _TABLE, of_asked.join(kind, how="cross"))
-        # HubSpot shows no association of an archived record
-        gone = fetch(
-            con,
-            f"with known as (select {', '.join(_PAIR)} from {_TABLE} where from_type = ? and to_type = ?)"
-            f" from known anti join (select id from {TABLES[from_type]} where not archived) on id = from_id"
-            f" union from known anti join (select id from {TABLES[to_type]} where not archived) on id = to_id",
-            [from_type, to_type],
-        )
-        delete(con, _TABLE, gone)
-    insert(con, _TABLE, frame)
+
+
+def _leave_out_inactive(con: duckdb.DuckDBPyConnection, changed: Changed | None) -> None:
+    """HubSpot shows no association of an archived record: those with one at an end go. Where it is known which rows
+    `changed`, only their ends are looked at."""
+    for end in ("from", "to"):
+        for kind, table in TABLES.items():
+            if changed is not None and not _has_inactive(con, kind, changed):
+                continue
+            gone = fetch(
+                con,
+                f"select {', '.join(_PAIR)} from {_TABLE} where {end}_type = ?"
+                f" and {end}_id not in (select id from {table} where not archived)",
+                [kind],
+            )
+            delete(con, _TABLE, gone)
+
+
+def _has_inactive(con: duckdb.DuckDBPyConnection, kind: str, changed: Changed) -> bool:
+    """Whether a changed record of that kind, or one at an end of a changed association, is no active one."""
+    ids = [keys_of(changed, TABLES[kind], "id")]
+    ids += [keys_of(changed, _TABLE, f"{end}_id", **{f"{end}_type": kind}) for end in ("from", "to")]
+    asked = union(*ids)
+    with registered(con, _ids=asked.to_frame()):
+        active = con.execute(
+            f"select count(*) from {TABLES[kind]} where not archived and id in (from _ids)"
+        ).fetchall()[0][0]
+    return bool(active < asked.len())
 
 
 def _active(platform: Platform, kind: str) -> set[str]:

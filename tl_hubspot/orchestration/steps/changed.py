@@ -15,7 +15,7 @@ import polars as pl
 from tl_hubspot.orchestration.steps import unchanged
 from tl_hubspot.orchestration.steps.unchanged import MadeOf
 from tl_hubspot.warehouse import schema
-from tl_hubspot.warehouse.rows import TOUCHED
+from tl_hubspot.warehouse.rows import TOUCHED, aside
 from tl_hubspot.warehouse.store import Warehouse
 
 Changed = Mapping[str, pl.DataFrame]
@@ -28,8 +28,12 @@ _SMALL = ("sync.releases",)
 """Tables that whoever asks looks at as a whole."""
 
 
-def since(warehouse: Warehouse, name: str, made_of: MadeOf) -> Changed | None:
-    """What changed in the tables of `made_of` since `name` was computed, rows that are gone among them."""
+def since(warehouse: Warehouse, name: str, made_of: MadeOf, *, for_rules: bool = False) -> Changed | None:
+    """What changed in the tables of `made_of` since `name` was computed, rows that are gone among them.
+
+    for_rules: only what the rules look at. Of decisions these are the columns that `become` was told, of a link that it
+    is there.
+    """
     query = (
         f"select parts, touched, number from {unchanged.TABLE} m join history.runs r on r.run_id = m.run_id"
         " where name = ? and parts is not null"
@@ -44,28 +48,31 @@ def since(warehouse: Warehouse, name: str, made_of: MadeOf) -> Changed | None:
     found = {}
     for table, print_ in made_of.tables.items():
         if tables[table] != print_:
-            keys = _keys(warehouse, table, touched, run)
+            keys = _keys(warehouse, table, touched, run, for_rules=for_rules)
             if keys is None:
                 return None
             found[table] = keys
     return found
 
 
-def _keys(warehouse: Warehouse, table: str, seen: int, run: int) -> pl.DataFrame | None:
+def _keys(warehouse: Warehouse, table: str, seen: int, run: int, *, for_rules: bool) -> pl.DataFrame | None:
     """Keys of the rows of `table` that `run` (its number) or a later one wrote, or that were touched since `seen`."""
     stamp, key = schema.STAMPS.get(table), schema.table(table).key
     if stamp is None and not (table in _SMALL or table.partition(".")[0] in ("decisions", "eligible")):
         return None
-    noted = warehouse.read("select key from sync.touched where name = ? and number > ?", [table, seen])
+    names = "(?)" if for_rules else f"(?, '{aside(table)}')"
+    noted = warehouse.read(f"select key from sync.touched where name in {names} and number > ?", [table, seen])
     if noted["key"].null_count():
         return None
     keys = noted.select(pl.col("key").list.get(n).alias(name) for n, name in enumerate(key))
     if stamp is not None:
-        runs = "select run_id from history.runs where number >= ?"
-        query = f"select {', '.join(key)} from {table} where {stamp} in ({runs}) limit {MOST + 1}"
-        keys = pl.concat([keys, warehouse.read(query, [run]).cast(pl.String)])
-        if keys.is_empty():  # somebody else wrote it
+        runs = "select run_id from history.runs where number >= $run"
+        is_new = f"coalesce(first_run in ({runs}), true)" if for_rules and table == "sync.links" else "true"
+        query = f"select {', '.join(key)}, {is_new} as is_new from {table} where {stamp} in ({runs}) limit {MOST + 1}"
+        written = warehouse.read(query, {"run": run})
+        if written.height > MOST or (keys.is_empty() and written.is_empty()):  # or somebody else wrote it
             return None
+        keys = pl.concat([keys, written.filter("is_new").select(pl.col(key).cast(pl.String))])
     keys = keys.unique()
     return None if keys.height > max(FEW, min(MOST, warehouse.count(table) // 10)) else keys
 

@@ -117,14 +117,14 @@ _HELD = """
 select * replace (
   case when bucket in ('created', 'updated') then 'held' else bucket end as bucket,
   case when bucket in ('created', 'updated') then 'guard' else reason end as reason
-) from sync.planned_outcomes
+) from sync.planned_outcomes where {of_run}
 """
 """Nothing was pushed: what would have been written waits for a person."""
 _BECAME = """
 select entity_type, teamleader_id, coalesce(b.hubspot_id, p.hubspot_id) as hubspot_id,
   coalesce(b.bucket, p.bucket) as bucket,
   case when b.bucket <> p.bucket then coalesce(b.reason, p.reason) else p.reason end as reason
-from sync.planned_outcomes p left join _became b using (entity_type, teamleader_id)
+from (from sync.planned_outcomes where {of_run}) p left join _became b using (entity_type, teamleader_id)
 """
 """What the push says of a record; what went as planned keeps the reason of its decision."""
 _CHANGES = """
@@ -148,7 +148,8 @@ def _listed(run: Run) -> str:
 
 
 def _conclude(platform: Platform, run: Run, wanted: str, records: list[str], **frames: pl.DataFrame) -> None:
-    """The outcomes of the run's entities become what the query over `frames` says, and what that is news of is logged.
+    """The outcomes of the run's entities become what the query over `frames` says of those `{of_run}`, and what that is
+    news of is logged.
 
     records: SQL conditions on `teamleader_id`, see `looked_at`. Only what differs is written.
     """
@@ -156,23 +157,25 @@ def _conclude(platform: Platform, run: Run, wanted: str, records: list[str], **f
         con.execute(f"delete from {unchanged.TABLE} where name = ?", [_CONCLUDED])
         for which in records:
             of_run = f"{which} and entity_type in ({_listed(run)})"
-            con.execute(_CHANGES.format(wanted=f"from ({wanted}) where {of_run}", of_run=of_run))
+            con.execute(_CHANGES.format(wanted=wanted.format(of_run=of_run), of_run=of_run))
             con.execute(f"delete from sync.outcomes o using _outcomes c where {_SAME}")
             con.execute("insert into sync.outcomes by name select * exclude (is_gone) from _outcomes where not is_gone")
         _of_this_run(con, run)
-        _require_sums(con, run)
+        _require_sums(con, run, records[0] if len(records) == 1 else "true")
     ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
     for which in records:
         ledger.log(_decision_rows(platform, run, which))
 
 
-def _require_sums(con: duckdb.DuckDBPyConnection, run: Run) -> None:
-    """Every record that Teamleader has must be in exactly one bucket."""
+def _require_sums(con: duckdb.DuckDBPyConnection, run: Run, written: str) -> None:
+    """Every record that Teamleader has must be in exactly one bucket. `written`: SQL condition that finds the outcomes
+    written now; others were there once before."""
     for entity_type in run.options.entities:
         of_entity = f"from sync.outcomes where entity_type = '{entity_type}'"
-        found = con.execute(f"select count(*), count(distinct teamleader_id), count(bucket) {of_entity}").fetchall()[0]
+        found = con.execute(f"select count(*), count(bucket) {of_entity}").fetchall()[0]
+        twice = f"select count(*) - count(distinct teamleader_id) {of_entity} and {written}"
         expected = con.execute(f"select count(*) from {_SOURCES[entity_type]} where deleted_at is null").fetchall()[0]
-        if set(found) != set(expected):
+        if set(found) != set(expected) or con.execute(twice).fetchall() != [(0,)]:
             raise TlHubspotError(
                 f"The buckets do not add up: {found[0]} outcomes for {expected[0]} {entity_type} records",
                 where=f"run {run.run_id}",
@@ -193,8 +196,8 @@ def _decision_rows(platform: Platform, run: Run, which: str) -> list[dict[str, A
             con,
             f"""with now as (
               select o.* replace (case when bucket = 'held' then 'held' else status end as status) from (
-                select * exclude (run_id) from sync.outcomes left join ({decided}) using (entity_type, teamleader_id)
-                where run_id = ? and {which}
+                select * from (select * exclude (run_id) from sync.outcomes where run_id = ? and {which})
+                left join ({decided}) using (entity_type, teamleader_id)
               ) o
             )
             select * from now n where not exists (

@@ -242,14 +242,17 @@ def _computed(
     if made_by is not None:
         return {"unchanged_since_run": made_by}
     ids = ids_affected(platform.warehouse, table, now, affected)
-    frame = compute(ids)
+    frame = None if ids is not None and ids.is_empty() else compute(ids)
+    version = unchanged.version(platform.warehouse, table)
     with platform.warehouse.transaction() as con:
-        if ids is None:
+        is_other = frame is not None
+        if frame is not None and ids is None:
             con.execute(f"delete from {table}")
             insert(con, table, frame)
             touch(con, table, None)
-        else:
+        elif frame is not None and ids is not None:
             column = "from_id" if table == "eligible.relations" else "teamleader_id"
-            become(con, table, frame.filter(pl.col(column).is_in(ids.implode())), column, ids)
-        unchanged.remember(con, table, now, run)
+            frame = frame.filter(pl.col(column).is_in(ids.implode()))
+            is_other = become(con, table, frame, column, ids, eligible.LOOKED_AT.get(table, ()))
+        unchanged.remember(con, table, now, run, now.fingerprint if is_other else version)
     return {} if ids is None else {"computed_for": ids.len()}

@@ -51,8 +51,9 @@ class Doubts(msgspec.Struct, frozen=True):
         return ids
 
 
-def find(warehouse: Warehouse) -> tuple[Doubts, MadeOf | None]:
-    """Records whose associations the plan may act on, and what this was made of; None where it was known.
+def find(warehouse: Warehouse) -> tuple[Doubts, MadeOf | None, Changed | None]:
+    """Records whose associations the plan may act on; what this was made of, None where it was known; and which rows of
+    that changed since associations were last stored, None where that is not known.
 
     Wished for and not remembered: it would be written, perhaps as primary. Wished for or remembered and not in the
     mirror: the sync made it since, a person removed it, or records were merged. And contacts that will be matched by
@@ -61,12 +62,12 @@ def find(warehouse: Warehouse) -> tuple[Doubts, MadeOf | None]:
     made_of = unchanged.made_of(warehouse, _MADE_OF, {})
     known = unchanged.result_of(warehouse, _NAME, made_of.fingerprint)
     if known is not None:
-        return decoding.decode(known, type=Doubts), None
+        return decoding.decode(known, type=Doubts), None, {}
     rows = changed.since(warehouse, _NAME, made_of)
     before = None if rows is None else unchanged.result_of(warehouse, _NAME)
     if rows is None or before is None:
-        return _whole(warehouse), made_of
-    return _again(warehouse, decoding.decode(before, type=Doubts), rows), made_of
+        return _whole(warehouse), made_of, None
+    return _again(warehouse, decoding.decode(before, type=Doubts), rows), made_of, rows
 
 
 def remember(con: duckdb.DuckDBPyConnection, run: Run, doubts: Doubts, made_of: MadeOf) -> None:

@@ -201,7 +201,7 @@ def store(
             versions = changes.next_versions(stored, frame, run.as_of)
             frame = frame.join(versions.select("id", "changed_at", "consent_withdrawn_at"), on="id", how="left")
         frame = frame.with_columns(_NO_INSTANT.alias("deleted_at"), *stamps)
-    merged = merge(con, table, frame, known, differing=True)
+    merged = merge(con, table, frame, known, stored)
     counts["read"] += taken.records.height
     counts["new"] += merged.inserted
     counts["changed"] += merged.updated
@@ -210,32 +210,28 @@ def store(
     counts["rejected"] = counts.get("rejected", 0) + _reject(con, received.stream, taken, stamps)
 
 
-_REMEMBERED = "updated_at, changed_at, marketing_mails_consent, consent_withdrawn_at"
-"""What `changes.next_versions` asks of a stored contact beside its text."""
-
-
 def _differing(
     con: duckdb.DuckDBPyConnection, table: str, received: pl.DataFrame, known: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The records that are new, say something else than the stored ones, or were thought deleted; and what is stored of
-    them. Texts are read of those that are `known` alone, in a first reading of none."""
-    names = f"id, payload, {_REMEMBERED}" if table == "teamleader.contacts" else "id, payload"
+    them, whole and with its place. Texts are read of those that are `known` alone, in a first reading of none."""
     if known.is_empty():
-        return received, fetch(con, f"select {names} from {table} limit 0")
+        return received, fetch(con, f"select *, rowid as _at from {table} limit 0")
     with registered(con, _received=received.select("id", text="payload").join(known, on="id", how="inner")):
         found = fetch(
             con,
-            f"""select t.* from (select {names}, deleted_at is not null as was_deleted, rowid as at from {table}) t
-            join _received r on t.at = r._at where t.payload is distinct from r.text or was_deleted""",
+            f"select t.*, t.rowid as _at from {table} t join _received r on t.rowid = r._at"
+            " where t.payload is distinct from r.text or t.deleted_at is not null",
         )
-    told = found.select("id", "payload", "was_deleted").join(received.select("id", text="payload"), on="id", how="left")
+    was_deleted = pl.col("deleted_at").is_not_null()
+    told = found.select("id", "payload", was_deleted).join(received.select("id", text="payload"), on="id", how="left")
     differs = [
         was_deleted or stored is None or not changes.same_record(stored, payload)
-        for stored, payload, was_deleted in told.select("payload", "text", "was_deleted").iter_rows()
+        for stored, payload, was_deleted in told.select("payload", "text", "deleted_at").iter_rows()
     ]
     other = found.filter(pl.Series(differs, dtype=pl.Boolean()))
     same = known.join(other, on="id", how="anti")
-    return received.join(same, on="id", how="anti", maintain_order="left"), other.drop("was_deleted", "at")
+    return received.join(same, on="id", how="anti", maintain_order="left"), other
 
 
 def _reject(con: duckdb.DuckDBPyConnection, stream: Stream, taken: intake.Intake, stamps: list[pl.Expr]) -> int:

@@ -59,9 +59,9 @@ class MadeOf:
 def made_of(
     warehouse: Warehouse, tables: Sequence[str], facts: Mapping[str, Any], figures: Mapping[str, Any] | None = None
 ) -> MadeOf:
-    """What something is made of: tables (computed ones by what those were made of), facts and figures."""
+    """What something is made of: tables (computed ones by their version, see `remember`), facts and figures."""
     with warehouse.connect() as con:
-        known = dict(con.execute(f"select name, fingerprint from {TABLE}").fetchall())
+        known = dict(con.execute(f"select name, coalesce(result, fingerprint) from {TABLE}").fetchall())
         parts = {name: known[name] if name in known else _content_of(warehouse, con, name) for name in tables}
     rest = _sha256(json.dumps([facts, _program()], sort_keys=True, default=_plain))
     return MadeOf(parts, rest, json.dumps(figures or {}, sort_keys=True))
@@ -90,6 +90,12 @@ def result_of(warehouse: Warehouse, name: str, fingerprint: str | None = None) -
     return rows.item() if rows.height else None
 
 
+def version(warehouse: Warehouse, table: str) -> str | None:
+    """Version of a computed table: as whoever looks at its rows knows them; None before it was ever made."""
+    rows = warehouse.read(f"select coalesce(result, fingerprint) from {TABLE} where name = ?", [table])
+    return rows.item() if rows.height else None
+
+
 def remember(
     con: duckdb.DuckDBPyConnection,
     name: str,
@@ -99,7 +105,8 @@ def remember(
 ) -> None:
     """Note in the transaction that stores `name` what it was made of; or the `result` itself where that is no table.
 
-    `made_of`: the fingerprint alone where nobody will ask which rows changed since (`changed.since`).
+    `made_of`: the fingerprint alone where nobody will ask which rows changed since (`changed.since`); `result` of a
+    computed table: its version, which stays while none of its rows becomes another; None: what it is made of.
     """
     con.execute(f"delete from {TABLE} where name = ?", [name])
     of = (made_of, None) if isinstance(made_of, str) else (made_of.fingerprint, made_of.parts)

@@ -26,7 +26,7 @@ run_id | VARCHAR | run |
 name | VARCHAR | computed table, or other result |
 fingerprint | VARCHAR | sha256 over the rows, the settings, the day and the program that it was made of |
 run_id | VARCHAR | run that made it |
-result | VARCHAR | what came of it where that is no table: findings of checks, as JSON |
+result | VARCHAR | what came of it: findings of checks, as JSON; of a table its version, null: the fingerprint |
 parts | VARCHAR | fingerprint of each table and of the rest, as JSON; null when nobody asks what differs |
 touched | INTEGER | the last of sync.touched then |
 """
@@ -38,7 +38,7 @@ touched | INTEGER | the last of sync.touched then |
         "Rows that were changed or taken out, where no column of their table says so, until all looked at them.",
         columns(
             """
-name | VARCHAR | table |
+name | VARCHAR | table; `<table> aside` where the row changed only in what the rules for other tables do not look at |
 key | VARCHAR[] | key of the row; null: any of its rows |
 number | INTEGER | place in the order of writing, from 1; the same for what was written together |
 """
