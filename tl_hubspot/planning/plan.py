@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from tl_hubspot.planning import guards, subset
+from tl_hubspot.planning import guards, json_text, subset
 from tl_hubspot.planning.guards import Counts, Limit
 from tl_hubspot.planning.match_frames import NOTICES, no_notices
 from tl_hubspot.planning.plan_entity import PUSH_ORDER, Entity, EntityPart
@@ -186,12 +186,10 @@ class Digest:
 
     def update(self, changes: pl.DataFrame) -> None:
         """Take some more rows."""
-        # neither sign can stand in an id or in JSON text
-        columns = changes.select(pl.col(list(CHANGES)).fill_null("\0").str.join("\n").cast(pl.Binary))
-        if changes.height:
-            for digest, text in zip(self._columns, columns.row(0), strict=True):
-                digest.update(text)
-                digest.update(b"\n")
+        for digest, name in zip(self._columns, CHANGES, strict=True):
+            # neither sign can stand in an id or in JSON text
+            lines = changes.select(pl.concat_str(pl.col(name).fill_null("\0"), pl.lit("\n")))
+            digest.update(json_text.octets(lines.to_series()))
 
     def hexdigest(self) -> str:
         """The digest of all rows so far."""
