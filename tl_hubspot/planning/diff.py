@@ -61,13 +61,16 @@ def differences(
         how="left",
     )
     # The same text as was stored is the common case: such records are not looked at further.
-    new = pl.col("@fields").is_null() | (pl.col("@email_action") != "none")
+    creates, updates = work.filter("@is_create"), work.filter(~pl.col("@is_create"))
     text = json_text.object_of({p: _not_empty(pl.col(p)) for p in properties})
-    rest = pl.concat([work.filter(new), work.filter(~new).filter(text != pl.col("@fields"))])
+    is_new = pl.col("@fields").is_null() | (pl.col("@email_action") != "none")
+    told_before = updates.filter(~is_new)
+    if told_before.height:
+        updates = pl.concat([updates.filter(is_new), told_before.filter(text != pl.col("@fields"))])
     by_property = {r.property: r for r in rules if r.property in properties}
     chunks = [
-        _compare(chunk, mirror, by_property, portal, creates=creates)
-        for creates, chunk in ((True, rest.filter("@is_create")), (False, rest.filter(~pl.col("@is_create"))))
+        _compare(chunk, mirror, by_property, portal, creates=are_created)
+        for are_created, chunk in ((True, creates), (False, updates))
         if chunk.height
     ]
     return pl.concat([pl.DataFrame(schema=DIFFERENCES), *chunks])
@@ -97,7 +100,7 @@ def _working_frame(desired: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame
         given("email_old").alias("@email_old"),
         given("email_blocked_by").alias("@email_blocked_by"),
     )
-    work = desired.join(chosen, on=KEY).sort(KEY)
+    work = desired.join(chosen, on=KEY)
     if EMAIL in work.columns:
         # An address that another HubSpot contact has was not pushed: remembering it would hide it from the next run.
         work = work.with_columns(pl.when(pl.col("@email_blocked_by").is_null()).then(EMAIL).alias(EMAIL))

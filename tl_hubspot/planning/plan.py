@@ -8,6 +8,7 @@ Reading the tables is orchestration, making the calls is the pushing room.
 from __future__ import annotations
 
 import collections
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -226,10 +227,8 @@ def protected_fields(changes: pl.DataFrame, names: Iterable[str], properties: pl
     found = []
     seen: dict[tuple[str, str], bool] = {}
     # Only texts that hold the beginning of a protected name are looked into: a clean plan costs one pass.
-    suspects = {f'"{name}"' for (_, name), label in labels.items() if is_protected(name, label, names)}
-    suspects |= {f'"{name.casefold().replace(" ", "_")}"' for name in names} | {f'"{name}"' for name in names}
-    suspects |= {f'"{pattern.rstrip("*")}' for pattern in PROTECTED_PATTERNS}
-    suspicious = changes.filter(pl.col("fields").str.contains_any(sorted(suspects), ascii_case_insensitive=True))
+    suspects = _suspects(names, tuple(labels.items()))
+    suspicious = changes.filter(pl.col("fields").str.contains_any(suspects, ascii_case_insensitive=True))
     for kind, id_, fields in suspicious.select("entity_type", "teamleader_id", "fields").iter_rows():
         for name in json.loads(fields):
             key = (kind, name)
@@ -238,3 +237,12 @@ def protected_fields(changes: pl.DataFrame, names: Iterable[str], properties: pl
             if seen[key]:
                 found.append({"entity_type": kind, "teamleader_id": id_, "property": name})
     return found
+
+
+@functools.lru_cache(maxsize=1)
+def _suspects(names: tuple[str, ...], labels: tuple[tuple[tuple[str, str], str], ...]) -> list[str]:
+    """Beginnings of JSON texts of protected names; the same for all parts of a plan."""
+    suspects = {f'"{name}"' for (_, name), label in labels if is_protected(name, label, names)}
+    suspects |= {f'"{name.casefold().replace(" ", "_")}"' for name in names} | {f'"{name}"' for name in names}
+    suspects |= {f'"{pattern.rstrip("*")}' for pattern in PROTECTED_PATTERNS}
+    return sorted(suspects)
