@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from tl_hubspot.planning import sources
 from tl_hubspot.planning.mapping import FieldRule, Mapping
 from tl_hubspot.planning.match_frames import no_notices, notices
 from tl_hubspot.planning.protected import is_protected
@@ -47,6 +48,13 @@ def writable_rules(entity_type: str, mapping: Mapping, portal: Portal) -> list[F
     ]
 
 
+def columns(entity_type: str, mapping: Mapping, portal: Portal) -> set[str]:
+    """Columns of `teamleader.<entity>` that the desired state depends on; names that it has not may be among them."""
+    rules = writable_rules(entity_type, mapping, portal)
+    beside = {name for rule in rules for name in TRANSFORMS[rule.transform].beside}
+    return sources.columns(entity_type, [r.source for r in rules]) | beside
+
+
 def desired(
     entity_type: str,
     source: pl.DataFrame,
@@ -58,7 +66,8 @@ def desired(
 ) -> Desired:
     """Desired state of every eligible record.
 
-    `source`: `teamleader.<entity>`; `eligible`, `decisions`: their tables; `reference`: `teamleader.reference`.
+    `source`: `columns` of `teamleader.<entity>`; `eligible`, `decisions`: their tables; `reference`:
+    `teamleader.reference`.
     """
     rules = writable_rules(entity_type, mapping, portal)
     frame = records(entity_type, source, eligible, decisions, reference, [r.source for r in rules])
@@ -93,11 +102,11 @@ def marked(entity_type: str, ids: pl.Series, status: str, mapping: Mapping, port
 
 
 def _left_out(rule: FieldRule, ids: pl.Series, column: pl.Series) -> pl.DataFrame:
-    code, missing = TRANSFORMS[rule.transform].left_out, column.is_null()
-    if code is None or not missing.any():
+    code = TRANSFORMS[rule.transform].left_out
+    if code is None or not column.null_count():
         return no_notices()
     other = "A value of this {} does not fit the property " + rule.property + "; it is left out."
-    return _notices(code, rule.entity_type, ids.filter(missing), _LEFT_OUT.get(code, other))
+    return _notices(code, rule.entity_type, ids.filter(column.is_null()), _LEFT_OUT.get(code, other))
 
 
 def _truncated(rule: FieldRule, ids: pl.Series, long: pl.Series) -> pl.DataFrame:

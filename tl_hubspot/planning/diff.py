@@ -61,13 +61,16 @@ def differences(
         how="left",
     )
     # The same text as was stored is the common case: such records are not looked at further.
-    new = pl.col("@fields").is_null() | (pl.col("@email_action") != "none")
+    creates, updates = work.filter("@is_create"), work.filter(~pl.col("@is_create"))
     text = json_text.object_of({p: _not_empty(pl.col(p)) for p in properties})
-    rest = pl.concat([work.filter(new), work.filter(~new).filter(text != pl.col("@fields"))])
+    is_new = pl.col("@fields").is_null() | (pl.col("@email_action") != "none")
+    told_before = updates.filter(~is_new)
+    if told_before.height:
+        updates = pl.concat([updates.filter(is_new), told_before.filter(text != pl.col("@fields"))])
     by_property = {r.property: r for r in rules if r.property in properties}
     chunks = [
-        _compare(chunk, mirror, by_property, portal, creates=creates)
-        for creates, chunk in ((True, rest.filter("@is_create")), (False, rest.filter(~pl.col("@is_create"))))
+        _compare(chunk, mirror, by_property, portal, creates=are_created)
+        for are_created, chunk in ((True, creates), (False, updates))
         if chunk.height
     ]
     return pl.concat([pl.DataFrame(schema=DIFFERENCES), *chunks])
@@ -97,7 +100,7 @@ def _working_frame(desired: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame
         given("email_old").alias("@email_old"),
         given("email_blocked_by").alias("@email_blocked_by"),
     )
-    work = desired.join(chosen, on=KEY).sort(KEY)
+    work = desired.join(chosen, on=KEY)
     if EMAIL in work.columns:
         # An address that another HubSpot contact has was not pushed: remembering it would hide it from the next run.
         work = work.with_columns(pl.when(pl.col("@email_blocked_by").is_null()).then(EMAIL).alias(EMAIL))
@@ -124,6 +127,9 @@ def _compare(
     what HubSpot holds, and `now:p`, `before:p`, `wrote:p`, `held:p` are comparable forms.
     """
     properties = sorted(rules)
+    if creates:
+        # nothing is compared: only whether there is a value matters, which of all forms that of options alone changes
+        portal = Portal({p: t for p, t in portal.types.items() if t == "enumeration"}, {})
     said, nothing = chunk.select(properties), _constant(chunk.height, [*properties, SECONDARY_EMAILS], None)
     empty = _constant(chunk.height, properties, "")
     remembered = nothing if creates else json_text.columns_of(chunk["@fields"], properties)
@@ -153,12 +159,19 @@ def _compare(
     wide = wide.with_columns(value.alias(f"new:{p}") for p, value in new.items())
     if CLOSE_DATE in rules and "dealstage" in rules:
         wide = wide.with_columns(_close_date(properties).alias(f"new:{CLOSE_DATE}"))
-    shadow = json_text.object_of({p: _to_remember(p) for p in properties})
+    sent = [p for p in new if _is_any(wide[f"new:{p}"])]
+    kept = [p for p in properties if _is_any(wide[f"said:{p}"]) or _is_any(wide[f"remembered:{p}"])]
+    shadow = pl.lit(None, pl.String) if creates else json_text.object_of({p: _to_remember(p) for p in kept})
     return wide.select(
         pl.col(KEY).alias("teamleader_id"),
-        json_text.object_of({p: _old_and_new(p, creates=creates) for p in new}).alias("fields"),
-        (pl.lit(None, pl.String) if creates else shadow).alias("shadow"),
+        json_text.object_of({p: _old_and_new(p, creates=creates) for p in sent}).alias("fields"),
+        shadow.alias("shadow"),
     )
+
+
+def _is_any(values: pl.Series) -> bool:
+    """Whether any of the values is not null."""
+    return values.null_count() < len(values)
 
 
 def _constant(rows: int, properties: Sequence[str], value: str | None) -> pl.DataFrame:
@@ -178,9 +191,10 @@ def _wide(**frames: pl.DataFrame) -> pl.DataFrame:
 
 def _forms(values: pl.DataFrame, portal: Portal) -> pl.DataFrame:
     """Comparable forms of columns; symbols of stages that exist by now count as their ids."""
-    text = values.select(pl.all().cast(pl.String).str.strip_chars().fill_null(""))
-    typed = [canonical(text[p], t) for p in text.columns if (t := portal.types.get(p, "string")) != "string"]
-    staged = [p for p in TOGETHER if p in text.columns and portal.symbols]
+    some = [p for p in values.columns if _is_any(values[p])]
+    text = values.with_columns(pl.col(some).cast(pl.String).str.strip_chars()).fill_null("")
+    typed = [canonical(text[p], t) for p in some if (t := portal.types.get(p, "string")) != "string"]
+    staged = [p for p in TOGETHER if p in some and portal.symbols]
     return text.with_columns(typed).with_columns(
         pl.col(staged).replace(list(portal.symbols), list(portal.symbols.values()))
     )
@@ -244,8 +258,8 @@ def _old_and_new(p: str, *, creates: bool) -> pl.Expr:
     new, old = pl.col(f"new:{p}"), pl.col(f"holds:{p}")
     if creates:
         return json_text.quoted(new, before='{"new":', after=',"old":null}')
-    members = {"new": json_text.quoted(new), "old": json_text.or_null(json_text.quoted(pl.when(old != "").then(old)))}
-    return pl.when(new.is_not_null()).then(json_text.object_of(members))
+    before = json_text.or_null(json_text.quoted(pl.when(old != "").then(old)))
+    return pl.concat_str(json_text.quoted(new, before='{"new":', after=',"old":'), before, pl.lit("}"))
 
 
 def _held(hubspot_ids: pl.Series, mirror: pl.DataFrame, properties: Sequence[str]) -> pl.DataFrame:
@@ -255,5 +269,8 @@ def _held(hubspot_ids: pl.Series, mirror: pl.DataFrame, properties: Sequence[str
     held = json_text.columns_of(rows["properties"], properties)
     if "secondary_emails" not in columns:
         return held
-    further = rows.select(pl.col("secondary_emails").list.sort().list.join(";")).to_series()
+    several = pl.col("secondary_emails").list.len() > 1
+    ordered = rows.filter(several).select(pl.col("secondary_emails").list.sort().list.join(";")).to_series()
+    further = rows.select(pl.col("secondary_emails").list.join(";")).to_series()
+    further = further.scatter(rows.select(several.arg_true()).to_series(), ordered)
     return held.with_columns(rows["email"].alias(EMAIL), further.alias(SECONDARY_EMAILS))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ESCAPES = {chr(n): f"\\u{n:04x}" for n in range(0x20)} | _SHORT
@@ -24,7 +25,24 @@ def dumps(value: Any) -> str:
 
 def quoted(text: pl.Expr, *, before: str = "", after: str = "") -> pl.Expr:
     """Text as a JSON string between two JSON texts; null stays null."""
-    return pl.concat_str(pl.lit(before + '"'), text.str.replace_many(*_escapes()), pl.lit('"' + after))
+    escaped = text.map_batches(_escaped, return_dtype=pl.String, is_elementwise=True)
+    return pl.concat_str(pl.lit(before + '"'), escaped, pl.lit('"' + after))
+
+
+def _escaped(texts: pl.Series) -> pl.Series:
+    # hardly any column holds such a sign: to look for them in the bytes of all texts at once takes a tenth of the time
+    return texts.str.replace_many(*_escapes()) if _has_escapes(texts) else texts
+
+
+def _has_escapes(texts: pl.Series) -> bool:
+    data = octets(texts)
+    signs = pl.Series(pa.Array.from_buffers(pa.uint8(), data.size, [None, data]))
+    return bool(((signs < ord(" ")) | (signs == ord('"')) | (signs == ord("\\"))).any())
+
+
+def octets(texts: pl.Series) -> pa.Buffer:
+    """All texts one after the other, in UTF-8."""
+    return texts.to_arrow().buffers()[2] or pa.py_buffer(b"")
 
 
 @functools.cache

@@ -23,6 +23,11 @@ from tl_hubspot.rules.settings import RuleSettings
 
 KEYS = ("vat", "domain", "name")
 """Keys from strong to weak."""
+LOOKED_AT = {
+    "eligible.companies": ("teamleader_id", "members"),
+    "decisions.companies": ("teamleader_id", "duplicate_of", "also_fits", "vat", "domain", "name_key"),
+}
+"""Columns of tables with a row per company that matching looks at."""
 
 _COUNTRIES = {
     "belgië": "BE", "belgie": "BE", "belgique": "BE", "belgien": "BE",

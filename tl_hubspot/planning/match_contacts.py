@@ -22,6 +22,11 @@ from tl_hubspot.rules import normalize
 
 CONTACT_MATCHES: dict[str, pl.DataType] = {**MATCHES, **EMAIL}
 """Columns of the contacts' matches frame."""
+LOOKED_AT = {
+    "eligible.contacts": ("teamleader_id", "address"),
+    "decisions.contacts": ("teamleader_id", "address", "duplicate_of"),
+}
+"""Columns of tables with a row per contact that matching looks at."""
 
 _NO_EMAIL = {
     "email_action": pl.lit("none"),

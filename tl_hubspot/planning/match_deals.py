@@ -10,6 +10,12 @@ import polars as pl
 from tl_hubspot.planning.match_frames import MATCHES, Matching, first_match, no_notices, of_entity
 from tl_hubspot.planning.match_links import match_linked, resolve
 
+LOOKED_AT = {
+    "eligible.deals": ("teamleader_id",),
+    "decisions.deals": ("teamleader_id", "status", "reason"),
+}
+"""Columns of tables with a row per deal that matching looks at."""
+
 
 def match(
     eligible: pl.DataFrame,

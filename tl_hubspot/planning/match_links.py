@@ -102,7 +102,7 @@ def resolve(entity_type: str, source_ids: pl.Series, links: pl.DataFrame, mirror
     to an active record comes first, then an active record that carries the id, then what is left of the link, then an
     archived record that carries the id. Links of ids that Teamleader no longer has are kept with known = false.
     """
-    source = source_ids.cast(pl.String).unique()
+    is_known = pl.col("teamleader_id").is_in(source_ids.cast(pl.String).implode())
     stored = (
         of_entity(links, entity_type)
         .select("teamleader_id", stored_id="hubspot_id")
@@ -118,24 +118,21 @@ def resolve(entity_type: str, source_ids: pl.Series, links: pl.DataFrame, mirror
     by_link = (
         stored.join(follow_merges(stored["stored_id"], mirror), on="stored_id", how="left")
         .join(records, on="hubspot_id", how="left")
-        .with_columns(state=pl.col("state").fill_null(MISSING), matched_by=pl.lit("link"))
+        .with_columns(state=pl.col("state").fill_null(MISSING), matched_by=pl.lit("link"), known=is_known)
     )
     by_property = (
         carriers(mirror)
-        .filter(pl.col("teamleader_id").is_in(source.implode()))
+        .filter(is_known)
         .unique("teamleader_id", keep="first", maintain_order=True)
         .join(records, on="hubspot_id", how="left")
-        .with_columns(stored_id=pl.lit(None, pl.String), matched_by=pl.lit("teamleader_id"))
+        .with_columns(stored_id=pl.lit(None, pl.String), matched_by=pl.lit("teamleader_id"), known=pl.lit(True))
     )
-    columns = ["teamleader_id", "hubspot_id", "stored_id", "matched_by", "state", "carried"]
+    columns = ["teamleader_id", "hubspot_id", "stored_id", "matched_by", "state", "carried", "known"]
     return (
         pl.concat([by_link.select(columns), by_property.select(columns)])
         .sort("teamleader_id", pl.col("state") != ACTIVE, pl.col("matched_by") != "link")
         .unique("teamleader_id", keep="first", maintain_order=True)
-        .with_columns(
-            carries=(pl.col("carried") == pl.col("teamleader_id")).fill_null(False),
-            known=pl.col("teamleader_id").is_in(source.implode()),
-        )
+        .with_columns(carries=(pl.col("carried") == pl.col("teamleader_id")).fill_null(False))
         .select(list(RESOLVED))
     )
 

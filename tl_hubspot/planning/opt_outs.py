@@ -24,6 +24,10 @@ class OptOutPlan:
     records: pl.Series
 
 
+LOOKED_AT = ("teamleader_id", "address", "opted_out", "consent")
+"""Columns of `decisions.contacts` that opt-outs depend on."""
+
+
 def plan_opt_outs(
     decisions: pl.DataFrame, mirror: pl.DataFrame, matches: pl.DataFrame, opt_outs: pl.DataFrame
 ) -> OptOutPlan:

@@ -8,6 +8,7 @@ Reading the tables is orchestration, making the calls is the pushing room.
 from __future__ import annotations
 
 import collections
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from tl_hubspot.planning import guards, subset
+from tl_hubspot.planning import guards, json_text, subset
 from tl_hubspot.planning.guards import Counts, Limit
 from tl_hubspot.planning.match_frames import NOTICES, no_notices
 from tl_hubspot.planning.plan_entity import PUSH_ORDER, Entity, EntityPart
@@ -186,12 +187,10 @@ class Digest:
 
     def update(self, changes: pl.DataFrame) -> None:
         """Take some more rows."""
-        # neither sign can stand in an id or in JSON text
-        columns = changes.select(pl.col(list(CHANGES)).fill_null("\0").str.join("\n").cast(pl.Binary))
-        if changes.height:
-            for digest, text in zip(self._columns, columns.row(0), strict=True):
-                digest.update(text)
-                digest.update(b"\n")
+        for digest, name in zip(self._columns, CHANGES, strict=True):
+            # neither sign can stand in an id or in JSON text
+            lines = changes.select(pl.concat_str(pl.col(name).fill_null("\0"), pl.lit("\n")))
+            digest.update(json_text.octets(lines.to_series()))
 
     def hexdigest(self) -> str:
         """The digest of all rows so far."""
@@ -228,10 +227,8 @@ def protected_fields(changes: pl.DataFrame, names: Iterable[str], properties: pl
     found = []
     seen: dict[tuple[str, str], bool] = {}
     # Only texts that hold the beginning of a protected name are looked into: a clean plan costs one pass.
-    suspects = {f'"{name}"' for (_, name), label in labels.items() if is_protected(name, label, names)}
-    suspects |= {f'"{name.casefold().replace(" ", "_")}"' for name in names} | {f'"{name}"' for name in names}
-    suspects |= {f'"{pattern.rstrip("*")}' for pattern in PROTECTED_PATTERNS}
-    suspicious = changes.filter(pl.col("fields").str.contains_any(sorted(suspects), ascii_case_insensitive=True))
+    suspects = _suspects(names, tuple(labels.items()))
+    suspicious = changes.filter(pl.col("fields").str.contains_any(suspects, ascii_case_insensitive=True))
     for kind, id_, fields in suspicious.select("entity_type", "teamleader_id", "fields").iter_rows():
         for name in json.loads(fields):
             key = (kind, name)
@@ -240,3 +237,12 @@ def protected_fields(changes: pl.DataFrame, names: Iterable[str], properties: pl
             if seen[key]:
                 found.append({"entity_type": kind, "teamleader_id": id_, "property": name})
     return found
+
+
+@functools.lru_cache(maxsize=1)
+def _suspects(names: tuple[str, ...], labels: tuple[tuple[tuple[str, str], str], ...]) -> list[str]:
+    """Beginnings of JSON texts of protected names; the same for all parts of a plan."""
+    suspects = {f'"{name}"' for (_, name), label in labels if is_protected(name, label, names)}
+    suspects |= {f'"{name.casefold().replace(" ", "_")}"' for name in names} | {f'"{name}"' for name in names}
+    suspects |= {f'"{pattern.rstrip("*")}' for pattern in PROTECTED_PATTERNS}
+    return sorted(suspects)

@@ -58,11 +58,17 @@ DECIDED = {
     "deal": ("teamleader_id", "status", "reason"),
 }
 """Columns of the decisions that a plan looks at."""
+ELIGIBLE = {
+    "contact": ("teamleader_id", "marketing", "reason", "address", "jobtitle"),
+    "company": ("teamleader_id",),
+    "deal": ("teamleader_id", "label", "reason"),
+}
+"""Columns of the eligible records that it looks at."""
 
 
 @dataclass(frozen=True)
 class EntityInputs:
-    """One entity's decisions (DECIDED), eligible, matches frame and HubSpot mirror.
+    """One entity's decisions (DECIDED), eligible records (ELIGIBLE), matches frame and HubSpot mirror.
 
     `source`, `held`: read rows of its `teamleader` and `hubspot` table by `id`; `deleted`: ids of those deleted in
     Teamleader; `mirror`: all rows of the `hubspot` table, `properties` need not be there.

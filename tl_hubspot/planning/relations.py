@@ -171,15 +171,18 @@ def _state(
     from_type, to_type = kind
     own = (pl.col("from_type") == from_type) & (pl.col("to_type") == to_type)
     desired, existing, known = desired.filter(own), existing.filter(own), known.filter(own)
-    state = desired.select("from_id", "to_id", "is_first").unique(["from_id", "to_id"], keep="any")
+    # in the order of desired, which is the one to sort by in the end: to sort what is sorted takes next to no time
+    state = desired.select("from_id", "to_id", "is_first").unique(
+        ["from_id", "to_id"], keep="first", maintain_order=True
+    )
     for side, entity in (("from", from_type), ("to", to_type)):
         ready = records[entity].matches.filter(pl.col("outcome") != "held")
         ids = {f"{side}_id": "teamleader_id", f"{side}_hubspot_id": "hubspot_id"}
-        state = state.join(ready.select(**ids), on=f"{side}_id")
+        state = state.join(ready.select(**ids), on=f"{side}_id", maintain_order="left")
     there = {"from_hubspot_id": "from_id", "to_hubspot_id": "to_id"}
     state = (
-        state.join(existing.select(**there, exists=pl.lit(True)), on=list(there), how="left")
-        .join(known.select("remembered", **there), on=list(there), how="left")
+        state.join(existing.select(**there, exists=pl.lit(True)), on=list(there), how="left", maintain_order="left")
+        .join(known.select("remembered", **there), on=list(there), how="left", maintain_order="left")
         .with_columns(pl.col("exists", "remembered").fill_null(False))
     )
     primary = pl.lit(False)

@@ -214,6 +214,14 @@ def expression(source: str, entity_type: str) -> pl.Expr:
     return SOURCES[entity_type][source].expression
 
 
+def columns(entity_type: str, sources: Iterable[str]) -> set[str]:
+    """Columns of `teamleader.<entity>` that these sources draw on, and names of others that `records` adds."""
+    sources = list(sources)
+    drawn_on = {name for source in sources for name in expression(source, entity_type).meta.root_names()}
+    custom = {"custom_fields"} if any(map(custom_field, sources)) else set()
+    return {"id", "deleted_at"} | {key for _, key, _ in _REFERENCES[entity_type]} | drawn_on | custom
+
+
 def records(
     entity_type: str,
     source: pl.DataFrame,

@@ -74,7 +74,8 @@ class Context:
 class Transform:
     """One transform: the HubSpot type that it yields, its meaning, the notice for values that it leaves out.
 
-    `source`: the only source that it can work on (it looks at the rest of the record too); None: any.
+    `source`: the only source that it can work on (it looks at the rest of the record too); None: any. `beside`: other
+    columns of `teamleader.<entity>` that it looks at.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Transform:
     function: Callable[[pl.Series, Context], pl.Series]
     left_out: str | None = None
     source: str | None = None
+    beside: tuple[str, ...] = ()
 
 
 def apply(text: pl.Series, context: Context) -> pl.Series:
@@ -138,9 +140,11 @@ def _plain_decimal(text: str) -> str:
     return "0" if plain in {"-0", ""} else plain
 
 
+_INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"
+
+
 def _canonical_datetime(text: pl.Series) -> pl.Series:
-    good = text.str.contains(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
-    return _repair(text, good | (text == ""), _iso_instant)
+    return _repair(text, text.str.contains(_INSTANT) | (text == ""), _iso_instant)
 
 
 def _canonical_date(text: pl.Series) -> pl.Series:
@@ -215,7 +219,9 @@ def _bool(text: pl.Series, context: Context) -> pl.Series:
 
 def _datetime(text: pl.Series, context: Context) -> pl.Series:
     instant = _canonical_datetime(text)
-    return instant.set(instant.str.to_datetime(ISO_INSTANT, strict=False).is_null(), None)
+    # up to the seconds: with what follows polars takes five times as long
+    moment = instant.str.head(19).str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False)
+    return instant.set(moment.is_null() | ~instant.str.contains(_INSTANT), None)
 
 
 def _date(text: pl.Series, context: Context) -> pl.Series:
@@ -331,14 +337,16 @@ def _phone(text: pl.Series, context: Context) -> pl.Series:
         return text
     country = context.records["primary_address"].struct.field("country").cast(pl.String).str.strip_chars()
     rows = pl.DataFrame({"typed": text, "country": country.str.to_uppercase().fill_null("")}).with_columns(
-        country=pl.when(pl.col("country") == "").then(pl.lit(context.default_country)).otherwise("country")
+        country=pl.when(pl.col("country") == "").then(pl.lit(context.default_country)).otherwise("country"),
+        at=pl.int_range(pl.len()),
     )
-    numbers = rows.filter(pl.col("typed") != "").unique()
-    numbers = pl.concat([numbers.filter(False).with_columns(e164=pl.lit(None, pl.String)), *_ordinary(numbers)])
-    odd = rows.filter(pl.col("typed") != "").unique().join(numbers, on=["typed", "country"], how="anti")
-    parsed = [_e164(number, region) for number, region in odd.iter_rows()]
-    numbers = pl.concat([numbers, odd.with_columns(pl.Series("e164", parsed, dtype=pl.String))])
-    return rows.join(numbers, on=["typed", "country"], how="left", maintain_order="left").select(
+    numbers = rows.filter(pl.col("typed") != "")
+    found = pl.concat([pl.DataFrame(schema={"at": pl.Int64, "e164": pl.String}), *_ordinary(numbers)])
+    odd = numbers.join(found, on="at", how="anti")
+    distinct = odd.select("typed", "country").unique()
+    parsed = pl.Series("e164", [_e164(*number) for number in distinct.iter_rows()], dtype=pl.String)
+    of_odd = odd.join(distinct.with_columns(parsed), on=["typed", "country"]).select("at", "e164")
+    return rows.join(pl.concat([found, of_odd]), on="at", how="left", maintain_order="left").select(
         pl.coalesce("e164", "typed")
     )["e164"]
 
@@ -355,7 +363,7 @@ def _e164(typed: str, region: str) -> str | None:
 
 
 def _ordinary(numbers: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """`typed`, `country`, `e164` of the plainly written fixed and mobile numbers of `_REGIONS` among those.
+    """`at`, `e164` of the plainly written fixed and mobile numbers of `_REGIONS` among those (typed, country, at).
 
     Built from the patterns of phonenumbers itself, so that both ways always agree; 100,000 numbers would otherwise
     take many seconds.
@@ -364,14 +372,13 @@ def _ordinary(numbers: pl.DataFrame) -> Iterator[pl.DataFrame]:
     plain = numbers.filter(pl.col("typed").str.contains(r"^(\+|0)[0-9 ./()-]*$")).with_columns(digits=digits)
     for region in _REGIONS:
         numbering = _numbering(region)
-        written = plain.select("typed", "country", *numbering.parts).drop_nulls("national")
+        written = plain.select("at", *numbering.parts).drop_nulls("national")
         if written.is_empty():
             continue
-        written = written.with_columns(numbering.ordinary, numbering.invalid)
-        yield written.filter("ordinary").select("typed", "country", e164=numbering.e164)
-        yield written.filter(~pl.col("ordinary") & pl.col("invalid")).select(
-            "typed", "country", e164=pl.lit(None, pl.String)
-        )
+        written = written.with_columns(numbering.ordinary)
+        yield written.filter("ordinary").select("at", e164=numbering.e164)
+        others = written.filter(~pl.col("ordinary"))
+        yield others.filter(numbering.invalid).select("at", e164=pl.lit(None, pl.String))
 
 
 @dataclass(frozen=True)
@@ -400,7 +407,7 @@ def _numbering(region: str) -> _Numbering:
     return _Numbering(
         parts=(home.alias("home"), pl.coalesce(abroad, pl.when(home).then(own)).alias("national")),
         ordinary=(valid & _matches(national, metadata.general_desc)).alias("ordinary"),
-        invalid=(pl.col("home") & of_no_kind).alias("invalid"),
+        invalid=pl.col("home") & of_no_kind,
         e164=(pl.lit("+" + code) + national).alias("e164"),
     )
 
@@ -420,12 +427,19 @@ def _matches(national: pl.Expr, description: phonenumbers.PhoneNumberDesc | None
     return match & national.str.len_bytes().is_in(lengths) if lengths else match
 
 
+_PLACE = ("pipeline_id", "current_phase_id", "status")
 TRANSFORMS: dict[str, Transform] = {
     t.name: t
     for t in (
         Transform("text", "string", "trimmed", _same),
         Transform("lower", "string", "trimmed, lower case", _lower),
-        Transform("phone", "string", "E.164 when valid for the record's country, else as typed", _phone),
+        Transform(
+            "phone",
+            "string",
+            "E.164 when valid for the record's country, else as typed",
+            _phone,
+            beside=("primary_address",),
+        ),
         Transform("country", "string", "country code → English name; anything else as typed", _country),
         Transform("url", "string", "`https://` added when the scheme is missing", _url),
         Transform("vat", "string", "normalised, like `BE0899623035`; invalid → as typed", _vat, source="vat_number"),
@@ -457,6 +471,7 @@ TRANSFORMS: dict[str, Transform] = {
             _amount,
             "currency_not_in_portal",
             "estimated_value.amount",
+            ("estimated_value_currency",),
         ),
         Transform(
             "currency",
@@ -469,9 +484,16 @@ TRANSFORMS: dict[str, Transform] = {
         Transform(
             "deal_status", "enumeration", "`new` → `open`", _deal_status, "option_not_in_portal", source="status"
         ),
-        Transform("pipeline", "enumeration", "HubSpot pipeline, see `pipelines`", _pipeline, source="pipeline"),
         Transform(
-            "stage", "enumeration", "HubSpot stage; closed deals go to the closed ones", _stage, source="current_phase"
+            "pipeline", "enumeration", "HubSpot pipeline, see `pipelines`", _pipeline, source="pipeline", beside=_PLACE
+        ),
+        Transform(
+            "stage",
+            "enumeration",
+            "HubSpot stage; closed deals go to the closed ones",
+            _stage,
+            source="current_phase",
+            beside=_PLACE,
         ),
     )
 }

@@ -189,6 +189,7 @@ _VAT_COUNTRIES = frozenset(code.upper() for code in eu_vat.MEMBER_STATES) | {"EL
 _GLUED_LABEL = re.compile(rf"^(?:{'|'.join(data.VAT_LABELS)})+(?:NR|NO)?")
 
 
+@functools.lru_cache(maxsize=50_000)  # the same are asked for by the rules and by matching
 def _vat_of_odd_text(text_and_country: str) -> str | None:
     text, _, country = text_and_country.partition("\t")
     number = ""

@@ -23,6 +23,7 @@ import duckdb
 
 from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.warehouse import schema
+from tl_hubspot.warehouse.rows import TEXTS
 from tl_hubspot.warehouse.upgrade import MARK
 
 _EXTENSIONS = ("httpfs", "postgres_scanner", "ducklake")
@@ -36,6 +37,7 @@ _CONFIG = {
     # made in the order in which they are written; which side is the smaller one is still found out
     "disabled_optimizers": "statistics_propagation,join_order",
     "memory_limit": "512MB",
+    **TEXTS,
 }
 _PATIENCE = "connect_timeout=10 keepalives_idle=30 keepalives_interval=10 keepalives_count=3 tcp_user_timeout=60000"
 """Seconds (the last: milliseconds) until a catalog whose machine or network is gone counts as lost."""

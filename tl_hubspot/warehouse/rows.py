@@ -16,6 +16,8 @@ from tl_hubspot.warehouse import history, schema
 from tl_hubspot.warehouse.schema import teamleader
 
 _STAMPS = ("_loaded_at", "_run_id")
+TEXTS = {"produce_arrow_string_view": "true", "arrow_output_version": "1.4"}
+"""Configuration of a connection that gives frames texts as polars keeps them: reading takes a fifth less."""
 Parameters = Sequence[Any] | dict[str, Any] | None
 """Of a query: by place (`?`) or by name (`$name`)."""
 

@@ -25,13 +25,14 @@ from filelock import FileLock, Timeout
 from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.warehouse import copying, history, schema, upgrade
 from tl_hubspot.warehouse import lake as lakes
-from tl_hubspot.warehouse.rows import Merged, Parameters, fetch, in_utc, insert, touch, upsert
+from tl_hubspot.warehouse.rows import TEXTS, Merged, Parameters, fetch, in_utc, insert, touch, upsert
 
 _ENOUGH, _ROOMY = "512MB", "2GB"
 _CONFIG = {
     "autoinstall_known_extensions": "false",
     "storage_compatibility_version": "v1.5.0",
     "memory_limit": _ENOUGH,
+    **TEXTS,
     # each checkpoint compresses the last row group anew: with the default of 16 MB that is after nearly every commit
     "checkpoint_threshold": "256MB",
     # its threads mostly wait for one another, in a loop that takes a processor: on two cores storing takes half the

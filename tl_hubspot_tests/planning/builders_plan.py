@@ -13,11 +13,20 @@ from typing import Any
 import polars as pl
 
 from tl_hubspot.config import mapping as mapping_file
-from tl_hubspot.planning import json_text
+from tl_hubspot.planning import desired, json_text
 from tl_hubspot.planning.mapping import Mapping
 from tl_hubspot.planning.match_frames import MATCHES
 from tl_hubspot.planning.plan import Plan, build
-from tl_hubspot.planning.plan_inputs import CHANGES, EntityInputs, PlanInputs, PlanSettings, Reader, rows_of
+from tl_hubspot.planning.plan_inputs import (
+    CHANGES,
+    DECIDED,
+    ELIGIBLE,
+    EntityInputs,
+    PlanInputs,
+    PlanSettings,
+    Reader,
+    rows_of,
+)
 from tl_hubspot.planning.stages import resolve
 from tl_hubspot.planning.transforms import Portal
 from tl_hubspot.warehouse.rows import frame_of, polars_schema
@@ -223,11 +232,14 @@ class World:
         def entity(kind: str) -> EntityInputs:
             source = mixed(frame_of(f"teamleader.{TABLES[kind]}", self.source[kind].values()))
             mirror = mixed(self._mirror(kind))
+            drawn_on = desired.columns(kind, self.mapping, self.portal)
+            decisions = mixed(frame_of(f"decisions.{TABLES[kind]}", self.decisions[kind].values()))
+            eligible = mixed(frame_of(f"eligible.{TABLES[kind]}", self.eligible[kind].values()))
             return EntityInputs(
-                source=rows_of(source),
+                source=rows_of(source.select(c for c in source.columns if c in drawn_on)),
                 deleted=source.filter(pl.col("deleted_at").is_not_null())["id"],
-                decisions=mixed(frame_of(f"decisions.{TABLES[kind]}", self.decisions[kind].values())),
-                eligible=mixed(frame_of(f"eligible.{TABLES[kind]}", self.eligible[kind].values())),
+                decisions=decisions.select(DECIDED[kind]),
+                eligible=eligible.select(ELIGIBLE[kind]),
                 matches=mixed(self._matches(kind)),
                 mirror=mirror.drop("properties"),
                 held=rows_of(mirror),

@@ -32,6 +32,25 @@ def with_rows(*rows: FieldRule) -> World:
     return World(replace(default_mapping(), fields=(*default_mapping().fields, *rows)))
 
 
+@pytest.mark.parametrize(
+    ("transform", "source", "expected"),
+    [
+        ("phone", "telephones[phone]", "+31201234567"),
+        ("amount", "estimated_value.amount", None),
+        ("pipeline", "pipeline", "default"),
+        ("stage", "current_phase", "s-won"),
+    ],
+)
+def test_a_transform_gets_what_it_looks_at_beside_its_source(transform: str, source: str, expected: str | None) -> None:
+    kind = "contact" if transform == "phone" else "deal"
+    world = World(replace(default_mapping(), fields=(FieldRule(kind, source, "p", transform),)))
+    address = {"line_1": None, "postal_code": None, "city": None, "country": "NL"}
+    world.contact("a", telephones=[{"type": "phone", "number": "020 123 4567"}], primary_address=address)
+    amount = {"estimated_value_amount": "1.00", "estimated_value_currency": "USD"}
+    world.deal("d", deal_status="won", pipeline_id="p1", current_phase_id="f1", **amount)
+    assert values(world, kind) == {"p": expected}
+
+
 def test_a_contact_with_everything() -> None:
     world = World()
     world.contact(

@@ -203,7 +203,7 @@ def test_left_out_values_come_as_soon_as_the_portal_can_take_them() -> None:
 def email_row(action: str, **given: Any) -> dict[str, Any]:
     world = World()
     world.contact("a", address="new@example.com")
-    secondary = ["old@example.com", "other@example.com"]
+    secondary = ["other@example.com", "old@example.com"]
     world.holds("contact", "1", {"email": "h@example.com"}, email="h@example.com", secondary_emails=secondary)
     world.linked("contact", "a", "1", {"email": "old@example.com"})
     match = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -477,6 +478,9 @@ def test_the_digest_does_not_depend_on_row_order() -> None:
     for part in (changes.head(2), changes.clear(), changes.slice(2)):
         in_parts.update(part)
     assert in_parts.hexdigest() == whole.hexdigest() == digests.pop()
+    columns = ["".join("\0\n" if v is None else f"{v}\n" for v in changes[c]) for c in changes.columns]
+    each = [hashlib.blake2b(column.encode(), digest_size=32).digest() for column in columns]
+    assert whole.hexdigest() == hashlib.blake2b(b"".join(each), digest_size=32).hexdigest()
 
 
 @pytest.mark.parametrize(("read", "rows"), [(1, 1), (3, 2), (2, 50)])

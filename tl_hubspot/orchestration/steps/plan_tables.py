@@ -5,7 +5,7 @@ Which records that are is found in `scope`; the plan is made in `planning`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 import polars as pl
 
@@ -13,7 +13,7 @@ from tl_hubspot.orchestration.steps.affected import LINKS
 from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
 from tl_hubspot.orchestration.steps.scope import PLURALS, Scope
 from tl_hubspot.planning.mapping import SECONDARY_EMAILS
-from tl_hubspot.planning.plan_inputs import DECIDED, EntityInputs, MarketingCounts, Reader
+from tl_hubspot.planning.plan_inputs import DECIDED, ELIGIBLE, EntityInputs, MarketingCounts, Reader
 from tl_hubspot.warehouse import schema
 from tl_hubspot.warehouse.rows import frame_of
 from tl_hubspot.warehouse.store import Warehouse
@@ -141,15 +141,16 @@ def in_scope(scope: Scope, table: str) -> tuple[str, dict[str, pl.Series]]:
     return "true", {}
 
 
-def entity_inputs(tables: Tables, entity_type: str, matches: pl.DataFrame) -> EntityInputs:
-    """What a plan is made of about one kind of record; `matches`: those of the records that are looked at."""
+def entity_inputs(tables: Tables, entity_type: str, matches: pl.DataFrame, drawn_on: Set[str]) -> EntityInputs:
+    """What a plan is made of about one kind of record; `matches`: those of the records that are looked at; `drawn_on`:
+    columns that the mapping draws on, the other ones of the source are left out."""
     source, mirror, plural = SOURCES[entity_type], MIRRORS[entity_type], PLURALS[entity_type]
     chosen = tables.looked_at(entity_type)
     return EntityInputs(
-        source=tables.reader(source, ", ".join(columns_of(source))),
+        source=tables.reader(source, ", ".join(c for c in columns_of(source) if c.strip('"') in drawn_on)),
         deleted=chosen(source, "id", "deleted_at is not null", "id").get_column("id"),
         decisions=chosen(f"decisions.{plural}", ", ".join(DECIDED[entity_type])),
-        eligible=chosen(f"eligible.{plural}"),
+        eligible=chosen(f"eligible.{plural}", ", ".join(ELIGIBLE[entity_type])),
         matches=matches,
         mirror=tables(mirror, "* exclude (properties)"),
         held=tables.reader(mirror),

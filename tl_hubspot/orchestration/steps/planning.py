@@ -22,10 +22,20 @@ from tl_hubspot.orchestration.steps.deciding import MIRRORS, SOURCES
 from tl_hubspot.orchestration.steps.plan_tables import Tables, entity_inputs, shadows
 from tl_hubspot.orchestration.steps.scope import PLURALS, Scope
 from tl_hubspot.orchestration.steps.unchanged import MadeOf
+from tl_hubspot.planning import (
+    adopt,
+    desired,
+    match_companies,
+    match_contacts,
+    match_deals,
+    opt_outs,
+    preflight,
+    relations,
+    subset,
+)
 from tl_hubspot.planning import forecast as forecasts
-from tl_hubspot.planning import match_companies, match_contacts, match_deals, preflight, relations, subset
 from tl_hubspot.planning import plan as plans
-from tl_hubspot.planning.adopt import Adoption, adopt
+from tl_hubspot.planning.adopt import Adoption
 from tl_hubspot.planning.forecast import Forecast, Tally
 from tl_hubspot.planning.guards import GuardSettings, Limit
 from tl_hubspot.planning.match_frames import Matching, buried
@@ -184,10 +194,14 @@ def _portal(platform: Platform, tables: Tables) -> Portal:
 def _matchings(tables: Tables, rules: RuleSettings, graves: pl.DataFrame) -> dict[str, Matching]:
     """Which HubSpot record belongs to each eligible record."""
     links, releases = tables("sync.links"), tables("sync.releases")
+
+    def chosen(table: str) -> pl.DataFrame:
+        return tables(table, ", ".join(_LOOKED_AT[table]))
+
     found = {
         "contact": match_contacts.match(
-            tables("eligible.contacts"),
-            tables("decisions.contacts"),
+            chosen("eligible.contacts"),
+            chosen("decisions.contacts"),
             tables("hubspot.contacts"),
             links,
             tables.pushed_addresses(),
@@ -196,8 +210,8 @@ def _matchings(tables: Tables, rules: RuleSettings, graves: pl.DataFrame) -> dic
             graves,
         ),
         "company": match_companies.match(
-            tables("eligible.companies"),
-            tables("decisions.companies"),
+            chosen("eligible.companies"),
+            chosen("decisions.companies"),
             tables.existing("company", "id", "updated_at"),
             tables("hubspot.companies"),
             links,
@@ -206,8 +220,8 @@ def _matchings(tables: Tables, rules: RuleSettings, graves: pl.DataFrame) -> dic
             rules,
         ),
         "deal": match_deals.match(
-            tables("eligible.deals"),
-            tables("decisions.deals"),
+            chosen("eligible.deals"),
+            chosen("decisions.deals"),
             tables("hubspot.deals"),
             links,
             tables.pushed("deal"),
@@ -215,6 +229,9 @@ def _matchings(tables: Tables, rules: RuleSettings, graves: pl.DataFrame) -> dic
         ),
     }
     return {e: buried(m, graves, e) for e, m in found.items()}
+
+
+_LOOKED_AT = match_contacts.LOOKED_AT | match_companies.LOOKED_AT | match_deals.LOOKED_AT
 
 
 _DOUBLED = "Teamleader ids are carried by more than one HubSpot record"
@@ -254,7 +271,16 @@ def make(platform: Platform, run: Run, scope: Scope | None = None) -> Planned:
     entities = run.options.entities
     mapping = preflight.effective(platform.mapping, facts.properties)
     inputs = PlanInputs(
-        entities={e: partial(entity_inputs, tables, e, _looked_at(tables, matched[e].matches, e)) for e in entities},
+        entities={
+            e: partial(
+                entity_inputs,
+                tables,
+                e,
+                _looked_at(tables, matched[e].matches, e),
+                desired.columns(e, mapping, facts),
+            )
+            for e in entities
+        },
         links=tables("sync.links"),
         linked=warehouse.count("sync.links"),
         at_rest=tables.at_rest(),
@@ -300,9 +326,9 @@ def _found(
 ) -> tuple[dict[str, Adoption], relations.RelationPlan, OptOutPlan]:
     """What there is to say of links, relations and opt-outs."""
     links = tables("sync.links")
-    adopted = {e: adopt(e, tables.ids(e), links, tables(MIRRORS[e])) for e in ENTITIES}
+    adopted = {e: adopt.adopt(e, tables.ids(e), links, _identities(tables, e)) for e in ENTITIES}
     opted_out = plan_opt_outs(
-        tables.looked_at("contact")("decisions.contacts"),
+        tables.looked_at("contact")("decisions.contacts", ", ".join(opt_outs.LOOKED_AT)),
         tables("hubspot.contacts"),
         _looked_at(tables, matched["contact"].matches, "contact"),
         tables("sync.opt_outs"),
@@ -310,10 +336,18 @@ def _found(
     return adopted, _relations(tables, matched, remove_stale=remove_stale), opted_out
 
 
+def _identities(tables: Tables, entity_type: str) -> pl.DataFrame:
+    """HubSpot's records of that kind: who they are, not what they hold."""
+    return tables(MIRRORS[entity_type], ", ".join(adopt.LOOKED_AT))
+
+
 def _relations(tables: Tables, matched: dict[str, Matching], *, remove_stale: bool) -> relations.RelationPlan:
     records = {
         e: relations.Records(
-            matches=matched[e].matches, source_ids=tables.ids(e), mirror=tables(MIRRORS[e]), winners=tables.winners(e)
+            matches=matched[e].matches,
+            source_ids=tables.ids(e),
+            mirror=_identities(tables, e),
+            winners=tables.winners(e),
         )
         for e in ENTITIES
     }
