@@ -201,10 +201,8 @@ class _Growing:
     def with_relations(self) -> Scope:
         """With the records at the other ends."""
         beside = dict.fromkeys(ENTITIES, _NONE)
-        related = union(self.own["contact"], self.own["deal"])
-        for entity_type in ("company", "contact"):
-            query = f"select from_id from eligible.relations where to_type = '{entity_type}' and to_id in (from _ids)"
-            related = union(related, self._read(query, self.own[entity_type]), self._remembering(entity_type))
+        towards = self._towards("eligible.relations", self.own)
+        related = union(self.own["contact"], self.own["deal"], towards, self._remembering())
         # what those that lost to one are related to counts for it
         losers = "select teamleader_id from decisions.contacts where duplicate_of in (from _ids)"
         related = union(related, self._read(losers, related))
@@ -215,15 +213,15 @@ class _Growing:
         firms = union(self._read(_FIRMS_OF_CONTACTS, related), self._read(_FIRMS_OF_DEALS, related))
         groups = "select group_id from decisions.companies where teamleader_id in (from _ids)"
         beside["company"] = union(firms, self._read(groups, firms))
-        for entity_type in ENTITIES:
-            query = f"select to_id from eligible.relations where to_type = '{entity_type}' and from_id in (from _ids)"
-            beside[entity_type] = union(beside[entity_type], self._read(query, related))
-
         related_hubspot = union(*(self._records(e, related) for e in ("contact", "deal")))
+        wished = self._others("eligible.relations", related)
+        remembered = self._others("sync.relations", related_hubspot)
+
         hubspot = {}
         for entity_type in ENTITIES:
-            ends = f"select to_id from sync.relations where to_type = '{entity_type}' and from_id in (from _ids)"
-            found = union(self._records(entity_type, beside[entity_type]), self._read(ends, related_hubspot))
+            beside[entity_type] = union(beside[entity_type], wished.filter(to_type=entity_type)["to_id"])
+            ends = remembered.filter(to_type=entity_type)["to_id"]
+            found = union(self._records(entity_type, beside[entity_type]), ends)
             linked = f"select teamleader_id from sync.links where entity_type = '{entity_type}'"
             linked += " and hubspot_id in (from _ids)"
             beside[entity_type] = union(beside[entity_type], self._read(linked, found))
@@ -232,11 +230,22 @@ class _Growing:
             )
         return Scope(self.own, beside, hubspot, related, related_hubspot)
 
-    def _remembering(self, to_type: str) -> pl.Series:
+    def _remembering(self) -> pl.Series:
         """Records that the sync related to those that are looked at."""
-        query = f"select from_id from sync.relations where to_type = '{to_type}' and to_id in (from _ids)"
         linked = "select teamleader_id from sync.links where entity_type <> 'company' and hubspot_id in (from _ids)"
-        return self._read(linked, self._read(query, self.hubspot[to_type]))
+        return self._read(linked, self._towards("sync.relations", self.hubspot))
+
+    def _towards(self, table: str, ids: Mapping[str, pl.Series]) -> pl.Series:
+        """Records that a table relates to one of the ids of companies and contacts."""
+        asked = pl.concat([pl.DataFrame({"id": ids[e]}).select("id", kind=pl.lit(e)) for e in ("company", "contact")])
+        of_asked = "exists (select 1 from _ids i where t.to_id = i.id and t.to_type = i.kind)"
+        return union(self._warehouse.read(f"select from_id from {table} t where {of_asked}", _ids=asked)["from_id"])
+
+    def _others(self, table: str, ids: pl.Series) -> pl.DataFrame:
+        """`to_type`, `to_id` of the relations from one of the ids."""
+        return self._warehouse.read(
+            f"select to_type, to_id from {table} where from_id in (from _ids)", _ids=ids.to_frame()
+        )
 
     def _records(self, entity_type: str, ids: pl.Series) -> pl.Series:
         """HubSpot's records of these, with those merged into them."""
