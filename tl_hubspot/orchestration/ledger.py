@@ -97,9 +97,11 @@ class WarehouseLedger:
         if not len(rows):
             return
         first = frame_of("sync.relations", rows).unique(table("sync.relations").key, keep="first", maintain_order=True)
-        new = f"from _relations s where not exists (from sync.relations t where {_same('sync.relations')})"
+        key = table("sync.relations").key
+        keys = ", ".join(f's."{c}"' for c in key)
         with self._open() as con, registered(con, _relations=first):
-            con.execute(f"insert into sync.relations by name select * {new}")
+            known = con.sql(f"select {keys} from _relations s join sync.relations t on {_same('sync.relations')}").pl()
+            insert(con, "sync.relations", first.join(known, on=key, how="anti", maintain_order="left"))
 
     def forget_relation(self, rows: Rows) -> None:
         """Associations that the sync took away."""

@@ -114,7 +114,7 @@ def looked_at() -> Iterator[list[int]]:
         status = pushed(platform, run, result, due)
         of_run = f"entity_type in ({conclude._listed(run)})"
         with platform.warehouse.connect() as con, registered(con, _became=result.outcomes):
-            con.execute(conclude._CHANGES.format(wanted=f"from ({conclude._BECAME}) where {of_run}", of_run=of_run))
+            con.execute(conclude._CHANGES.format(wanted=conclude._BECAME.format(of_run=of_run), of_run=of_run))
             assert fetch(con, "from _outcomes").rows() == []
         assert conclude._decision_rows(platform, run, "true") == []
         return status

@@ -199,6 +199,8 @@ def _some(
     """What the query finds, of it only rows with one of the `ids` in that column, unless that is None."""
     if ids is None:
         return platform.warehouse.read(query, parameters)
+    if ids.is_empty():  # DuckDB would look through the table for none of them
+        return platform.warehouse.read(f"{query} and false", parameters)
     return platform.warehouse.read(f"{query} and {column} in (from _ids)", parameters, _ids=ids.to_frame())
 
 

@@ -209,6 +209,8 @@ _NONE = pl.DataFrame(schema={"kind": pl.String(), "id": pl.String()})
 
 def _rows(warehouse: Warehouse, table: str, ids: pl.DataFrame, columns: str = "*") -> pl.DataFrame:
     """Rows of `table` whose columns equal a row of `ids`."""
+    if ids.is_empty():
+        return warehouse.read(f"select {columns} from {table} t limit 0")
     on = " and ".join(f"t.{column} = i.{column}" for column in ids.columns)
     query = f"select {columns} from {table} t where exists (select 1 from _ids i where {on})"
     return warehouse.read(query, _ids=ids.unique())

@@ -44,6 +44,8 @@ BEGUN = "links_begun"
 """Row of `sync.watermarks` while a reading of all links is not finished: `read_until` is when it began."""
 CHUNK = 200
 """Answers stored at once: about a minute of calls."""
+AT_ONCE = 10_000
+"""Of no more records the known links are looked up at once: to find those of a chunk takes a pass over all links."""
 SAMPLE = 0.01
 SMALLEST_SAMPLE = 20
 """Share of the calls, and number, spent on learning how many contacts have several companies, where the plan hangs on
@@ -374,8 +376,10 @@ class _Reader:
             if side == "contact"
             else self.extraction.links_by_company(self._largest_first(ids))
         )
+        with self.platform.warehouse.connect() as con:
+            known = _links_of(con, side, pl.Series(list(ids), dtype=pl.String)) if len(ids) <= AT_ONCE else None
         for chunk in _chunks(answers):
-            self._store(side, chunk)
+            self._store(side, chunk, known)
 
     def _largest_first(self, company_ids: Collection[str]) -> list[str]:
         """In this order the first one that proves complete proves the others complete as well."""
@@ -406,7 +410,8 @@ class _Reader:
 
     # storing
 
-    def _store(self, side: Side, answers: list[Links]) -> None:
+    def _store(self, side: Side, answers: list[Links], known: pl.DataFrame | None) -> None:
+        """`known`: the links of all that are asked, as they were before; None: they are many."""
         found = [answer for answer in answers if answer.found]
         self.read_of[side] += len(answers)
         self.hidden += len(answers) - len(found)
@@ -417,7 +422,10 @@ class _Reader:
         new = pl.DataFrame(rows, schema=_LINK_SCHEMA, orient="row")
         owners = pl.Series("id", [answer.owner_id for answer in found], pl.String())
         with self.platform.warehouse.transaction() as con:
-            old = _of(con, f"select {', '.join(_LINK_COLUMNS)} from {_TABLE}", f"{side}_id", owners)
+            if known is None:
+                old = _links_of(con, side, owners)
+            else:  # what is stored of one changes no link of another
+                old = known.filter(pl.col(f"{side}_id").is_in(owners.implode()))
             if side == "company":
                 # a place known before stays
                 places = old.select(*_PAIR, pl.col("rank").alias("place"))
@@ -476,6 +484,11 @@ def _of(con: duckdb.DuckDBPyConnection, query: str, column: str, ids: pl.Series)
     """Rows of `query` whose `column` is one of `ids`."""
     with registered(con, _ids=ids.to_frame("id")):
         return fetch(con, f"{query} where {column} in (from _ids)")
+
+
+def _links_of(con: duckdb.DuckDBPyConnection, side: Side, owners: pl.Series) -> pl.DataFrame:
+    """Known links of these owners."""
+    return _of(con, f"select {', '.join(_LINK_COLUMNS)} from {_TABLE}", f"{side}_id", owners)
 
 
 def _chunks(answers: Iterable[Links]) -> Iterator[list[Links]]:

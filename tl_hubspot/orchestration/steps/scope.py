@@ -90,6 +90,7 @@ class _Growing:
         self._merges: dict[str, pl.DataFrame] = {}
         self._odd: pl.DataFrame | None = None
         self._asked: dict[str, pl.Series] = {}
+        self._rows: dict[str, pl.DataFrame] = {}
 
     # --- where it begins ---
 
@@ -151,35 +152,30 @@ class _Growing:
 
     def follow_links(self, entity_type: str) -> None:
         """Links, Teamleader ids that HubSpot's records carry, and HubSpot's merges: both ways."""
-        mirror, merges = f"hubspot.{PLURALS[entity_type]}", self._merged(entity_type)
-        of_kind = f"from sync.links where entity_type = '{entity_type}'"
+        merges = self._merged(entity_type)
         own = self.own[entity_type]
-        self._add_hubspot(entity_type, self._ask(f"select hubspot_id {of_kind} and teamleader_id in (from _ids)", own))
-        self._add_hubspot(entity_type, self._ask(f"select id from {mirror} where teamleader_id in (from _ids)", own))
+        self._add_hubspot(entity_type, self._links(entity_type, "teamleader_id", own)["hubspot_id"])
+        self._add_hubspot(entity_type, self._mirror(entity_type, "teamleader_id", own)["id"])
         theirs = self.hubspot[entity_type]
         self._add_hubspot(entity_type, merges.filter(pl.col("old").is_in(theirs.implode()))["id"])
         self._add_hubspot(entity_type, merges.filter(pl.col("id").is_in(theirs.implode()))["old"])
         theirs = self.hubspot[entity_type]
-        self._add(entity_type, self._ask(f"select teamleader_id {of_kind} and hubspot_id in (from _ids)", theirs))
-        self._add(entity_type, self._ask(f"select teamleader_id from {mirror} where id in (from _ids)", theirs))
+        self._add(entity_type, self._links(entity_type, "hubspot_id", theirs)["teamleader_id"])
+        self._add(entity_type, self._mirror(entity_type, "id", theirs)["teamleader_id"])
 
     def _share_addresses(self) -> None:
         """All that have or had the same address, in either system."""
+        mirrored = self._mirror("contact", "id", self.hubspot["contact"])
         texts = [
-            self._ask("select address from decisions.contacts where teamleader_id in (from _ids)", self.own["contact"]),
+            self._decisions("teamleader_id", self.own["contact"])["address"],
             *self._pushed_addresses(self.own["contact"]),
-            self._ask("select email from hubspot.contacts where id in (from _ids)", self.hubspot["contact"]),
-            self._ask(_FURTHER_ADDRESSES.format("id"), self.hubspot["contact"]),
+            mirrored["email"],
+            mirrored["secondary_emails"].explode(),
         ]
         found = normalize.addresses(union(*texts))["address"]
         self.addresses = union(self.addresses, found, *texts)
-        self._add(
-            "contact",
-            self._ask("select teamleader_id from decisions.contacts where address in (from _ids)", self.addresses),
-        )
-        self._add_hubspot(
-            "contact", self._ask("select id from hubspot.contacts where email in (from _ids)", self.addresses)
-        )
+        self._add("contact", self._decisions("address", self.addresses)["teamleader_id"])
+        self._add_hubspot("contact", self._mirror("contact", "email", self.addresses)["id"])
         self._add_hubspot("contact", self._ask(_FURTHER_OWNERS, self.addresses))
         if self._odd is None:
             odd = self._warehouse.read(_ODD_ADDRESSES)
@@ -201,51 +197,54 @@ class _Growing:
     def with_relations(self) -> Scope:
         """With the records at the other ends."""
         beside = dict.fromkeys(ENTITIES, _NONE)
-        related = union(self.own["contact"], self.own["deal"])
-        for entity_type in ("company", "contact"):
-            query = f"select from_id from eligible.relations where to_type = '{entity_type}' and to_id in (from _ids)"
-            related = union(related, self._read(query, self.own[entity_type]), self._remembering(entity_type))
+        towards = self._towards("eligible.relations", self.own)
+        related = union(self.own["contact"], self.own["deal"], towards, self._remembering())
         # what those that lost to one are related to counts for it
-        losers = "select teamleader_id from decisions.contacts where duplicate_of in (from _ids)"
-        related = union(related, self._read(losers, related))
+        related = union(related, self._decisions("duplicate_of", related)["teamleader_id"])
         beside["contact"] = union(related, self._read(_PEOPLE_OF_DEALS, related))
-        winners = "select duplicate_of from decisions.contacts where teamleader_id in (from _ids)"
-        beside["contact"] = union(beside["contact"], self._read(winners, beside["contact"]))
+        winners = self._decisions("teamleader_id", beside["contact"])["duplicate_of"]
+        beside["contact"] = union(beside["contact"], winners)
         beside["deal"] = related
         firms = union(self._read(_FIRMS_OF_CONTACTS, related), self._read(_FIRMS_OF_DEALS, related))
         groups = "select group_id from decisions.companies where teamleader_id in (from _ids)"
         beside["company"] = union(firms, self._read(groups, firms))
-        for entity_type in ENTITIES:
-            query = f"select to_id from eligible.relations where to_type = '{entity_type}' and from_id in (from _ids)"
-            beside[entity_type] = union(beside[entity_type], self._read(query, related))
-
         related_hubspot = union(*(self._records(e, related) for e in ("contact", "deal")))
+        wished = self._others("eligible.relations", related)
+        remembered = self._others("sync.relations", related_hubspot)
+
         hubspot = {}
         for entity_type in ENTITIES:
-            ends = f"select to_id from sync.relations where to_type = '{entity_type}' and from_id in (from _ids)"
-            found = union(self._records(entity_type, beside[entity_type]), self._read(ends, related_hubspot))
-            linked = f"select teamleader_id from sync.links where entity_type = '{entity_type}'"
-            linked += " and hubspot_id in (from _ids)"
-            beside[entity_type] = union(beside[entity_type], self._read(linked, found))
+            beside[entity_type] = union(beside[entity_type], wished.filter(to_type=entity_type)["to_id"])
+            ends = remembered.filter(to_type=entity_type)["to_id"]
+            found = union(self._records(entity_type, beside[entity_type]), ends)
+            linked = self._links(entity_type, "hubspot_id", found)["teamleader_id"]
+            beside[entity_type] = union(beside[entity_type], linked)
             hubspot[entity_type] = union(
                 self.hubspot[entity_type], found, self._records(entity_type, beside[entity_type])
             )
         return Scope(self.own, beside, hubspot, related, related_hubspot)
 
-    def _remembering(self, to_type: str) -> pl.Series:
+    def _remembering(self) -> pl.Series:
         """Records that the sync related to those that are looked at."""
-        query = f"select from_id from sync.relations where to_type = '{to_type}' and to_id in (from _ids)"
         linked = "select teamleader_id from sync.links where entity_type <> 'company' and hubspot_id in (from _ids)"
-        return self._read(linked, self._read(query, self.hubspot[to_type]))
+        return self._read(linked, self._towards("sync.relations", self.hubspot))
+
+    def _towards(self, table: str, ids: Mapping[str, pl.Series]) -> pl.Series:
+        """Records that a table relates to one of the ids of companies and contacts."""
+        asked = pl.concat([pl.DataFrame({"id": ids[e]}).select("id", kind=pl.lit(e)) for e in ("company", "contact")])
+        of_asked = "exists (select 1 from _ids i where t.to_id = i.id and t.to_type = i.kind)"
+        return union(self._warehouse.read(f"select from_id from {table} t where {of_asked}", _ids=asked)["from_id"])
+
+    def _others(self, table: str, ids: pl.Series) -> pl.DataFrame:
+        """`to_type`, `to_id` of the relations from one of the ids."""
+        return self._warehouse.read(
+            f"select to_type, to_id from {table} where from_id in (from _ids)", _ids=ids.to_frame()
+        )
 
     def _records(self, entity_type: str, ids: pl.Series) -> pl.Series:
         """HubSpot's records of these, with those merged into them."""
-        mirror, merges = f"hubspot.{PLURALS[entity_type]}", self._merged(entity_type)
-        linked = (
-            f"select hubspot_id from sync.links where entity_type = '{entity_type}' and teamleader_id in (from _ids)"
-        )
-        carrying = f"select id from {mirror} where teamleader_id in (from _ids)"
-        found = union(self._read(linked, ids), self._read(carrying, ids))
+        merges, linked = self._merged(entity_type), self._links(entity_type, "teamleader_id", ids)["hubspot_id"]
+        found = union(linked, self._mirror(entity_type, "teamleader_id", ids)["id"])
         found = union(found, merges.filter(pl.col("old").is_in(found.implode()))["id"])
         return union(found, merges.filter(pl.col("id").is_in(found.implode()))["old"])
 
@@ -257,6 +256,33 @@ class _Growing:
             query = "select id, unnest(merged_ids) as old from hubspot.{} where len(merged_ids) > 0"
             self._merges[entity_type] = self._warehouse.read(query.format(PLURALS[entity_type]))
         return self._merges[entity_type]
+
+    def _links(self, entity_type: str, column: str, ids: pl.Series) -> pl.DataFrame:
+        """`teamleader_id`, `hubspot_id` of the links with one of the ids in that column."""
+        query = f"select teamleader_id, hubspot_id from sync.links where entity_type = '{entity_type}'"
+        return self._known(query, "teamleader_id", column, ids)
+
+    def _mirror(self, entity_type: str, column: str, ids: pl.Series) -> pl.DataFrame:
+        """HubSpot's records with one of the ids in that column."""
+        columns = "id, teamleader_id, email, secondary_emails" if entity_type == "contact" else "id, teamleader_id"
+        return self._known(f"select {columns} from hubspot.{PLURALS[entity_type]} where true", "id", column, ids)
+
+    def _decisions(self, column: str, ids: pl.Series) -> pl.DataFrame:
+        """Decisions on contacts with one of the ids in that column."""
+        query = "select teamleader_id, address, duplicate_of from decisions.contacts where true"
+        return self._known(query, "teamleader_id", column, ids)
+
+    def _known(self, query: str, key: str, column: str, ids: pl.Series) -> pl.DataFrame:
+        """Rows of the query with one of the ids in that column, each read from the table once: a row that was found by
+        another column is not looked for by its `key`."""
+        asked = self._not_asked(f"{query} by {column}", ids)
+        if query not in self._rows:
+            self._rows[query] = self._warehouse.read(f"{query} limit 0")
+        if asked.len():
+            found = self._warehouse.read(f"{query} and {column} in (from _ids)", _ids=asked.to_frame())
+            self._rows[query] = pl.concat([self._rows[query], found]).unique(key)
+            self._not_asked(f"{query} by {key}", found[key])
+        return self._rows[query].filter(pl.col(column).is_in(ids.implode()))
 
     def _read(self, query: str, ids: pl.Series | None = None) -> pl.Series:
         if ids is None:
@@ -297,7 +323,6 @@ _NOT_AT_REST = {
     "sync.outcomes": "bucket not in ('unchanged', 'skipped')",
 }
 _PUSHED_ADDRESSES = ("fields->>'$.email'", "written->>'$.email'", f"written->>'$.{SECONDARY_EMAILS}'")
-_FURTHER_ADDRESSES = "select unnest(secondary_emails) from hubspot.contacts where {} in (from _ids)"
 _FURTHER_OWNERS = """
 select id from (select id, unnest(secondary_emails) as e from hubspot.contacts where len(secondary_emails) > 0)
 where e in (from _ids)
@@ -306,9 +331,9 @@ _ODD_ADDRESSES = """
 select id, text from (
   select id, email as text from hubspot.contacts
   union all select id, unnest(secondary_emails) from hubspot.contacts where len(secondary_emails) > 0
-) where strlen(text) <> length(text) or text <> lower(trim(text))
+) where strlen(text) <> length(text) or text <> lower(text) or contains(text, ' ')
 """
-"""Those that may stand there otherwise than in their normal form."""
+"""Those that may stand there otherwise than in their normal form. (To trim takes four times as long.)"""
 _WITHOUT_RECORD = """
 select teamleader_id from eligible.companies where teamleader_id in (from _ids)
 and teamleader_id not in (select teamleader_id from sync.links where entity_type = 'company')
