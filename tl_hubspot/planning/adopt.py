@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tl_hubspot.planning.match_frames import no_notices, notices, of_entity
+from tl_hubspot.planning.match_frames import are_among, no_notices, notices, of_entity
 from tl_hubspot.planning.match_links import ACTIVE, carriers, resolve
 
 LOOKED_AT = ("id", "teamleader_id", "archived", "createdate", "merged_ids")
@@ -56,8 +56,8 @@ def adopt(entity_type: str, source_ids: pl.Series, links: pl.DataFrame, mirror: 
     )
     carrying = carriers(mirror).filter(~pl.col("archived"))
     unknown = carrying.filter(
-        ~pl.col("teamleader_id").is_in(source_ids.cast(pl.String).implode())
-        & ~pl.col("teamleader_id").is_in(stored["teamleader_id"].implode())
+        ~are_among(carrying["teamleader_id"], source_ids)
+        & ~are_among(carrying["teamleader_id"], stored["teamleader_id"])
     )
     elsewhere = carrying.join(
         kept.filter(pl.col("known") & (pl.col("state") == ACTIVE)).select("teamleader_id", linked="hubspot_id"),

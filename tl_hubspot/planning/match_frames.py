@@ -119,3 +119,12 @@ def oldest_first(createdate: str = "createdate", record_id: str = "hubspot_id") 
         pl.col(record_id).cast(pl.Int64, strict=False),
         pl.col(record_id),
     ]
+
+
+def are_among(ids: pl.Series, known: pl.Series) -> pl.Series:
+    """Whether each of the ids is among the known ones; no id is null."""
+    known = known.cast(pl.String)
+    if len(ids) < len(known):
+        # what is looked up in is made ready first: in a first run that is all of Teamleader, for no id at all
+        known = known.filter(known.is_in(ids.implode()))
+    return ids.is_in(known.implode())

@@ -11,6 +11,7 @@ import polars as pl
 from tl_hubspot.planning.match_frames import (
     CLAIMED_BY_OTHER,
     DELETED_IN_HUBSPOT,
+    are_among,
     blank_to_null,
     of_entity,
     oldest_first,
@@ -102,7 +103,6 @@ def resolve(entity_type: str, source_ids: pl.Series, links: pl.DataFrame, mirror
     to an active record comes first, then an active record that carries the id, then what is left of the link, then an
     archived record that carries the id. Links of ids that Teamleader no longer has are kept with known = false.
     """
-    is_known = pl.col("teamleader_id").is_in(source_ids.cast(pl.String).implode())
     stored = (
         of_entity(links, entity_type)
         .select("teamleader_id", stored_id="hubspot_id")
@@ -118,11 +118,12 @@ def resolve(entity_type: str, source_ids: pl.Series, links: pl.DataFrame, mirror
     by_link = (
         stored.join(follow_merges(stored["stored_id"], mirror), on="stored_id", how="left")
         .join(records, on="hubspot_id", how="left")
-        .with_columns(state=pl.col("state").fill_null(MISSING), matched_by=pl.lit("link"), known=is_known)
+        .with_columns(state=pl.col("state").fill_null(MISSING), matched_by=pl.lit("link"))
     )
+    by_link = by_link.with_columns(known=are_among(by_link["teamleader_id"], source_ids))
+    carrying = carriers(mirror)
     by_property = (
-        carriers(mirror)
-        .filter(is_known)
+        carrying.filter(are_among(carrying["teamleader_id"], source_ids))
         .unique("teamleader_id", keep="first", maintain_order=True)
         .join(records, on="hubspot_id", how="left")
         .with_columns(stored_id=pl.lit(None, pl.String), matched_by=pl.lit("teamleader_id"), known=pl.lit(True))

@@ -66,7 +66,7 @@ class Planner:
     def __init__(self, inputs: PlanInputs, settings: PlanSettings) -> None:
         self._inputs, self._settings = inputs, settings
         self._outcomes, self._notices = [pl.DataFrame(schema=OUTCOMES)], [no_notices(), *inputs.notices]
-        self._marketing = MarketingCounts()
+        self._marketing, self._marketing_rows = MarketingCounts(), no_changes()
         self._digest = Digest()
         self._actions: collections.Counter[str] = collections.Counter()
         self.protected = 0
@@ -81,20 +81,23 @@ class Planner:
             yield Part(changes, part.settled)
 
     def _made(self) -> Iterator[Part]:
-        marketing = no_changes()
         for kind in PUSH_ORDER:
             if kind in self._inputs.entities:
-                entity = Entity(kind, self._inputs, self._settings)
-                for part in _ahead(entity.parts()):
-                    entity.take(part)
-                    yield part
-                self._outcomes.append(entity.outcomes())
-                self._notices.append(entity.notices())
-                if kind == "contact":
-                    marketing, self._marketing = entity.marketing_rows(), entity.marketing_counts()
+                yield from self._of(kind)
         yield from map(Part, self._inputs.relations)
-        for changes in (self._inputs.opt_outs.select(list(CHANGES)), marketing):
+        for changes in (self._inputs.opt_outs.select(list(CHANGES)), self._marketing_rows):
             yield from map(Part, changes.iter_slices(ROWS))
+
+    def _of(self, kind: str) -> Iterator[Part]:
+        """The parts about one entity type, whose records are let go with the last of them."""
+        entity = Entity(kind, self._inputs, self._settings)
+        for part in _ahead(entity.parts()):
+            entity.take(part)
+            yield part
+        self._outcomes.append(entity.outcomes())
+        self._notices.append(entity.notices())
+        if kind == "contact":
+            self._marketing_rows, self._marketing = entity.marketing_rows(), entity.marketing_counts()
 
     def _count(self, changes: pl.DataFrame) -> None:
         self._digest.update(changes)

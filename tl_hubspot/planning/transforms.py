@@ -377,8 +377,9 @@ def _ordinary(numbers: pl.DataFrame) -> Iterator[pl.DataFrame]:
             continue
         written = written.with_columns(numbering.ordinary)
         yield written.filter("ordinary").select("at", e164=numbering.e164)
-        others = written.filter(~pl.col("ordinary"))
-        yield others.filter(numbering.invalid).select("at", e164=pl.lit(None, pl.String))
+        others = written.filter(~pl.col("ordinary") & pl.col("home"))
+        if others.height:
+            yield others.filter(numbering.invalid).select("at", e164=pl.lit(None, pl.String))
 
 
 @dataclass(frozen=True)
@@ -407,7 +408,7 @@ def _numbering(region: str) -> _Numbering:
     return _Numbering(
         parts=(home.alias("home"), pl.coalesce(abroad, pl.when(home).then(own)).alias("national")),
         ordinary=(valid & _matches(national, metadata.general_desc)).alias("ordinary"),
-        invalid=pl.col("home") & of_no_kind,
+        invalid=of_no_kind,
         e164=(pl.lit("+" + code) + national).alias("e164"),
     )
 
