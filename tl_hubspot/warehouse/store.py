@@ -117,8 +117,8 @@ class Warehouse:
 
     @contextlib.contextmanager
     def roomy(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection whose queries may take 2 GB: one that joins several tables of a million rows needs more than is
-        enough for everything else."""
+        """A connection; meanwhile queries, of others too, may take 2 GB: one that joins several tables of a million
+        rows needs more than is enough for everything else."""
         with self.connect() as con:
             con.execute(f"set global memory_limit = '{_ROOMY}'")
             try:

@@ -153,18 +153,22 @@ def _conclude(platform: Platform, run: Run, wanted: str, records: list[str], **f
 
     records: SQL conditions on `teamleader_id`, see `looked_at`. Only what differs is written.
     """
-    with platform.warehouse.transaction() as con, registered(con, **frames):
-        con.execute(f"delete from {unchanged.TABLE} where name = ?", [_CONCLUDED])
-        for which in records:
-            of_run = f"{which} and entity_type in ({_listed(run)})"
-            con.execute(_CHANGES.format(wanted=wanted.format(of_run=of_run), of_run=of_run))
-            con.execute(f"delete from sync.outcomes o using _outcomes c where {_SAME}")
-            con.execute("insert into sync.outcomes by name select * exclude (is_gone) from _outcomes where not is_gone")
-        _of_this_run(con, run)
-        _require_sums(con, run, records[0] if len(records) == 1 else "true")
     ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
-    for which in records:
-        ledger.log(_decision_rows(platform, run, which))
+    # columns that were changed in every row, here and in the steps before, take memory until the next checkpoint
+    with platform.warehouse.roomy():
+        with platform.warehouse.transaction() as con, registered(con, **frames):
+            con.execute(f"delete from {unchanged.TABLE} where name = ?", [_CONCLUDED])
+            for which in records:
+                of_run = f"{which} and entity_type in ({_listed(run)})"
+                con.execute(_CHANGES.format(wanted=wanted.format(of_run=of_run), of_run=of_run))
+                con.execute(f"delete from sync.outcomes o using _outcomes c where {_SAME}")
+                con.execute(
+                    "insert into sync.outcomes by name select * exclude (is_gone) from _outcomes where not is_gone"
+                )
+            _of_this_run(con, run)
+            _require_sums(con, run, records[0] if len(records) == 1 else "true")
+        for which in records:
+            ledger.log(_decision_rows(platform, run, which))
 
 
 def _require_sums(con: duckdb.DuckDBPyConnection, run: Run, written: str) -> None:

@@ -68,9 +68,10 @@ def _decided(platform: Platform, run: Run) -> None:
     plan = looked_at.plan(platform.warehouse)
     if unchanged.made_by(platform.warehouse, consent.FACTS, plan):
         return
-    for which in looked_at.conditions(platform.warehouse, consent.FACTS):
-        with platform.warehouse.transaction() as con:
-            consent.record_decisions(con, platform.settings.data, run.run_id, platform.clock(), which)
+    with platform.warehouse.roomy():
+        for which in looked_at.conditions(platform.warehouse, consent.FACTS):
+            with platform.warehouse.transaction() as con:
+                consent.record_decisions(con, platform.settings.data, run.run_id, platform.clock(), which)
     with platform.warehouse.transaction() as con:
         unchanged.remember(con, consent.FACTS, plan, run)
 
