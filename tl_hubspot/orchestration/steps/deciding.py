@@ -247,12 +247,14 @@ def _computed(
     frame = None if ids is not None and ids.is_empty() else compute(ids)
     version = unchanged.version(platform.warehouse, table)
     with platform.warehouse.transaction() as con:
-        is_other = frame is not None
-        if frame is not None and ids is None:
+        if frame is None:
+            is_other = False
+        elif ids is None:
             con.execute(f"delete from {table}")
             insert(con, table, frame)
             touch(con, table, None)
-        elif frame is not None and ids is not None:
+            is_other = True
+        else:
             column = "from_id" if table == "eligible.relations" else "teamleader_id"
             frame = frame.filter(pl.col(column).is_in(ids.implode()))
             is_other = become(con, table, frame, column, ids, eligible.LOOKED_AT.get(table, ()))
