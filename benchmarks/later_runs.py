@@ -1,6 +1,6 @@
-"""`tl-hubspot sync` in a large account that was synchronised before: nothing changed, and 1,000 contacts changed.
+"""`tl-hubspot sync` in a large account that was synchronised before: nothing changed, and some contacts changed.
 
-Usage: `python benchmarks/later_runs.py [--contacts 10000] [--changes 1000] [--folder DIR] [--json FILE]`. A first run
+Usage: `python benchmarks/later_runs.py [--contacts 10000] [--changes 1000 …] [--folder DIR] [--json FILE]`. A first run
 of a large account over HTTP takes hours even without limits, so its outcome is put in place: a real first run of an
 account of one contact makes everything that a run needs; then the records go into the local systems and the database,
 the rules and the plan are made as in a run, and what the plan says is stored in HubSpot, in the links, shadows and
@@ -132,7 +132,7 @@ def objects(con: duckdb.DuckDBPyConnection, entity_type: str) -> Iterator[dict[s
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--contacts", type=int, default=10_000)
-    parser.add_argument("--changes", type=int, default=1_000)
+    parser.add_argument("--changes", type=int, nargs="+", default=[1_000])
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     folder = given.folder or Path("data") / f"later-{given.contacts}"
@@ -152,11 +152,15 @@ def main() -> None:
         with Results("later_runs", given.json) as results:
             for title in ("nothing changed", "nothing changed again"):
                 results.add(title, given.contacts, **sync(systems, folder), least_writes=0)
-            for row in random.Random(time.time_ns()).sample(range(given.contacts), given.changes):
-                contact = made_up.source.contact(row)["id"]  # type: ignore[attr-defined]
-                systems.teamleader.update("contacts", contact, first_name=f"Anders {time.time_ns()}")
-            used = sync(systems, folder)
-            results.add(f"{given.changes:,} contacts changed", given.contacts, **used, least_writes=least(folder))
+            for changes in given.changes:
+                for row in random.Random(time.time_ns()).sample(range(given.contacts), changes):
+                    contact = made_up.source.contact(row)["id"]  # type: ignore[attr-defined]
+                    systems.teamleader.update("contacts", contact, first_name=f"Anders {time.time_ns()}")
+                used = sync(systems, folder)
+                results.add(f"{changes:,} contacts changed", given.contacts, **used, least_writes=least(folder))
+                results.add(
+                    f"the run after {changes:,} changes", given.contacts, **sync(systems, folder), least_writes=0
+                )
 
 
 if __name__ == "__main__":
