@@ -49,10 +49,9 @@ which runs on the same two cores, so that its work counts too. A first run of su
 outcome was put in place (records in the systems and tables, the plan as if it had been pushed), after which a real run
 read HubSpot anew and found nothing to write. Each size was measured on its own; the largest is the last one below. A
 thousand calls to Teamleader for links belong to a thousand changed contacts. The run after one that wrote reads back
-what HubSpot now says changed. At a million the two runs without changes were measured
-half an hour before the others, in an account to which nobody had written: what was written in the last half hour is
-asked for once more, and with ten thousand changes in that time they take 6.6 to 7.5 s.
-`python benchmarks/later_runs.py --contacts 100000`.
+what HubSpot now says changed. At a million the two runs without changes were measured half an hour before the others,
+in an account to which nobody had written: what was written in the last half hour is asked for once more, and with ten
+thousand changes in that time they take 6.6 to 7.5 s. `python benchmarks/later_runs.py --contacts 100000`.
 """,
     "whole_run": """
 The same command with everything over HTTP, the first run too. `python benchmarks/whole_run.py --contacts 10000`.
@@ -143,7 +142,7 @@ each table once, a changed contact is read once instead of three times, and few 
 and taking that back, because of what it deletes DuckDB reads no other long texts (1,000 of a million in 0.2 instead of
 1.2 s). Since then, wished, remembered and mirrored associations are compared only where something changed.
 
-On the faster machine of today the same took 30.6 s of processor time, and 19 s after the following. Columns that rows
+On the faster machine of today the same took 30.6 s of processor time, and 20 s after the following. Columns that rows
 are found by are stored as they are: two thirds of a pass over a million ids was unpacking them (35 ms, now 14; files of
 a large account are a quarter larger for it). A decision of which only what nobody looks at differs is no news for other
 decisions; a table that comes out the same is the same to whoever looks at it. Checks read only rows that may offend.
