@@ -40,17 +40,35 @@ def fetch(con: duckdb.DuckDBPyConnection, query: str, parameters: Parameters = N
 def take(con: duckdb.DuckDBPyConnection, table: str, keys: pl.DataFrame) -> pl.DataFrame:
     """Delete the rows whose columns equal a row of `keys`, without a note of it (see `touch`), and return them."""
     on = " and ".join(f't."{c}" = s."{c}"' for c in keys.columns)
-    wanted = f"from {table} t where exists (select 1 from _keys s where {on})"
+    which = f"exists (select 1 from _keys s where {on})"
     with history.registered(con, _keys=keys):
         if con.execute(_IS_FILE).fetchall():
-            return in_utc(con.execute(f"delete {wanted} returning *").pl())
-        rows = fetch(con, wanted)
-        con.execute(f"delete {wanted}")
+            return taken(con, table, which)
+        rows = fetch(con, f"from {table} t where {which}")
+        con.execute(f"delete from {table} t where {which}")
         return rows
 
 
 _IS_FILE = "select 1 from duckdb_databases() where database_name = current_database() and type = 'duckdb'"
 """A lake cannot return what it deletes."""
+
+
+def taken(con: duckdb.DuckDBPyConnection, table: str, which: str, columns: str = "*") -> pl.DataFrame:
+    """Delete the rows `t` of a table of a file for which `which` (SQL) holds, and return `columns` of them.
+
+    DuckDB looks through the long texts of all rows to give those of some, but not to give what it deletes. Of that it
+    keeps every block in memory until a statement has given all, so that rows are deleted few at a time.
+    """
+    at = con.sql(f"select t.rowid as _at from {table} t where {which} order by all").pl()
+    parts = []
+    for few in at.iter_slices(_AT_ONCE) if at.height else [at]:
+        with history.registered(con, _few=few):
+            parts.append(con.execute(f"delete from {table} where rowid in (from _few) returning {columns}").pl())
+    return in_utc(pl.concat(parts))
+
+
+_AT_ONCE = 256
+"""Blocks are of 256 KiB, and each row may need one of its own per long text: 64 MiB for each such column."""
 
 
 def in_utc(frame: pl.DataFrame) -> pl.DataFrame:

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from tl_hubspot.errors import ConfigurationError, WarehouseError
 from tl_hubspot.warehouse import copying, history, schema, upgrade
 from tl_hubspot.warehouse import lake as lakes
-from tl_hubspot.warehouse.rows import TEXTS, Merged, Parameters, fetch, in_utc, insert, touch, upsert
+from tl_hubspot.warehouse.rows import TEXTS, Merged, Parameters, fetch, insert, taken, touch, upsert
 
 _ENOUGH, _ROOMY = "512MB", "2GB"
 _CONFIG = {
@@ -275,18 +275,15 @@ class Warehouse:
             return fetch(con, query, parameters)
 
     def pick(self, table: str, where: str, columns: str = "*", **frames: pl.DataFrame) -> pl.DataFrame:
-        """`read` of the rows of a table for which `where` holds, by ids in `frames`: quick where these are few of many.
-
-        DuckDB looks through the long texts of all rows to give those of some, but not to give what it deletes: so these
-        rows are deleted, and the deletion is taken back.
-        """
+        """`read` of the rows of a table for which `where` holds, by ids in `frames`: quick where these are few of many,
+        because they are `taken`, and that is taken back."""
         asked = sum(frame.height for frame in frames.values())
         if self.lake is not None or self.read_only or not asked or asked * SPARSE > self.count(table):
             return self.read(f"select {columns} from {table} where {where}", None, **frames)
         with self._picking, self.connect() as con, history.registered(con, **frames):
             con.execute("begin")
             try:
-                return in_utc(con.execute(f"delete from {table} where {where} returning {columns}").pl())
+                return taken(con, table, where, columns)
             finally:
                 con.execute("rollback")
 

@@ -14,8 +14,10 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from tl_hubspot.errors import WarehouseError
+from tl_hubspot.warehouse import rows as tables_rows
 from tl_hubspot.warehouse import schema, store
 from tl_hubspot.warehouse.rows import Merged, delete, frame_of, take, upsert
 from tl_hubspot.warehouse.store import Warehouse
@@ -76,6 +78,24 @@ def test_rows_that_are_picked_out_stay(made: Warehouse, sparse: int, monkeypatch
     assert [sorted(f) for f in found] == [[("7", "7"), ("8", "8")]] * 8
     assert made.pick("sync.shadows", where, _ids=ids).columns == made.read("sync.shadows").columns
     assert made.count("sync.shadows") == 50
+
+
+def test_rows_all_over_a_large_table_are_picked_out_in_little_memory(
+    made: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They stand in all blocks of its texts, which together are more than there is."""
+    monkeypatch.setattr(store, "SPARSE", 1)
+    monkeypatch.setattr(tables_rows, "_AT_ONCE", 16)
+    texts = [random.randbytes(1500).hex() for _ in range(15_000)]
+    frame = pl.DataFrame({"teamleader_id": [str(n) for n in range(15_000)], "fields": texts, "written": texts[::-1]})
+    made.append("sync.shadows", frame.with_columns(entity_type=pl.lit("contact")))
+    ids = frame.select("teamleader_id").gather_every(50)
+    with made.held(), made.connect() as con:
+        con.execute("checkpoint")
+        con.execute("set global memory_limit = '25MB'")
+        names = "teamleader_id, fields, written"
+        found = made.pick("sync.shadows", "teamleader_id in (from _ids)", names, _ids=ids)
+    assert_frame_equal(found, frame.gather_every(50), check_row_order=False)
 
 
 @on_both
