@@ -17,7 +17,7 @@ import polars as pl
 from tl_hubspot.consent import pseudonyms
 from tl_hubspot.consent.chain import SAID, Head, chained
 from tl_hubspot.consent.pseudonyms import Pseudonyms
-from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.lending import registered
 from tl_hubspot.warehouse.rows import delete, fetch, insert, polars_schema, upsert
 
 Row = dict[str, Any]

@@ -16,7 +16,7 @@ import polars as pl
 from tl_hubspot import decoding
 from tl_hubspot.orchestration import consent
 from tl_hubspot.pushing.ledger import Row, Rows
-from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.lending import registered
 from tl_hubspot.warehouse.rows import delete, frame_of, insert, take, touch, upsert
 from tl_hubspot.warehouse.schema import table
 from tl_hubspot.warehouse.store import Warehouse

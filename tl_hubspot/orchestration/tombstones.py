@@ -20,7 +20,7 @@ from tl_hubspot.consent.pseudonyms import Pseudonyms
 from tl_hubspot.orchestration import consent
 from tl_hubspot.planning.match_frames import DELETED_IN_HUBSPOT, GDPR_DELETED, GRAVES
 from tl_hubspot.planning.match_links import MISSING
-from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.lending import registered
 from tl_hubspot.warehouse.rows import fetch, frame_of, upsert
 from tl_hubspot.warehouse.schema import table
 

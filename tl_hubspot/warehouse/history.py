@@ -7,7 +7,6 @@ transaction that changes the current table, so that both always agree; a run tha
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -15,6 +14,7 @@ import duckdb
 import polars as pl
 
 from tl_hubspot.warehouse import schema
+from tl_hubspot.warehouse.lending import registered
 
 
 def is_kept(table: str) -> bool:
@@ -140,15 +140,3 @@ def macros() -> Iterator[str]:
                 f" qualify row_number() over (partition by {_keys(table.key, 'h')} order by h._run desc) = 1"
                 " and not _removed"
             )
-
-
-@contextlib.contextmanager
-def registered(con: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Iterator[None]:
-    """Frames that SQL knows by these names meanwhile (never by the name of a variable: it might find another one)."""
-    for name, frame in frames.items():
-        con.register(name, frame)
-    try:
-        yield
-    finally:
-        for name in frames:
-            con.unregister(name)

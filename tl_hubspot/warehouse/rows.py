@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import duckdb
 import polars as pl
 
 from tl_hubspot.warehouse import history, schema
+from tl_hubspot.warehouse.lending import registered
 from tl_hubspot.warehouse.schema import teamleader
 
 _STAMPS = ("_loaded_at", "_run_id")
@@ -41,7 +43,7 @@ def take(con: duckdb.DuckDBPyConnection, table: str, keys: pl.DataFrame) -> pl.D
     """Delete the rows whose columns equal a row of `keys`, without a note of it (see `touch`), and return them."""
     on = " and ".join(f't."{c}" = s."{c}"' for c in keys.columns)
     which = f"exists (select 1 from _keys s where {on})"
-    with history.registered(con, _keys=keys):
+    with registered(con, _keys=keys):
         if con.execute(_IS_FILE).fetchall():
             return taken(con, table, which)
         rows = fetch(con, f"from {table} t where {which}")
@@ -62,7 +64,7 @@ def taken(con: duckdb.DuckDBPyConnection, table: str, which: str, columns: str =
     at = con.sql(f"select t.rowid as _at from {table} t where {which} order by all").pl()
     parts = []
     for few in at.iter_slices(_AT_ONCE) if at.height else [at]:
-        with history.registered(con, _few=few):
+        with registered(con, _few=few):
             parts.append(con.execute(f"delete from {table} where rowid in (from _few) returning {columns}").pl())
     return in_utc(pl.concat(parts))
 
@@ -81,7 +83,7 @@ def insert(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> i
     if frame.is_empty():
         return 0
     frame = history.stamped(con, table, frame)
-    with history.registered(con, _frame=frame):
+    with registered(con, _frame=frame):
         con.execute(f"insert into {table} by name select * from _frame")
     history.settle(con, table, frame)
     return frame.height
@@ -104,7 +106,7 @@ def places(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> p
     """
     key = schema.table(table).key
     keys, on = ", ".join(f's."{c}"' for c in key), " and ".join(f't."{c}" = s."{c}"' for c in key)
-    with history.registered(con, _frame=frame.select(key)):
+    with registered(con, _frame=frame.select(key)):
         return con.sql(f"select {keys}, t.rowid as _at from _frame s join {table} t on {on}").pl()
 
 
@@ -138,7 +140,7 @@ def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame, sto
     is_version, is_other = (
         "true" if stored is not None else _differs(names) for names in (history.compared(table, compared), compared)
     )
-    with history.registered(con, _frame=known):
+    with registered(con, _frame=known):
         found = con.sql(
             f"select _at, {is_version} as is_version, {is_again} as is_again"
             f" from _frame s join {table} t on t.rowid = s._at where {is_other}"
@@ -148,7 +150,7 @@ def _update(con: duckdb.DuckDBPyConnection, table: str, known: pl.DataFrame, sto
     changed = known.join(found, on="_at", how="inner", maintain_order="left")
     news = {c: f'case when s.is_version then s."{c}" else t."{c}" end' if c in _STAMPS else f's."{c}"' for c in values}
     sets = ", ".join(f'"{c}" = {new}' for c, new in news.items())
-    with history.registered(con, _frame=changed):
+    with registered(con, _frame=changed):
         history.supersede(con, table, "t.rowid in (select _at from _frame where is_version)", stored=stored)
         if not history.is_kept(table) and len(known.columns) > len(schema.table(table).columns):
             # texts changed in place are all written anew, those of other rows too
@@ -165,13 +167,30 @@ def _differs(columns: Sequence[str]) -> str:
     return "(" + (" or ".join(f't."{c}" is distinct from s."{c}"' for c in columns) or "false") + ")"
 
 
+def set_all(con: duckdb.DuckDBPyConnection, table: str, column: str, value: str | datetime) -> None:
+    """Every row has `value` in `column` afterwards; without a note of it (see `touch`).
+
+    In a file the column is made anew: an update would keep 80 bytes per row in memory until the next checkpoint. The
+    transaction can then not be committed when it deleted or updated rows of the table before; afterwards it may.
+    """
+    (type_,) = (c.type for c in schema.table(table).columns if c.name == column)
+    differ = f"from {table} where {column} is distinct from $1"
+    if not con.execute(f"select exists ({differ})", [value]).fetchall()[0][0]:
+        return
+    if not con.execute(_IS_FILE).fetchall():
+        con.execute(f"update {table} set {column} = $1 where {column} is distinct from $1", [value])
+        return
+    text = str(value).replace("'", "''")  # such a statement has no parameters
+    con.execute(f"alter table {table} alter column {column} set data type {type_} using '{text}'::{type_}")
+
+
 def delete(con: duckdb.DuckDBPyConnection, table: str, keys: pl.DataFrame) -> None:
     """Delete the rows whose columns equal a row of `keys`."""
     if keys.is_empty():
         return
     on = " and ".join(f't."{c}" = s."{c}"' for c in keys.columns)
     wanted = f"exists (select 1 from _keys s where {on})"
-    with history.registered(con, _keys=keys):
+    with registered(con, _keys=keys):
         gone = keys
         if table in schema.STAMPS:
             gone = con.sql(f"select {', '.join(schema.table(table).key)} from {table} t where {wanted}").pl()
@@ -201,7 +220,7 @@ def become(
     seen = [c for c in looked_at or compared if c not in key]
     on = " and ".join(f't."{c}" = s."{c}"' for c in key)
     names = ", ".join(f'coalesce(t."{c}", s."{c}") as "{c}"' for c in key)
-    with history.registered(con, _frame=frame, _ids=ids.to_frame("id")):
+    with registered(con, _frame=frame, _ids=ids.to_frame("id")):
         is_one_sided = f'(t."{key[0]}" is null or s."{key[0]}" is null)'
         differing = con.sql(
             f"select {names}, {is_one_sided} or {_differs(seen)} as is_seen"
@@ -210,7 +229,7 @@ def become(
         ).pl()
         if differing.is_empty():
             return False
-        with history.registered(con, _keys=differing):
+        with registered(con, _keys=differing):
             beside = [c for c in ("duplicate_of", "group_id") if c in compared]
             those = f"from {table} t where exists (select 1 from _keys s where {on})"
             before = [
@@ -248,7 +267,7 @@ def touch(
     rows = pl.DataFrame({"key": [None]}, schema={"key": pl.List(pl.String)})
     if keys is not None and keys.height <= TOUCHED:
         rows = keys.select(key=pl.concat_list(pl.col(columns or schema.table(name).key).cast(pl.String)))
-    with history.registered(con, _keys=rows):
+    with registered(con, _keys=rows):
         number = "select coalesce(max(number), 0) + 1 from sync.touched"
         con.execute(f"insert into sync.touched select ?, key, ({number}) from _keys", [name])
 

@@ -23,8 +23,9 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from tl_hubspot.errors import ConfigurationError, WarehouseError
-from tl_hubspot.warehouse import copying, history, schema, upgrade
+from tl_hubspot.warehouse import copying, schema, upgrade
 from tl_hubspot.warehouse import lake as lakes
+from tl_hubspot.warehouse.lending import registered
 from tl_hubspot.warehouse.rows import TEXTS, Merged, Parameters, fetch, insert, taken, touch, upsert
 
 _ENOUGH, _ROOMY = "512MB", "2GB"
@@ -271,7 +272,7 @@ class Warehouse:
         """Frame of a table (`teamleader.contacts`) or of a query with its `parameters`; instants are in UTC. The query
         knows `frames` by their names: a parameter that is a long list takes DuckDB a fifth of a millisecond per item.
         """
-        with self.connect() as con, history.registered(con, **frames):
+        with self.connect() as con, registered(con, **frames):
             return fetch(con, query, parameters)
 
     def pick(self, table: str, where: str, columns: str = "*", **frames: pl.DataFrame) -> pl.DataFrame:
@@ -280,7 +281,7 @@ class Warehouse:
         asked = sum(frame.height for frame in frames.values())
         if self.lake is not None or self.read_only or not asked or asked * SPARSE > self.count(table):
             return self.read(f"select {columns} from {table} where {where}", None, **frames)
-        with self._picking, self.connect() as con, history.registered(con, **frames):
+        with self._picking, self.connect() as con, registered(con, **frames):
             con.execute("begin")
             try:
                 return taken(con, table, where, columns)

@@ -12,6 +12,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from tl_hubspot.warehouse.lending import registered
+
 _COMMON = """
 "website":"VARCHAR","status":"VARCHAR","language":"VARCHAR","tags":["VARCHAR"],
 "emails":[{"type":"VARCHAR","email":"VARCHAR"}],"telephones":[{"type":"VARCHAR","number":"VARCHAR"}],
@@ -98,14 +100,11 @@ def structure(table: str) -> dict[str, Any]:
 def typed(con: duckdb.DuckDBPyConnection, table: str, records: pl.DataFrame) -> pl.DataFrame:
     """Typed columns of `table` for `records` (id, payload, and `readable`, where not null to be read instead of it)."""
     readable = "coalesce(readable, payload)" if "readable" in records.columns else "payload"
-    con.register("_records", records)
-    try:
+    with registered(con, _records=records):
         return con.sql(
             f"select id, {_SELECT[table]}, payload from"
             f" (select id, payload, from_json({readable}, '{_STRUCTURE[table]}') as j from _records)"
         ).pl()
-    finally:
-        con.unregister("_records")
 
 
 def stored_unreadable(con: duckdb.DuckDBPyConnection, table: str) -> pl.DataFrame:
@@ -127,13 +126,10 @@ def unreadable(con: duckdb.DuckDBPyConnection, table: str, records: pl.DataFrame
         records = records.filter(pl.any_horizontal(pl.col(dates).is_null()))
     if records.is_empty():
         return pl.DataFrame(schema={"id": pl.String(), "field": pl.String()})
-    con.register("_records", records.select("id", "payload"))
-    try:
-        parts = [
-            f"select id, '{name}' as field from _records where (payload->>'{name}') is not null"
-            f" and ({_readable(f'payload->>{name!r}')}) is null"
-            for name in _DATES[table]
-        ]
+    parts = [
+        f"select id, '{name}' as field from _records where (payload->>'{name}') is not null"
+        f" and ({_readable(f'payload->>{name!r}')}) is null"
+        for name in _DATES[table]
+    ]
+    with registered(con, _records=records.select("id", "payload")):
         return con.sql(" union all ".join(parts)).pl()
-    finally:
-        con.unregister("_records")

@@ -19,7 +19,7 @@ import duckdb
 from tl_hubspot.warehouse.store import Warehouse
 
 _READS = re.compile(r"(select|from|begin|commit|rollback|set|pragma|checkpoint)\b")
-_WRITES = re.compile(r"(?:insert\s+into|update|delete\s+from)\s+([a-z_]+\.[a-z_]+)\b")
+_WRITES = re.compile(r"(?:insert\s+into|update|delete\s+from|alter\s+table)\s+([a-z_]+\.[a-z_]+)\b")
 _EVERYTHING = ""
 
 

@@ -19,7 +19,7 @@ from tl_hubspot.orchestration.steps import conclude, planning, pushing, unchange
 from tl_hubspot.orchestration.steps.scope import Scope
 from tl_hubspot.pushing.push import PushResult
 from tl_hubspot.sandbox.serve import LocalSystems
-from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.lending import registered
 from tl_hubspot.warehouse.rows import fetch, insert
 from tl_hubspot.warehouse.store import Warehouse
 

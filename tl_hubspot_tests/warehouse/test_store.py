@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -19,7 +21,7 @@ from polars.testing import assert_frame_equal
 from tl_hubspot.errors import WarehouseError
 from tl_hubspot.warehouse import rows as tables_rows
 from tl_hubspot.warehouse import schema, store
-from tl_hubspot.warehouse.rows import Merged, delete, frame_of, take, upsert
+from tl_hubspot.warehouse.rows import Merged, delete, frame_of, set_all, take, upsert
 from tl_hubspot.warehouse.store import Warehouse
 from tl_hubspot_tests.warehouse.conftest import on_both
 
@@ -108,6 +110,42 @@ def test_rows_that_are_taken_out_are_told(made: Warehouse) -> None:
             {"entity_type": "contact", "teamleader_id": "1", "fields": "1", "written": None, "run_id": None}
         ]
     assert made.read("select teamleader_id from sync.shadows order by all")["teamleader_id"].to_list() == ["0", "2"]
+
+
+@on_both
+def test_one_value_for_every_row(made: Warehouse) -> None:
+    shadows = [{"entity_type": "contact", "teamleader_id": str(n), "fields": "it's"} for n in range(3)]
+    made.append("sync.shadows", frame_of("sync.shadows", shadows))
+    with made.transaction() as con:
+        set_all(con, "sync.shadows", "run_id", "a'b")
+        con.execute("delete from sync.shadows where teamleader_id = '1'")
+        con.execute("update sync.shadows set run_id = 'later' where teamleader_id = '2'")
+    made.append("sync.shadows", frame_of("sync.shadows", [shadows[1]]))
+    rows = made.read("select teamleader_id, run_id from sync.shadows order by all").rows()
+    assert rows == [("0", "a'b"), ("1", None), ("2", "later")]
+    decided = frame_of("decisions.deals", [{"teamleader_id": "1"}])
+    made.append("decisions.deals", decided)
+    at = datetime(2026, 3, 1, 12, 30, 0, 5, tzinfo=ZoneInfo("Europe/Brussels"))
+    with made.transaction() as con:
+        set_all(con, "decisions.deals", "as_of", at)
+    assert made.read("decisions.deals")["as_of"].to_list() == [at]
+    columns = "select column_name, data_type, comment from duckdb_columns() where schema_name || '.' || table_name = "
+    found = {name: (type_, meaning) for name, type_, meaning in made.read(columns + "'sync.shadows'").iter_rows()}
+    assert list(found) == schema.table("sync.shadows").column_names
+    assert all(meaning for _, meaning in found.values())
+
+
+def test_columns_that_rows_are_found_by_stay_as_they_are_stored(made: Warehouse) -> None:
+    made.append("sync.shadows", frame_of("sync.shadows", [{"teamleader_id": str(n)} for n in range(5000)]))
+    with made.transaction() as con:
+        set_all(con, "sync.shadows", "run_id", "a")
+    with made.connect() as con:
+        con.execute("checkpoint")
+        stored = con.execute(
+            "select distinct compression from pragma_storage_info('sync.shadows')"
+            " where column_name = 'teamleader_id' and segment_type = 'VARCHAR'"
+        ).fetchall()
+    assert stored == [("Uncompressed",)]
 
 
 def test_stamps_alone_are_no_change(made: Warehouse) -> None:

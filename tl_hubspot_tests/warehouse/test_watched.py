@@ -21,6 +21,7 @@ ONE = frame_of("hubspot.owners", [{"id": "1"}])
         ("insert into sync.links by name select * from _frame", "sync.links"),
         ("\n update sync.plan set run_id = ?", "sync.plan"),
         ("Delete From history.contacts h where _removed", "history.contacts"),
+        ("alter table sync.plan alter column run_id set data type varchar using 'a'", "sync.plan"),
         ("with a as (select 1) delete from sync.links", ""),
         ("select 1; delete from sync.links", ""),
         ("create or replace table sync.links as select 1", ""),

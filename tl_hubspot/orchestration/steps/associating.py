@@ -20,7 +20,7 @@ from tl_hubspot.orchestration.steps import doubtful
 from tl_hubspot.orchestration.steps.affected import union
 from tl_hubspot.orchestration.steps.changed import Changed, keys_of
 from tl_hubspot.orchestration.steps.mirroring import TABLES
-from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.lending import registered
 from tl_hubspot.warehouse.rows import delete, fetch, frame_of, insert, upsert
 
 RELATIONS = (("contact", "company"), ("deal", "contact"), ("deal", "company"))

@@ -13,13 +13,13 @@ import polars as pl
 
 from tl_hubspot.errors import ConfigurationError, ExitCode, TlHubspotError
 from tl_hubspot.orchestration.ledger import WarehouseLedger
-from tl_hubspot.orchestration.run import Platform, Run
+from tl_hubspot.orchestration.run import ENTITIES, Platform, Run
 from tl_hubspot.orchestration.steps import looked_at, unchanged
 from tl_hubspot.planning.guards import Limit
 from tl_hubspot.pushing import retries
 from tl_hubspot.pushing.push import PushResult
-from tl_hubspot.warehouse.history import registered
-from tl_hubspot.warehouse.rows import fetch, frame_of, polars_schema, upsert
+from tl_hubspot.warehouse.lending import registered
+from tl_hubspot.warehouse.rows import fetch, frame_of, polars_schema, set_all, upsert
 
 # No approval makes these right: they are faults, not sizes.
 _NEVER_APPROVED = ("duplicate_teamleader_ids", "protected_fields")
@@ -140,7 +140,10 @@ _SAME = "o.entity_type = c.entity_type and o.teamleader_id = c.teamleader_id"
 
 
 def _of_this_run(con: duckdb.DuckDBPyConnection, run: Run) -> None:
-    con.execute(f"update sync.outcomes set run_id = ? where entity_type in ({_listed(run)})", [run.run_id])
+    if set(run.options.entities) == set(ENTITIES):
+        set_all(con, "sync.outcomes", "run_id", run.run_id)
+    else:
+        con.execute(f"update sync.outcomes set run_id = ? where entity_type in ({_listed(run)})", [run.run_id])
 
 
 def _listed(run: Run) -> str:
@@ -158,14 +161,16 @@ def _conclude(platform: Platform, run: Run, wanted: str, records: list[str], **f
     with platform.warehouse.roomy():
         with platform.warehouse.transaction() as con, registered(con, **frames):
             con.execute(f"delete from {unchanged.TABLE} where name = ?", [_CONCLUDED])
+            _of_this_run(con, run)
             for which in records:
                 of_run = f"{which} and entity_type in ({_listed(run)})"
                 con.execute(_CHANGES.format(wanted=wanted.format(of_run=of_run), of_run=of_run))
                 con.execute(f"delete from sync.outcomes o using _outcomes c where {_SAME}")
                 con.execute(
-                    "insert into sync.outcomes by name select * exclude (is_gone) from _outcomes where not is_gone"
+                    "insert into sync.outcomes by name"
+                    " select ? as run_id, * exclude (is_gone) from _outcomes where not is_gone",
+                    [run.run_id],
                 )
-            _of_this_run(con, run)
             _require_sums(con, run, records[0] if len(records) == 1 else "true")
         for which in records:
             ledger.log(_decision_rows(platform, run, which))

@@ -20,7 +20,7 @@ from tl_hubspot.rules import companies as company_rules
 from tl_hubspot.rules import contacts as contact_rules
 from tl_hubspot.rules import deals as deal_rules
 from tl_hubspot.rules import eligible
-from tl_hubspot.warehouse.rows import become, insert, touch, upsert
+from tl_hubspot.warehouse.rows import become, insert, set_all, touch, upsert
 from tl_hubspot.warehouse.store import Warehouse
 
 SOURCES = {"contact": "teamleader.contacts", "company": "teamleader.companies", "deal": "teamleader.deals"}
@@ -220,7 +220,7 @@ def _decided(
     facts = {"rules": unchanged.facts_of(platform.rules(run)), "pipelines": asdict(platform.mapping)["pipelines"]}
     known = _computed(platform, run, table, made_of, facts, decide, affected)
     with platform.warehouse.transaction() as con:
-        con.execute(f"update {table} set as_of = $1 where as_of is distinct from $1", [run.as_of])
+        set_all(con, table, "as_of", run.as_of)
         counts = con.execute(f"select status, reason, count(*) from {table} group by all order by all").fetchall()
     return {f"{status}/{reason}": count for status, reason, count in counts} | known
 

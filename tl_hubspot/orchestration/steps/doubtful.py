@@ -22,7 +22,7 @@ from tl_hubspot.orchestration.steps.mirroring import TABLES
 from tl_hubspot.orchestration.steps.unchanged import MadeOf
 from tl_hubspot.planning.match_emails import addresses
 from tl_hubspot.planning.match_links import follow_merges
-from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.lending import registered
 from tl_hubspot.warehouse.store import Warehouse
 
 _NAME = "doubtful associations"

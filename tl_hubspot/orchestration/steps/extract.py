@@ -34,7 +34,7 @@ from tl_hubspot.orchestration.steps.reading import (
 from tl_hubspot.rules import changes
 from tl_hubspot.teamleader.extraction import Batch, Presence, Stream
 from tl_hubspot.warehouse import intake, typed
-from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.lending import registered
 from tl_hubspot.warehouse.rows import fetch, frame_of, insert, merge, places, upsert
 from tl_hubspot.warehouse.store import apart
 

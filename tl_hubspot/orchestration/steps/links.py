@@ -36,7 +36,8 @@ from tl_hubspot.teamleader.calls import (
     rereads,
 )
 from tl_hubspot.teamleader.extraction import Extraction, Links
-from tl_hubspot.warehouse.history import registered, supersede
+from tl_hubspot.warehouse.history import supersede
+from tl_hubspot.warehouse.lending import registered
 from tl_hubspot.warehouse.rows import delete, fetch, frame_of, insert, upsert
 
 STREAM = "contact_company_links"

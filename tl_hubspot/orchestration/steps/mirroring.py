@@ -18,7 +18,7 @@ from tl_hubspot.hubspot import mirror, search, ways
 from tl_hubspot.hubspot.mirror import Row, Wanted
 from tl_hubspot.orchestration.run import Platform, Run
 from tl_hubspot.rules import normalize
-from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.lending import registered
 from tl_hubspot.warehouse.rows import Parameters, delete, fetch, frame_of, upsert
 
 TABLES = {"contact": "hubspot.contacts", "company": "hubspot.companies", "deal": "hubspot.deals"}

@@ -44,7 +44,7 @@ from tl_hubspot.planning.plan import Plan
 from tl_hubspot.planning.plan_inputs import PlanInputs, PlanSettings
 from tl_hubspot.planning.transforms import Portal
 from tl_hubspot.rules.settings import RuleSettings
-from tl_hubspot.warehouse.rows import delete, fetch, insert
+from tl_hubspot.warehouse.rows import delete, fetch, insert, set_all
 
 
 def plan(platform: Platform, run: Run) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def plan(platform: Platform, run: Run) -> dict[str, Any]:
         of_others = unchanged.result_of(platform.warehouse, "sync.plan", made_of.fingerprint)
         with platform.warehouse.transaction() as con:
             unchanged.remember(con, "sync.plan", made_of, run, of_others)
-            con.execute("update sync.plan set run_id = ?", [run.run_id])
+            set_all(con, "sync.plan", "run_id", run.run_id)
             con.execute("delete from sync.notices where found_by = 'push'")
         tallies = [forecasts.tally(platform.warehouse.read("sync.plan"))]
     else:

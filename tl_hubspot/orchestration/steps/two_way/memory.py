@@ -16,7 +16,7 @@ from tl_hubspot import decoding
 from tl_hubspot.two_way.clocks import INSTANT, INTERVALS
 from tl_hubspot.two_way.flows import SIDES, Flow
 from tl_hubspot.two_way.frames import CONFLICTS, CREATIONS, HOLDS, LINKS, SHADOWS, WRITES, Memory, Plan
-from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.lending import registered
 from tl_hubspot.warehouse.rows import delete, fetch, frame_of, upsert
 from tl_hubspot.warehouse.store import Warehouse
 

@@ -24,7 +24,7 @@ from tl_hubspot.orchestration.steps.two_way.sides import Values, stored
 from tl_hubspot.two_way.clocks import INSTANT
 from tl_hubspot.two_way.flows import Flow, Side
 from tl_hubspot.two_way.frames import System
-from tl_hubspot.warehouse.history import registered
+from tl_hubspot.warehouse.lending import registered
 from tl_hubspot.warehouse.rows import delete, fetch, frame_of, insert, upsert
 
 SMALL = 2_000
