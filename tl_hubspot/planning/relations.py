@@ -6,7 +6,7 @@ relations should exist is decided in `rules.eligible`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -90,9 +90,9 @@ def in_teamleader(contact_company_links: pl.DataFrame, deals: pl.DataFrame) -> p
 
 def plan_relations(
     desired: pl.DataFrame,
-    present: pl.DataFrame,
+    present: Callable[[], pl.DataFrame],
     records: Mapping[str, Records],
-    links: pl.DataFrame,
+    links: Callable[[], pl.DataFrame],
     associations: pl.DataFrame,
     remembered: pl.DataFrame,
     *,
@@ -101,12 +101,13 @@ def plan_relations(
     """Compare the relations that should exist with those of HubSpot.
 
     desired: eligible.relations; present: see `in_teamleader`; records: per entity type; links: sync.links;
-    associations: hubspot.associations; remembered: sync.relations. A relation of a held record waits. A relation that
-    the sync made and Teamleader no longer has is reported, or removed with remove_stale; only relations of records
-    that are matched count for that, because nothing else is written to the others.
+    associations: hubspot.associations; remembered: sync.relations. What is to be called is read only when relations may
+    be gone. A relation of a held record waits. A relation that the sync made and Teamleader no longer has is reported,
+    or removed with remove_stale; only relations of records that are matched count for that, because nothing else is
+    written to the others.
     """
     known = follow(remembered, {e: r.mirror for e, r in records.items()}).with_columns(remembered=pl.lit(True))
-    existing = associations.select(*PAIR, "is_primary").unique(PAIR, keep="any")
+    existing = associations.select(*PAIR, "is_primary")
     # one kind after the other: less is in memory at a time, and ids alone are quicker to compare
     state = pl.concat(_state(kind, desired, existing, known, records) for kind in KINDS)
     # one that exists is written once more when it still has to become the first primary
@@ -170,7 +171,8 @@ def _state(
     """
     from_type, to_type = kind
     own = (pl.col("from_type") == from_type) & (pl.col("to_type") == to_type)
-    desired, existing, known = desired.filter(own), existing.filter(own), known.filter(own)
+    desired, known = desired.filter(own), known.filter(own)
+    existing = existing.filter(own).unique(["from_id", "to_id"], keep="any")
     # in the order of desired, which is the one to sort by in the end: to sort what is sorted takes next to no time
     state = desired.select("from_id", "to_id", "is_first").unique(
         ["from_id", "to_id"], keep="first", maintain_order=True
@@ -230,9 +232,9 @@ def _gone(
     known: pl.DataFrame,
     existing: pl.DataFrame,
     desired: pl.DataFrame,
-    present: pl.DataFrame,
+    present: Callable[[], pl.DataFrame],
     records: Mapping[str, Records],
-    links: pl.DataFrame,
+    links: Callable[[], pl.DataFrame],
 ) -> pl.DataFrame:
     """Those of the remembered relations `known` that Teamleader no longer has, with the Teamleader ids of both sides.
 
@@ -246,12 +248,13 @@ def _gone(
             exists=pl.lit(False),
             primary=pl.lit(False),
         )
-    back = pl.concat(_teamleader_ids(entity, records[entity], links) for entity in ENTITIES)
+    linked = links()
+    back = pl.concat(_teamleader_ids(entity, records[entity], linked) for entity in ENTITIES)
     winner = pl.concat(
         records[entity].winners.select(kind=pl.lit(entity), teamleader_id="teamleader_id", winner="winner")
         for entity in ENTITIES
     )
-    still = pl.concat([_counting(present, winner), desired.select(PAIR)]).unique()
+    still = pl.concat([_counting(present(), winner), desired.select(PAIR)]).unique()
     return (
         known.rename({"from_id": "from_hubspot_id", "to_id": "to_hubspot_id"})
         .join(
@@ -268,7 +271,7 @@ def _gone(
         .join(
             existing.select(
                 "from_type", "to_type", from_hubspot_id="from_id", to_hubspot_id="to_id", exists=pl.lit(True)
-            ),
+            ).unique(),
             on=["from_type", "to_type", "from_hubspot_id", "to_hubspot_id"],
             how="left",
         )

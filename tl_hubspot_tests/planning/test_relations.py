@@ -78,11 +78,11 @@ def run(
     associations = [row | {"is_primary": row["to_id"] in primary} for row in pair_rows(existing or [])]
     return plan_relations(
         b.frame("eligible.relations", [r | {"is_first": r["to_id"] in first} for r in pair_rows(desired)]),
-        b.frame("eligible.relations", pair_rows(desired if present is None else present)).select(
+        lambda: b.frame("eligible.relations", pair_rows(desired if present is None else present)).select(
             "from_type", "from_id", "to_type", "to_id"
         ),
         kinds,
-        links,
+        lambda: links,
         b.frame("hubspot.associations", associations),
         b.frame("sync.relations", pair_rows(remembered or []), origin=origin),
         remove_stale=remove_stale,

@@ -63,7 +63,8 @@ def adoption(platform: Platform, entity_type: str, near: scope.Linked | None = N
     mirror = _some(
         platform, f"select {', '.join(adopt.LOOKED_AT)} from {MIRRORS[entity_type]} where true", "id", theirs
     )
-    stored = _some(platform, "select * from sync.links where entity_type = ?", "teamleader_id", own, [entity_type])
+    linked = "select entity_type, teamleader_id, hubspot_id from sync.links where entity_type = ?"
+    stored = _some(platform, linked, "teamleader_id", own, [entity_type])
     return adopt.adopt(entity_type, ids["id"], stored, mirror)
 
 

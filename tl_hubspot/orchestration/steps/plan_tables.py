@@ -89,6 +89,10 @@ class Tables:
         """Ids of the records that Teamleader has."""
         return self.existing(entity_type, "id").get_column("id")
 
+    def links(self) -> pl.DataFrame:
+        """Which HubSpot record belongs to which of Teamleader's."""
+        return self("sync.links", "entity_type, teamleader_id, hubspot_id")
+
     def winners(self, entity_type: str) -> pl.DataFrame:
         """Duplicates and what they count for, see `relations.Records`."""
         columns = "teamleader_id, duplicate_of as winner"

@@ -193,7 +193,7 @@ def _portal(platform: Platform, tables: Tables) -> Portal:
 
 def _matchings(tables: Tables, rules: RuleSettings, graves: pl.DataFrame) -> dict[str, Matching]:
     """Which HubSpot record belongs to each eligible record."""
-    links, releases = tables("sync.links"), tables("sync.releases")
+    links, releases = tables.links(), tables("sync.releases")
 
     def chosen(table: str) -> pl.DataFrame:
         return tables(table, ", ".join(_LOOKED_AT[table]))
@@ -281,7 +281,7 @@ def make(platform: Platform, run: Run, scope: Scope | None = None) -> Planned:
             )
             for e in entities
         },
-        links=tables("sync.links"),
+        links=tables.links(),
         linked=warehouse.count("sync.links"),
         at_rest=tables.at_rest(),
         shadows={e: shadows(tables, e) for e in entities},
@@ -325,7 +325,7 @@ def _found(
     tables: Tables, matched: dict[str, Matching], *, remove_stale: bool
 ) -> tuple[dict[str, Adoption], relations.RelationPlan, OptOutPlan]:
     """What there is to say of links, relations and opt-outs."""
-    links = tables("sync.links")
+    links = tables.links()
     adopted = {e: adopt.adopt(e, tables.ids(e), links, _identities(tables, e)) for e in ENTITIES}
     opted_out = plan_opt_outs(
         tables.looked_at("contact")("decisions.contacts", ", ".join(opt_outs.LOOKED_AT)),
@@ -351,17 +351,19 @@ def _relations(tables: Tables, matched: dict[str, Matching], *, remove_stale: bo
         )
         for e in ENTITIES
     }
-    remembered, present = tables("sync.relations"), pl.DataFrame(schema=dict.fromkeys(relations.PAIR, pl.String))
-    if remembered.height:  # what Teamleader has matters only to what may be gone
+    pair = ", ".join(relations.PAIR)
+
+    def present() -> pl.DataFrame:
         deals = tables.existing("deal", *relations.DEAL_COLUMNS)
-        present = relations.in_teamleader(tables(LINKS), deals)
+        return relations.in_teamleader(tables(LINKS, "contact_id, company_id"), deals)
+
     return relations.plan_relations(
         tables("eligible.relations"),
         present,
         records,
-        tables("sync.links"),
-        tables("hubspot.associations"),
-        remembered,
+        tables.links,
+        tables("hubspot.associations", f"{pair}, is_primary"),
+        tables("sync.relations", f"{pair}, origin"),
         remove_stale=remove_stale,
     )
 
