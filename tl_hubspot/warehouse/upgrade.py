@@ -46,7 +46,7 @@ def complete(con: duckdb.DuckDBPyConnection, version: int, changes: Changes, *, 
     con.execute("begin")
     statements = [f"create schema if not exists {name}" for name in ("meta", *schema.SCHEMAS)]
     for table, columns in changes.missing.items():
-        if in_file and version < 8 and table.name in changes.existing and any(c.is_looked_up for c in table.columns):
+        if in_file and version < 8 and table.name in changes.existing and any(c.is_found_by for c in table.columns):
             statements += _stored_anew(table)
             continue
         statements.append(table.ddl(in_file=in_file))

@@ -182,11 +182,14 @@ def _require_sums(con: duckdb.DuckDBPyConnection, run: Run, written: str) -> Non
     for entity_type in run.options.entities:
         of_entity = f"from sync.outcomes where entity_type = '{entity_type}'"
         found = con.execute(f"select count(*), count(bucket) {of_entity}").fetchall()[0]
-        twice = f"select count(*) - count(distinct teamleader_id) {of_entity} and {written}"
+        ((twice,),) = con.execute(
+            f"select count(*) - count(distinct teamleader_id) {of_entity} and {written}"
+        ).fetchall()
         expected = con.execute(f"select count(*) from {_SOURCES[entity_type]} where deleted_at is null").fetchall()[0]
-        if set(found) != set(expected) or con.execute(twice).fetchall() != [(0,)]:
+        if set(found) != set(expected) or twice:
             raise TlHubspotError(
-                f"The buckets do not add up: {found[0]} outcomes for {expected[0]} {entity_type} records",
+                f"The buckets do not add up: {found[0]} outcomes, {twice} of them twice, for {expected[0]}"
+                f" {entity_type} records",
                 where=f"run {run.run_id}",
                 mend="This is a fault of the program; what was confirmed is kept. Please report it",
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LOOKED_UP = {
+UNCOMPRESSED = {
     *("id", "teamleader_id", "hubspot_id", "contact_id", "company_id", "deal_id", "from_id", "to_id"),
     *("customer_id", "contact_person_id", "source_contact_id", "duplicate_of", "group_id", "address", "email"),
 }
@@ -22,14 +22,14 @@ class Column:
     source: str = ""
 
     @property
-    def is_looked_up(self) -> bool:
+    def is_found_by(self) -> bool:
         """Whether rows are found by it."""
-        return self.name in LOOKED_UP and self.type == "VARCHAR"
+        return self.name in UNCOMPRESSED and self.type == "VARCHAR"
 
     @property
     def in_file(self) -> str:
         """Its type in a DuckDB file, and how it is stored there."""
-        return f"{self.type} USING COMPRESSION uncompressed" if self.is_looked_up else self.type
+        return f"{self.type} USING COMPRESSION uncompressed" if self.is_found_by else self.type
 
 
 @dataclass(frozen=True)
