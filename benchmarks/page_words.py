@@ -49,9 +49,10 @@ which runs on the same two cores, so that its work counts too. A first run of su
 outcome was put in place (records in the systems and tables, the plan as if it had been pushed), after which a real run
 read HubSpot anew and found nothing to write. Each size was measured on its own; the largest is the last one below. A
 thousand calls to Teamleader for links belong to a thousand changed contacts. The run after one that wrote reads back
-what HubSpot now says changed. At a million the two runs without changes were measured half an hour before the others,
-in an account to which nobody had written: what was written in the last half hour is asked for once more, and with ten
-thousand changes in that time they take 6.6 to 7.5 s. `python benchmarks/later_runs.py --contacts 100000`.
+what HubSpot now says changed. At a million nobody had written to the account for half an hour: what was written since
+is asked for once more. The file was in the memory of the system, from a run before; where it has to be read from disk
+first (4.3 GB, here 0.1 GB per second), a run in which nothing changed took up to 9.3 s, 5.0 s of processor.
+`python benchmarks/later_runs.py --contacts 100000`.
 """,
     "whole_run": """
 The same command with everything over HTTP, the first run too. `python benchmarks/whole_run.py --contacts 10000`.
