@@ -31,8 +31,9 @@ MAKES_ANEW = store._open
 
 @pytest.fixture(scope="session", autouse=True)
 def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Calls are counted in a folder of this test process."""
+    """Calls are counted in a folder of this test process; what chooses tests is no setting of programs they start."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("TL_HUBSPOT_ALL_WAYS", raising=False)
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
 

@@ -36,6 +36,7 @@ def test_the_answer_to_an_import_is_lost(scene: Scene) -> None:
 
 
 @pytest.mark.skipif("TL_HUBSPOT_ALL_WAYS" not in os.environ, reason="some seconds for each of hundreds of places")
+@pytest.mark.timeout(0)
 @pytest.mark.parametrize("world", [kill_worlds.first, kill_worlds.later])
 def test_everywhere(make: Make, tmp_path_factory: pytest.TempPathFactory, world: kill_worlds.World) -> None:
     scene = Scene(world(make), tmp_path_factory.mktemp("kills") / "all", full=world is kill_worlds.later)
