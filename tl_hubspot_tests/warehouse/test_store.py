@@ -83,20 +83,20 @@ def test_rows_that_are_picked_out_stay(made: Warehouse, sparse: int, monkeypatch
 
 
 def test_rows_all_over_a_large_table_are_picked_out_in_little_memory(
-    made: Warehouse, monkeypatch: pytest.MonkeyPatch
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They stand in all blocks of its texts, which together are more than there is."""
     monkeypatch.setattr(store, "SPARSE", 1)
     monkeypatch.setattr(tables_rows, "_AT_ONCE", 16)
     texts = [random.randbytes(1500).hex() for _ in range(15_000)]
     frame = pl.DataFrame({"teamleader_id": [str(n) for n in range(15_000)], "fields": texts, "written": texts[::-1]})
-    made.append("sync.shadows", frame.with_columns(entity_type=pl.lit("contact")))
+    warehouse.append("sync.shadows", frame.with_columns(entity_type=pl.lit("contact")))
     ids = frame.select("teamleader_id").gather_every(50)
-    with made.held(), made.connect() as con:
+    with warehouse.held(), warehouse.connect() as con:
         con.execute("checkpoint")
         con.execute("set global memory_limit = '25MB'")
         names = "teamleader_id, fields, written"
-        found = made.pick("sync.shadows", "teamleader_id in (from _ids)", names, _ids=ids)
+        found = warehouse.pick("sync.shadows", "teamleader_id in (from _ids)", names, _ids=ids)
     assert_frame_equal(found, frame.gather_every(50), check_row_order=False)
 
 
@@ -135,11 +135,11 @@ def test_one_value_for_every_row(made: Warehouse) -> None:
     assert all(meaning for _, meaning in found.values())
 
 
-def test_columns_that_rows_are_found_by_stay_as_they_are_stored(made: Warehouse) -> None:
-    made.append("sync.shadows", frame_of("sync.shadows", [{"teamleader_id": str(n)} for n in range(5000)]))
-    with made.transaction() as con:
+def test_columns_that_rows_are_found_by_stay_as_they_are_stored(warehouse: Warehouse) -> None:
+    warehouse.append("sync.shadows", frame_of("sync.shadows", [{"teamleader_id": str(n)} for n in range(5000)]))
+    with warehouse.transaction() as con:
         set_all(con, "sync.shadows", "run_id", "a")
-    with made.connect() as con:
+    with warehouse.connect() as con:
         con.execute("checkpoint")
         stored = con.execute(
             "select distinct compression from pragma_storage_info('sync.shadows')"
