@@ -157,7 +157,8 @@ an account of ten thousand, and some hundred passes over the tables, each of 0.0
 DuckDB's, a fifth the system's (reading blocks, memory), a fifth Python's.
 
 Rows that are picked out of a large table by deleting them are deleted 256 at a time: DuckDB keeps every block of such
-a statement in memory until it ends, and 3,000 rows all over a table of a million took more than the 512 MB it has.
+a statement in memory until it ends. For 3,000 rows all over a table of a million that was 460 MB: with what else a run
+holds more than the 512 MB there are.
 """
 
 TEN_MILLION = """

@@ -157,7 +157,8 @@ def _conclude(platform: Platform, run: Run, wanted: str, records: list[str], **f
     records: SQL conditions on `teamleader_id`, see `looked_at`. Only what differs is written.
     """
     ledger = WarehouseLedger(platform.warehouse, platform.settings.log_file)
-    # columns that were changed in every row, here and in the steps before, take memory until the next checkpoint
+    # a column changed in every row (the digest of a new plan, the run of some entities) takes memory until the next
+    # checkpoint, and what is compared here joins the largest tables
     with platform.warehouse.roomy():
         with platform.warehouse.transaction() as con, registered(con, **frames):
             con.execute(f"delete from {unchanged.TABLE} where name = ?", [_CONCLUDED])
